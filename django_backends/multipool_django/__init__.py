@@ -1,0 +1,1 @@
+"""Django backends on multipool."""

@@ -1,0 +1,1 @@
+"""One PostgreSQL connection pool for any driver."""

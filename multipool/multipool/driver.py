@@ -1,0 +1,256 @@
+"""The contract between the pool and a database driver, and how a driver is found.
+
+The pool core knows no driver: whatever it must ask of a connection goes through
+one `Driver` object. An adapter package offers such an object through the entry
+point group ``multipool.drivers``::
+
+    [project.entry-points."multipool.drivers"]
+    psycopg2 = "multipool_psycopg2:driver"
+
+`multipool.testing.compliance` holds the suite that every adapter passes. The idea
+of a core that is handed its back end comes from httpcore, that of a shipped
+compliance suite from SQLAlchemy.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, ClassVar, Final
+
+from multipool import conninfo
+from multipool.errors import PoolConfigError
+
+GROUP: Final = "multipool.drivers"
+
+# What `Driver.status` answers: libpq's PGTransactionStatusType. Plain numbers, since
+# the pool asks at every return and only "is it zero?" matters there.
+IDLE: Final = 0
+ACTIVE: Final = 1
+INTRANS: Final = 2
+INERROR: Final = 3
+UNKNOWN: Final = 4
+
+
+class Pooled:
+    """Mixin for an adapter's connection class: `close` gives a leased connection back.
+
+    Put it in front of the driver's own class::
+
+        class Connection(Pooled, psycopg2.extensions.connection): ...
+
+    The class must accept weak references and new attributes.
+    """
+
+    # The pool's `Slot` while a pool owns the connection, else None.
+    _multipool_slot: Any = None
+
+    def close(self) -> None:
+        """Return a pooled connection to its pool; close any other for good.
+
+        Raises `PoolError` when the connection was returned already.
+        """
+        slot = self._multipool_slot
+        if slot is None:
+            super().close()  # type: ignore[misc]  # the driver's class, behind us in the MRO
+        else:
+            slot.give_back(self)
+
+
+class Driver(ABC):
+    """What the pool asks of a database driver.
+
+    One object serves every pool of the process, from any thread, and keeps no state
+    of its own about connections. Unless a method says otherwise it is called without
+    any lock held, by the thread that has the connection to itself, and may raise
+    whatever the driver raises.
+    """
+
+    #: The name of its entry point, as in ``Pool(..., driver="psycopg2")``.
+    name: ClassVar[str]
+
+    #: The PEP 249 classes of the driver. Errors of the pool are also instances of
+    #: ``OperationalError``, so that a user's ``except`` clauses go on working.
+    Error: ClassVar[type[Exception]]
+    InterfaceError: ClassVar[type[Exception]]
+    DatabaseError: ClassVar[type[Exception]]
+    OperationalError: ClassVar[type[Exception]]
+
+    # -- parameters ------------------------------------------------------------
+
+    def parse_dsn(self, dsn: str) -> dict[str, Any]:
+        """Return the parameters in *dsn*, a libpq URI or ``key=value`` string.
+
+        Called when a pool is made and, with a callable, before each connect. A
+        database that is not PostgreSQL reads its own form here. Raises
+        `PoolConfigError`, whose text never repeats a value from the DSN.
+        """
+        return conninfo.parse(dsn)
+
+    @abstractmethod
+    def check_params(self, params: Mapping[str, Any]) -> None:
+        """Refuse what `connect` would not understand, before anything is connected.
+
+        Raises `PoolConfigError` that names the parameter and those allowed, and
+        never a value of ``password`` or its like.
+        """
+
+    # -- a connection's life -----------------------------------------------------
+
+    @abstractmethod
+    def connect(self, params: Mapping[str, Any], timeout: float | None) -> Any:
+        """Open a connection; blocks for at most about *timeout* seconds (None: no limit).
+
+        The result is an instance of the driver's own connection class and of
+        `Pooled`, in the state a user of the driver expects (autocommit off, ...).
+        A driver that can only wait in whole seconds rounds up. Raises the driver's
+        own error.
+        """
+
+    @abstractmethod
+    def close(self, conn: Any) -> None:
+        """Close for good, telling the server so. Never raises, whatever is broken."""
+
+    @abstractmethod
+    def abandon(self, conn: Any) -> None:
+        """Let go of a connection that a parent process owns, without a word on its socket.
+
+        Called in a forked child. Nothing may be sent; the child's copy of the file
+        descriptor may be closed or left. Never raises.
+        """
+
+    @abstractmethod
+    def status(self, conn: Any) -> int:
+        """Return the transaction status: `IDLE`, `ACTIVE`, `INTRANS`, `INERROR` or `UNKNOWN`.
+
+        Called at every return, so: no round trip, no system call, and never raises. A closed
+        or broken connection is `UNKNOWN`.
+        """
+
+    @abstractmethod
+    def fileno(self, conn: Any) -> int:
+        """Return the socket's file descriptor, or -1 if there is none (any more)."""
+
+    @abstractmethod
+    def drain(self, conn: Any) -> bool:
+        """Read what the server sent unasked (NOTIFY, notices); return whether it is alive.
+
+        Called when the socket of an idle connection is readable. Does not block. What
+        was read is not lost: notifications stay in the driver's own place for them.
+        """
+
+    @abstractmethod
+    def rollback(self, conn: Any) -> None:
+        """End the transaction, if any; afterwards `status` is `IDLE`. One round trip at most.
+
+        Raises if it cannot: the pool then throws the connection away.
+        """
+
+    @abstractmethod
+    def commit(self, conn: Any) -> None:
+        """Commit the transaction, if any. Raises the driver's error if it cannot."""
+
+    @abstractmethod
+    def cancel(self, conn: Any) -> None:
+        """Ask the server to cancel the running query. Called from another thread.
+
+        Returns once the request is sent; the query's own thread gets the error.
+        """
+
+    @abstractmethod
+    def execute(self, conn: Any, sql: str) -> None:
+        """Run *sql* without parameters and forget its result, outside of any transaction.
+
+        Called on an idle connection, whatever its autocommit; leaves it `IDLE` and its
+        autocommit as it was.
+        """
+
+    @abstractmethod
+    def set_parameter(self, conn: Any, name: str, value: str) -> None:
+        """Run a session ``SET name TO value``, outside of any transaction.
+
+        *value* arrives as one literal, whatever it holds. Leaves the connection `IDLE`.
+        """
+
+    @abstractmethod
+    def remember(self, conn: Any) -> Any:
+        """Return the client-side settings of *conn*, for `restore`.
+
+        Called once, after the pool's ``configure``: isolation level, read-only,
+        autocommit, cursor and row factories, adapters, notice handlers.
+        """
+
+    @abstractmethod
+    def restore(self, conn: Any, settings: Any) -> None:
+        """Put the client-side settings back to what `remember` returned. No round trip.
+
+        Called on an idle connection.
+        """
+
+    @abstractmethod
+    def parameter_status(self, conn: Any, name: str) -> str | None:
+        """Return what the server last reported for *name* (``TimeZone``, ...). No round trip."""
+
+    @abstractmethod
+    def backend_pid(self, conn: Any) -> int | None:
+        """Return the server process's id as told at connect. No round trip."""
+
+    # -- errors ------------------------------------------------------------------
+
+    @abstractmethod
+    def sqlstate(self, error: BaseException) -> str | None:
+        """Return the five-letter SQLSTATE of *error*, or None where the driver was given none."""
+
+
+def drivers() -> list[str]:
+    """Return the names of the drivers whose adapters are installed, sorted.
+
+    An adapter is listed even if the driver it adapts is not installed.
+    """
+    return sorted(entry.name for entry in _adapters().values())
+
+
+def get_driver(driver: str | Driver) -> Driver:
+    """Return the `Driver` called *driver*; a `Driver` object is returned as it is.
+
+    Raises `PoolConfigError` if there is no such adapter, or if the database driver
+    that it adapts is not installed (the message then says what to install).
+    """
+    if isinstance(driver, Driver):
+        return driver
+    if not isinstance(driver, str):
+        raise PoolConfigError(
+            f"driver must be a name or a Driver object, not {type(driver).__name__};"
+            f" known: {_known()}"
+        )
+    return _load(driver)
+
+
+@lru_cache
+def _adapters() -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group=GROUP)}
+
+
+def _known() -> str:
+    return ", ".join(drivers()) or "none is installed"
+
+
+@lru_cache
+def _load(name: str) -> Driver:
+    entry = _adapters().get(name)
+    if entry is None:
+        raise PoolConfigError(f"unknown driver {name!r}; known: {_known()}")
+    try:
+        loaded = entry.load()
+    except ModuleNotFoundError as error:
+        hint = f'; pip install "multipool[{name}]"' if entry.value.startswith("multipool_") else ""
+        raise PoolConfigError(
+            f"driver {name!r} cannot be loaded: module {error.name!r} is not installed{hint}"
+        ) from error
+    if not isinstance(loaded, Driver):
+        raise PoolConfigError(
+            f"driver {name!r}: {entry.value} is a {type(loaded).__name__}, not a multipool Driver"
+        )
+    return loaded
