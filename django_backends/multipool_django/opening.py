@@ -1,0 +1,49 @@
+"""What Django does to a connection it has just opened, done once by the pool."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from django.db.backends.base.base import NO_DB_ALIAS
+
+if TYPE_CHECKING:
+    from multipool_django.wrapper import PooledWrapper
+
+
+class Opening:
+    """A pool's ``configure`` callable: isolation level, JSON, time zone and role.
+
+    Django would do this at each of its connects, and with a pool that is each checkout.
+    It is Django's own code that runs here, on a wrapper of its own for each physical
+    connection: that wrapper is given the connection where it would connect.
+
+    Args:
+        wrapper: The class of wrapper to borrow the code from.
+        settings: The alias's settings.
+        then: The user's own ``configure``, called last.
+    """
+
+    def __init__(
+        self,
+        wrapper: type[PooledWrapper],
+        settings: dict[str, Any],
+        then: Callable[[Any], object] | None,
+    ) -> None:
+        self._wrapper = wrapper
+        # A copy, since the test runner changes the settings in place.
+        self._settings = {**settings, "OPTIONS": {**settings["OPTIONS"]}}
+        self._then = then
+
+    def __call__(self, connection: Any) -> None:
+        """Configure *connection* and leave it in autocommit. Raises the driver's errors."""
+        # No alias, so no pool.
+        wrapper: Any = self._wrapper(self._settings, NO_DB_ALIAS)
+        wrapper.Database = SimpleNamespace(connect=lambda **params: connection)
+        wrapper.connection = wrapper.get_new_connection({})
+        # After the isolation level, as in Django: psycopg2 turns autocommit off with it.
+        connection.autocommit = True
+        wrapper._configure_connection(connection)
+        if self._then is not None:
+            self._then(connection)

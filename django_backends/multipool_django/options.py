@@ -1,0 +1,74 @@
+"""``OPTIONS["pool"]``: what it may be, and which pool options it stands for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+
+from multipool import Pool, pools
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What an alias asks for: pool *options*, for all aliases that name the same *owner*."""
+
+    owner: tuple[str, str]
+    options: dict[str, Any]
+
+
+def read(alias: str, settings: dict[str, Any]) -> Choice | None:
+    """Return what ``DATABASES[alias]["OPTIONS"]["pool"]`` asks for; None if pooling is off.
+
+    ``True``, or nothing at all
+        a pool of this alias with the default options;
+    a dict
+        a pool of this alias with these options;
+    a string
+        a pool with the options of the `Pool` of that name, shared by the aliases that
+        name it as far as they connect to the same target. Only its options are
+        borrowed: host, user and database always come from the settings, which the test
+        runner changes.
+    ``False``
+        no pool.
+
+    Raises `ImproperlyConfigured` for anything else.
+    """
+    given = settings["OPTIONS"].get("pool", True)
+    if given is False:
+        return None
+    if given is True:
+        choice = Choice(("alias", alias), {"name": alias})
+    elif isinstance(given, dict):
+        choice = Choice(("alias", alias), {"name": alias, **given})
+    elif isinstance(given, str):
+        choice = Choice(("pool", given), _borrowed(alias, given))
+    else:
+        raise ImproperlyConfigured(
+            f"{_where(alias)} is {given!r}; it must be True, False, a dict of options"
+            " or the name of a pool"
+        )
+    if "pool" in settings["OPTIONS"] and settings.get("CONN_MAX_AGE", 0) != 0:
+        # Django's own words, so that who searches for them finds the reason.
+        raise ImproperlyConfigured(
+            f"Pooling doesn't support persistent connections. Set CONN_MAX_AGE of alias"
+            f" {alias!r} to 0, or remove {_where(alias)}, or set it to False."
+        )
+    return choice
+
+
+def _borrowed(alias: str, name: str) -> dict[str, Any]:
+    lenders = {pool.name: pool for pool in pools()}
+    lender: Pool | None = lenders.get(name)
+    if lender is None:
+        known = ", ".join(map(repr, sorted(lenders))) or "there is none"
+        raise ImproperlyConfigured(
+            f"{_where(alias)} names the pool {name!r}, which does not exist; known: {known}"
+        )
+    config = lender.config
+    return {option: getattr(config, option) for option in config.names()}
+
+
+def _where(alias: str) -> str:
+    return f'DATABASES[{alias!r}]["OPTIONS"]["pool"]'

@@ -1,0 +1,6 @@
+# Written by multipool_django.generate; change that instead.
+"""Django's ``postgresql.client`` for pg8000."""
+
+from multipool_django.pg8000 import twin
+
+twin.execute(globals())

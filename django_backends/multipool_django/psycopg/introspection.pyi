@@ -1,0 +1,2 @@
+# Written by multipool_django.generate; change that instead.
+from django.db.backends.postgresql.introspection import *

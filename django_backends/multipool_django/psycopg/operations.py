@@ -1,0 +1,10 @@
+# Written by multipool_django.generate; change that instead.
+"""Django's ``postgresql.operations`` for psycopg."""
+
+from multipool_django.psycopg import twin
+
+twin.execute(globals())
+
+# A string in Django. It must name this package's compiler, or there would be two kinds
+# of `InsertUnnest`, of which each knows only its own.
+DatabaseOperations.compiler_module = "multipool_django.psycopg.compiler"  # noqa: F821

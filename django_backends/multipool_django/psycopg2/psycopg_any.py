@@ -1,0 +1,6 @@
+# Written by multipool_django.generate; change that instead.
+"""Django's ``postgresql.psycopg_any`` for psycopg2."""
+
+from multipool_django.psycopg2 import twin
+
+twin.execute(globals())

@@ -1,0 +1,65 @@
+"""The pools behind the aliases: one for each owner and target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from multipool import Pool
+
+Owner = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Target:
+    """Everything that a connection of a pool was opened and configured with.
+
+    Two connections with equal targets can stand for each other, others cannot: the test
+    runner changes the database's name under a living alias, ``override_settings`` the
+    time zone.
+    """
+
+    params: dict[str, Any] = field(repr=False)
+    time_zone: str | None
+    role: str | None
+    isolation_level: Any
+
+
+#: By owner, in the order of their making. A list, since a target need not be hashable.
+_pools: Final[dict[Owner, list[tuple[Target, Pool]]]] = {}
+
+
+def pool_for(owner: Owner, target: Target, make: Callable[[], Pool]) -> Pool:
+    """Return the pool of *owner* for *target*, made by *make* if there is no open one."""
+    known = _find(owner, target)
+    if known is not None:
+        return known
+    made = make()
+    # No lock, which a fork could leave locked for ever: two threads may both make one.
+    # The list's order decides, and the loser's pool has not opened anything in vain
+    # unless it has a minimum.
+    _pools.setdefault(owner, []).append((target, made))
+    winner = _find(owner, target) or made
+    if winner is not made:
+        made.close(timeout=0)
+        _forget(owner)
+    return winner
+
+
+def close_pools(owner: Owner) -> None:
+    """Close all pools of *owner*; connections that are out are closed when they come back."""
+    for _, pool in _pools.pop(owner, []):
+        pool.close(timeout=0)
+
+
+def _find(owner: Owner, target: Target) -> Pool | None:
+    for known, pool in _pools.get(owner, ()):
+        if known == target and not pool.closed:
+            return pool
+    return None
+
+
+def _forget(owner: Owner) -> None:
+    """Drop the closed pools of *owner*."""
+    _pools[owner] = [entry for entry in _pools.get(owner, []) if not entry[1].closed]

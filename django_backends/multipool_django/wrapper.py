@@ -1,0 +1,166 @@
+"""The binding of Django's PostgreSQL wrapper to a pool, the same for every driver."""
+
+from __future__ import annotations
+
+import copy
+import time
+from typing import Any, ClassVar
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db.backends.base.base import NO_DB_ALIAS, BaseDatabaseWrapper
+
+from multipool import Pool, get_driver
+from multipool.errors import PoolConfigError
+from multipool_django import options
+from multipool_django.opening import Opening
+from multipool_django.targets import Target, close_pools, pool_for
+
+
+class PooledWrapper(BaseDatabaseWrapper):
+    """Takes its connection from a pool when Django connects, gives it back when it closes.
+
+    Stands in front of Django's own ``DatabaseWrapper`` of a driver. Django opens a
+    connection with the first query of a request and closes it at the end; so does this,
+    and a connection lives on in the pool. What Django sets up after connecting is done
+    once for each physical connection.
+    """
+
+    #: The name of the multipool driver, given by each ENGINE.
+    driver: ClassVar[str]
+    #: The isolation levels of Django's ``psycopg_any``, given by each ENGINE.
+    IsolationLevel: ClassVar[Any]
+
+    isolation_level: Any
+    # Which lease of the connection is ours: see `_close`.
+    _serial = 0
+
+    @property
+    def pool(self) -> Pool | None:
+        """The `Pool` that this alias's connections come from, made if need be; None without.
+
+        Raises `ImproperlyConfigured` for a wrong ``OPTIONS["pool"]`` or wrong settings.
+        """
+        choice = self._choice()
+        return choice and self._pool(choice, self.get_connection_params())
+
+    def close_pool(self) -> None:
+        """Close the pools of this alias, for whatever target, as Django's test runner asks.
+
+        Idle connections are closed at once, others when they come back. The next
+        checkout makes a new pool.
+        """
+        choice = self._choice()
+        if choice is not None:
+            close_pools(choice.owner)
+
+    # -- Django's hooks --------------------------------------------------------------
+
+    def get_connection_params(self) -> dict[str, Any]:
+        """Return what Django would connect with."""
+        # Django's own looks into OPTIONS and refuses "pool" unless the driver is psycopg.
+        # A copy of the wrapper, since changing settings_dict would be seen by all.
+        without = copy.copy(self)
+        mine = self.settings_dict
+        kept = {name: value for name, value in mine["OPTIONS"].items() if name != "pool"}
+        without.settings_dict = {**mine, "OPTIONS": kept}
+        params: dict[str, Any] = super(PooledWrapper, without).get_connection_params()
+        return params
+
+    def connect(self) -> None:
+        """Connect, that is: check a connection out of the pool."""
+        super().connect()
+        if self.pooled:
+            # The end of a request gives it back, whatever CONN_MAX_AGE says.
+            self.close_at = time.monotonic()
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        """Return a connection from the pool, or a new one if pooling is off."""
+        choice = self._choice()
+        if choice is None:
+            return super().get_new_connection(conn_params)
+        self.isolation_level = self._isolation_level()
+        connection = self._pool(choice, conn_params).getconn()
+        self._serial = connection._multipool_slot.serial
+        return connection
+
+    def init_connection_state(self) -> None:
+        """Do what is left to do at each checkout; `Opening` has done the rest."""
+        if self.pooled:
+            # Past Django's PostgreSQL wrapper, to the check of the server's version.
+            BaseDatabaseWrapper.init_connection_state(self)
+        else:
+            super().init_connection_state()
+
+    def ensure_timezone(self) -> bool:
+        """Have new connections pick up a changed time zone; return whether one is needed here.
+
+        Called when a test overrides ``TIME_ZONE`` or ``USE_TZ``.
+        """
+        # The connection that is out is changed too, so it must not get back into a pool
+        # whose connections have the old zone.
+        self.close_pool()
+        if self.connection is None:
+            return False
+        changed: bool = self._configure_timezone(self.connection)  # type: ignore[attr-defined]
+        return changed
+
+    def close_if_health_check_failed(self) -> None:
+        """Leave it to the pool, which lends no connection that is known to be dead."""
+        if not self.pooled:
+            super().close_if_health_check_failed()
+
+    def _close(self) -> None:
+        connection, self.connection = self.connection, None
+        if connection is None:
+            return
+        slot = getattr(connection, "_multipool_slot", None)
+        if slot is not None and (not slot.leased or slot.serial != self._serial):
+            # Somebody closed it under us: it is back in the pool, perhaps lent again.
+            return
+        with self.wrap_database_errors:
+            connection.close()
+
+    # -- ours --------------------------------------------------------------------------
+
+    @property
+    def pooled(self) -> bool:
+        """Whether this alias's connections come from a pool."""
+        return self.alias != NO_DB_ALIAS and self.settings_dict["OPTIONS"].get("pool") is not False
+
+    def _choice(self) -> options.Choice | None:
+        return options.read(self.alias, self.settings_dict) if self.pooled else None
+
+    def _pool(self, choice: options.Choice, params: dict[str, Any]) -> Pool:
+        target = Target(
+            params,
+            self.timezone_name,
+            self.settings_dict["OPTIONS"].get("assume_role"),
+            self.settings_dict["OPTIONS"].get("isolation_level"),
+        )
+
+        def make() -> Pool:
+            return self._make_pool(choice.options, params)
+
+        return pool_for(choice.owner, target, make)
+
+    def _make_pool(self, pool_options: dict[str, Any], params: dict[str, Any]) -> Pool:
+        driver = get_driver(self.driver)
+        configure = Opening(type(self), self.settings_dict, pool_options.get("configure"))
+        if self.settings_dict["CONN_HEALTH_CHECKS"]:
+            pool_options.setdefault("check", lambda conn: driver.execute(conn, "SELECT 1"))
+        try:
+            return Pool(params, driver=driver, **{**pool_options, "configure": configure})
+        except PoolConfigError as error:
+            raise ImproperlyConfigured(f"DATABASES[{self.alias!r}]: {error}") from error
+
+    def _isolation_level(self) -> Any:
+        levels = self.IsolationLevel
+        value = self.settings_dict["OPTIONS"].get("isolation_level", levels.READ_COMMITTED)
+        try:
+            return levels(value)
+        except ValueError:
+            allowed = ", ".join(f"{level.value} ({level.name})" for level in levels)
+            raise ImproperlyConfigured(
+                f"Invalid transaction isolation level {value} specified. Use one of the"
+                f" psycopg.IsolationLevel values. Alias {self.alias!r} allows: {allowed}."
+            ) from None
