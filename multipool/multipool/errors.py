@@ -1,13 +1,12 @@
 """What the pool raises.
 
 Every message begins with the pool's name. Whatever a pool raises for its driver is
-also an instance of the driver's own ``OperationalError``: `for_driver` makes that
-class, once for each pair.
+also an instance of the driver's own ``OperationalError``, so that a user's ``except``
+clauses go on working: `for_driver` makes that class, once for each pair.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TypeVar
 
 
@@ -47,14 +46,19 @@ class ConnectionNotLeased(PoolError):
     __module__ = "multipool"
 
 
-E_ = TypeVar("E_", bound=PoolError)
+Kind = TypeVar("Kind", bound=PoolError)
+
+_made: dict[tuple[type, type], type] = {}
 
 
-@lru_cache
-def for_driver(error: type[E_], operational_error: type[Exception]) -> type[E_]:
-    """Return a subclass of *error* that is also an *operational_error*."""
-    return type(
-        error.__name__,
-        (error, operational_error),
-        {"__doc__": error.__doc__, "__module__": error.__module__},
-    )
+def for_driver(kind: type[Kind], operational_error: type[Exception]) -> type[Kind]:
+    """Return a subclass of *kind* that is also an *operational_error*, always the same one."""
+    made = _made.get((kind, operational_error))
+    if made is None:
+        made = type(
+            kind.__name__,
+            (kind, operational_error),
+            {"__doc__": kind.__doc__, "__module__": kind.__module__},
+        )
+        made = _made.setdefault((kind, operational_error), made)
+    return made

@@ -1,0 +1,152 @@
+"""Every option of a pool: its default, its unit, its bounds, and why it is there.
+
+`PoolConfig` refuses what it does not know and what is out of bounds; nothing is
+clamped. The names are psycopg_pool's where it has the option.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Final, Literal, Self
+
+from multipool.conninfo import did_you_mean
+from multipool.errors import PoolConfigError
+
+#: ``max_size`` of a pool without a bound: spelled out, so that nobody gets it by accident.
+UNLIMITED: Final = "unlimited"
+
+Check = Callable[[Any], str | None]
+Hook = Callable[[Any], object]
+
+
+def _number(at_least: float, *, or_: tuple[object, ...] = (), above: bool = False) -> Check:
+    """Accept a finite number from *at_least* (or only *above* it) or one of the values *or_*."""
+    alternatives = "".join(f" or {value!r}" for value in or_)
+    bound = f"greater than {at_least:g}" if above else f"of at least {at_least:g}"
+
+    def check(value: Any) -> str | None:
+        if any(value is one or value == one for one in or_) and not isinstance(value, bool):
+            return None
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            if math.isfinite(value) and (value > at_least if above else value >= at_least):
+                return None
+        return f"a number {bound}{alternatives}"
+
+    return check
+
+
+def _integer(at_least: int, *, or_: tuple[object, ...] = ()) -> Check:
+    alternatives = "".join(f" or {value!r}" for value in or_)
+
+    def check(value: Any) -> str | None:
+        if isinstance(value, int) and not isinstance(value, bool):
+            if value >= at_least:
+                return None
+        elif value in or_:
+            return None
+        return f"an integer of at least {at_least}{alternatives}"
+
+    return check
+
+
+def _hook(value: Any) -> str | None:
+    return None if value is None or callable(value) else "a callable that takes the connection"
+
+
+def _name(value: Any) -> str | None:
+    ok = value is None or (isinstance(value, str) and value.strip())
+    return None if ok else "a string that is not empty"
+
+
+def _option(default: Any, check: Check) -> Any:
+    return field(default=default, metadata={"check": check})
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolConfig:
+    """The options of one pool. All times are in seconds.
+
+    Raises `PoolConfigError` for a value out of bounds; `from_options` also for a
+    name that is no option.
+    """
+
+    name: str | None = _option(None, _name)
+    """Shown in every message and metric. None: ``pool-1``, ``pool-2``, ..."""
+
+    min_size: int = _option(0, _integer(0))
+    """Connections kept open even when idle. 0: a process that does nothing holds nothing."""
+
+    max_size: int | Literal["unlimited"] = _option(10, _integer(1, or_=(UNLIMITED,)))
+    """Connections at most, whatever the threads do. ``"unlimited"``: no bound."""
+
+    timeout: float = _option(30.0, _number(0))
+    """How long a checkout may take, waiting and connecting together. 0: now or never."""
+
+    max_waiting: int = _option(0, _integer(0))
+    """How many may wait at once before `TooManyWaiting` is raised. 0: no bound."""
+
+    max_lifetime: float | None = _option(3600.0, _number(0, or_=(None,), above=True))
+    """A connection older than this is replaced, so that fail-overs, new DNS answers and a
+    backend's grown memory are picked up. Each gets up to 5 % less, so that they do not
+    all end at once. None: for ever."""
+
+    max_idle: float | None = _option(600.0, _number(0, or_=(None,), above=True))
+    """A connection idle for longer is closed while more than ``min_size`` are open. None: kept."""
+
+    configure: Hook | None = _option(None, _hook)
+    """Called once with each new connection, before its first lease. It must leave no
+    transaction open. If it raises, the connection is closed and the caller gets the error."""
+
+    check: Hook | None = _option(None, _hook)
+    """Called with a connection at each checkout. If it raises an error of the driver's, that
+    connection is closed and another is tried."""
+
+    reset: Hook | None = _option(None, _hook)
+    """Called with each connection that comes back, after the rollback. It must leave no
+    transaction open. If it raises, the connection is closed."""
+
+    def __post_init__(self) -> None:
+        for option in fields(self):
+            value = getattr(self, option.name)
+            expected = option.metadata["check"](value)
+            if expected is not None:
+                raise PoolConfigError(
+                    f"{self._who()}option {option.name}={value!r}: must be {expected}"
+                )
+        if isinstance(self.max_size, int) and self.min_size > self.max_size:
+            raise PoolConfigError(
+                f"{self._who()}option min_size={self.min_size}: must not be greater than"
+                f" max_size={self.max_size}"
+            )
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any]) -> Self:
+        """Return the configuration for *options*; names that are no option are refused."""
+        known = cls.names()
+        for name in options:
+            if name not in known:
+                who = f"pool {options['name']!r}: " if options.get("name") else ""
+                raise PoolConfigError(
+                    f"{who}unknown option {name!r}{did_you_mean(name, known)};"
+                    f" allowed: {', '.join(known)}"
+                )
+        return cls(**options)
+
+    @classmethod
+    def names(cls) -> Iterable[str]:
+        """Return the names of all options, in the order of the documentation."""
+        return [option.name for option in fields(cls)]
+
+    def replace(self, **changes: Any) -> Self:
+        """Return a copy with *changes*, checked in the same way."""
+        return replace(self, **changes)
+
+    @property
+    def limit(self) -> float:
+        """``max_size`` as a number: infinity when unlimited."""
+        return math.inf if self.max_size == UNLIMITED else self.max_size
+
+    def _who(self) -> str:
+        return f"pool {self.name!r}: " if isinstance(self.name, str) else ""

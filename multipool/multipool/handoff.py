@@ -1,0 +1,40 @@
+"""The queue of those who wait for a connection, first come, first served.
+
+A returned connection goes straight to whoever waits longest; nobody who comes later
+can snatch it away. The idea is that of Go's database/sql and of jackc/puddle; what is
+ours is that a return never waits for the queue's lock (see `Pool._match`).
+"""
+
+from __future__ import annotations
+
+from _thread import allocate_lock, get_ident
+from time import monotonic
+from typing import Any
+
+
+class Waiter:
+    """One thread that waits, asleep on a lock of its own."""
+
+    __slots__ = ("_lock", "grant", "since", "thread")
+
+    def __init__(self) -> None:
+        self._lock = allocate_lock()
+        self._lock.acquire()
+        self.thread = get_ident()
+        #: Monotonic time at which it began to wait.
+        self.since = monotonic()
+        #: What it was given: a connection, a `Slot` to open one in, or an error to raise.
+        #: Written once, with the pool's lock held.
+        self.grant: Any = None
+
+    def give(self, grant: Any) -> None:
+        """Hand *grant* over and wake the thread. The pool's lock is held."""
+        self.grant = grant
+        self._lock.release()
+
+    def wait(self, timeout: float | None) -> bool:
+        """Sleep until something is given; return False after *timeout* seconds (None: never)."""
+        if timeout is None:
+            return self._lock.acquire()
+        # The platform's limit is about 292 years; what is longer would raise OverflowError.
+        return self._lock.acquire(timeout=min(max(timeout, 0.0), 1e9))

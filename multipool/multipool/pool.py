@@ -1,0 +1,612 @@
+"""The pool: lends connections, takes them back, never has more than ``max_size``.
+
+How a connection travels
+    `Pool.getconn` pops the most recently used idle connection; `Pool.putconn` pushes it
+    back. As long as nobody waits, neither takes a lock, makes a system call or a round
+    trip. All else (growing, waiting, discarding) is decided under one lock and done
+    outside of it.
+
+The lock rule
+    ``_lock`` is held to decide, never while talking to a server. A return does not wait
+    for it: it pushes its connection and calls `Pool._match`, which gives up when the lock
+    is taken. So **whoever releases the lock calls _match afterwards**, and nothing that
+    was pushed meanwhile is overlooked. This is also what lets a finaliser return a
+    connection while its own thread is inside the pool.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from _thread import allocate_lock, get_ident
+from collections import deque
+from collections.abc import Callable, Mapping
+from time import monotonic, sleep
+from types import TracebackType
+from typing import Any, Self
+from weakref import ref
+
+from multipool import lifecycle, upkeep
+from multipool.caretaker import NEVER, SHORTEST, Caretaker
+from multipool.config import PoolConfig
+from multipool.driver import Driver, get_driver
+from multipool.errors import (
+    ConnectionNotLeased,
+    PoolClosed,
+    PoolConfigError,
+    PoolError,
+    PoolTimeout,
+    TooManyWaiting,
+    for_driver,
+)
+from multipool.handoff import Waiter
+from multipool.holders import describe_holders
+from multipool.lease import Lease
+from multipool.slot import SPENT, Slot
+from multipool.stats import PoolStats, Totals
+from multipool.target import Target
+
+Conninfo = str | Mapping[str, Any] | Callable[[], str | Mapping[str, Any]]
+
+_numbers = itertools.count(1)
+_frame = sys._getframe
+
+#: Seconds between two looks of the few calls that wait for a state: `wait` and `close`.
+_POLL = 0.005
+
+
+class Pool:
+    """A bounded set of connections to one database, shared by the threads of a process.
+
+    Args:
+        conninfo: a libpq URI or ``key=value`` string, a dict of parameters, or a callable
+            that returns either and is called for each new connection (for passwords and
+            tokens that change).
+        driver: the name of an adapter, such as ``"psycopg2"``, or a `Driver`.
+        options: see `PoolConfig`.
+
+    Raises `PoolConfigError` for an unknown driver, a bad DSN or option. No connection is
+    opened here; with ``min_size`` they are opened in the background.
+    """
+
+    def __init__(self, conninfo: Conninfo, *, driver: str | Driver, **options: Any) -> None:
+        config = PoolConfig.from_options(options)
+        self._config = config
+        self._name = config.name or f"pool-{next(_numbers)}"
+        try:
+            self._driver = get_driver(driver)
+            self._target = Target(conninfo, self._driver)
+        except PoolConfigError as error:
+            raise PoolConfigError(f"pool {self._name!r}: {error}") from error.__cause__
+        self._status = self._driver.status
+        self._limit = config.limit
+        self._checks = config.check is not None
+        self._resets = config.reset is not None
+        self._caretaker = Caretaker(self._name, self._driver, self._target, config)
+        self._lock = allocate_lock()
+        #: Idle connections, the most recently used at the right.
+        self._idle: deque[Any] = deque()
+        self._waiting: deque[Waiter] = deque()
+        #: Places taken, including those of connections being opened or closed.
+        self._slots: set[Slot] = set()
+        #: Places whose connection was collected; filled by finalisers, so without the lock.
+        self._orphans: deque[Slot] = deque()
+        self._closed = False
+        self._fill_error: Exception | None = None
+        self._totals = Totals()
+        self._ref = ref(self)
+        lifecycle.register(self)
+        upkeep.tend(self)
+
+    # -- the hot path --------------------------------------------------------------
+
+    def getconn(self, timeout: float | None = None, _depth: int = 1) -> Any:
+        """Check a connection out; give it back with `putconn` or with its own ``close``.
+
+        Args:
+            timeout: seconds that waiting and connecting may take together; None means the
+                pool's ``timeout``, 0 means now or never.
+
+        Returns the driver's own connection, outside of any transaction. Raises
+        `PoolTimeout`, `TooManyWaiting`, `PoolClosed`, or the driver's error when a new
+        connection cannot be opened.
+        """
+        if not self._waiting:
+            try:
+                conn = self._idle.pop()
+            except IndexError:
+                return self._getconn_slowly(timeout, _frame(_depth))
+            slot: Slot = conn._multipool_slot
+            now = monotonic()
+            if now < slot.expires and not self._checks:
+                frame = _frame(_depth)
+                slot.since = now
+                slot.thread = get_ident()
+                slot.code = frame.f_code
+                slot.lasti = frame.f_lasti
+                slot.serial += 1
+                slot.leased = True
+                return conn
+            # Not fit as it is: the slow path judges it.
+            self._idle.append(conn)
+        return self._getconn_slowly(timeout, _frame(_depth))
+
+    def putconn(self, conn: Any) -> None:
+        """Give back a connection that `getconn` lent.
+
+        A transaction left open is rolled back first; what cannot be cleaned is closed.
+        Raises `ConnectionNotLeased` for a connection that is not of this pool or was
+        returned already.
+        """
+        try:
+            slot: Slot = conn._multipool_slot
+            ours = slot.pool_ref is self._ref
+        except AttributeError:
+            raise self._not_ours(conn) from None
+        if not ours:
+            raise self._not_ours(conn)
+        # Read and cleared with no call in between, so of two threads that return the
+        # same lease at once only one comes through.
+        if not slot.leased:
+            raise self._error(ConnectionNotLeased, "this connection was returned already")
+        slot.leased = False
+        if (self._status(conn) or self._resets) and not self._clean(conn, slot):
+            return
+        now = monotonic()
+        if now >= slot.expires:
+            self._discard(conn, slot)
+            return
+        slot.since = now
+        self._idle.append(conn)
+        if self._waiting:
+            self._match()
+
+    def connection(self, timeout: float | None = None) -> Lease:
+        """Return a context manager that lends a connection for a ``with`` block.
+
+        Commits when the block ends, rolls back when it raises, then gives the connection
+        back. Raises on entry what `getconn` raises, on exit what the commit raises.
+        """
+        return Lease(self, timeout)
+
+    # -- growing and waiting -----------------------------------------------------------
+
+    def _getconn_slowly(self, timeout: float | None, frame: Any) -> Any:
+        if timeout is None:
+            timeout = self._config.timeout
+        started = monotonic()
+        deadline = started + timeout
+        while True:
+            grant = self._ask(deadline, timeout)
+            if isinstance(grant, Slot):
+                conn = self._open(grant, max(deadline - monotonic(), 0.0))
+            else:
+                conn = grant
+                if not self._fit(conn):
+                    continue
+            slot: Slot = conn._multipool_slot
+            slot.since = monotonic()
+            slot.thread = get_ident()
+            slot.code = frame.f_code
+            slot.lasti = frame.f_lasti
+            slot.serial += 1
+            slot.leased = True
+            return conn
+
+    def _ask(self, deadline: float, timeout: float) -> Any:
+        """Return an idle connection or a place to open one in, waiting in line if need be."""
+        with self._lock:
+            self._bury()
+            self._refuse_if_closed()
+            grant = None if self._waiting else self._next()
+            if grant is not None:
+                return grant
+            if timeout <= 0:
+                self._totals.add("timeouts")
+                raise self._error(PoolTimeout, f"no connection at once: {self._whole_state()}")
+            self._refuse_own_deadlock()
+            limit = self._config.max_waiting
+            if limit and len(self._waiting) >= limit:
+                self._totals.add("rejected")
+                raise self._error(
+                    TooManyWaiting,
+                    f"max_waiting={limit} threads wait already: {self._whole_state()}",
+                )
+            waiter = Waiter()
+            self._waiting.append(waiter)
+        # Registered first, second look after: a return that came in between is found here.
+        self._match()
+        try:
+            waiter.wait(deadline - monotonic())
+        except BaseException:
+            self._leave(waiter)
+            raise
+        grant = waiter.grant
+        if grant is None:
+            grant = self._leave_late(waiter, timeout)
+        self._totals.add("waited")
+        self._totals.add("wait_time", monotonic() - waiter.since)
+        if isinstance(grant, BaseException):
+            raise grant
+        return grant
+
+    def _next(self) -> Any:
+        """Return an idle connection, else a new place, else None. The lock is held."""
+        try:
+            return self._idle.pop()
+        except IndexError:
+            if len(self._slots) < self._limit:
+                slot = Slot(self._ref)
+                self._slots.add(slot)
+                return slot
+            return None
+
+    def _match(self) -> None:
+        """Serve those who wait, as far as there is something to give. Never blocks.
+
+        If another thread has the lock, that one comes here after releasing it.
+        """
+        while self._waiting and (self._idle or self._orphans or len(self._slots) < self._limit):
+            if not self._lock.acquire(False):
+                return
+            try:
+                self._bury()
+                while self._waiting:
+                    grant = self._next()
+                    if grant is None:
+                        break
+                    self._waiting.popleft().give(grant)
+            finally:
+                self._lock.release()
+
+    def _leave(self, waiter: Waiter) -> None:
+        """Step out of the line after an interrupt; what was given meanwhile goes back."""
+        with self._lock:
+            if waiter.grant is None:
+                self._waiting.remove(waiter)
+        self._give_up(waiter.grant)
+
+    def _leave_late(self, waiter: Waiter, timeout: float) -> Any:
+        """Step out of the line after the timeout, unless something was given at the last moment."""
+        with self._lock:
+            if waiter.grant is None:
+                self._waiting.remove(waiter)
+                self._totals.add("timeouts")
+                error = self._error(
+                    PoolTimeout, f"no connection within {timeout:g} s: {self._whole_state()}"
+                )
+            else:
+                error = None
+        self._match()
+        if error is not None:
+            raise error
+        return waiter.grant
+
+    def _give_up(self, grant: Any) -> None:
+        """Put back what was granted to a thread that no longer wants it."""
+        if isinstance(grant, Slot):
+            self._vacate(grant)
+        elif grant is not None and not isinstance(grant, BaseException):
+            self._idle.append(grant)
+        self._match()
+
+    # -- places ------------------------------------------------------------------------
+
+    def _open(self, slot: Slot, timeout: float) -> Any:
+        """Open a connection in *slot*, in the caller's thread; on any failure the place is free."""
+        started = monotonic()
+        try:
+            conn = self._caretaker.open(slot, timeout)
+        except BaseException:
+            self._totals.add("connect_errors")
+            self._vacate(slot)
+            raise
+        self._totals.add("opened")
+        self._totals.add("connect_time", monotonic() - started)
+        if self._closed:
+            self._discard(conn, slot)
+            self._refuse_if_closed()
+        return conn
+
+    def _fit(self, conn: Any) -> bool:
+        """Return whether *conn* may be lent; if not, it is discarded."""
+        try:
+            fit = self._caretaker.fit(conn)
+        except BaseException:
+            self._discard(conn, conn._multipool_slot)
+            raise
+        if not fit:
+            self._discard(conn, conn._multipool_slot)
+        return fit
+
+    def _clean(self, conn: Any, slot: Slot) -> bool:
+        """Clean a returned connection, or discard it and return False."""
+        try:
+            clean = self._caretaker.clean(conn)
+        except BaseException:  # an interrupt: nobody knows in which state it is
+            self._discard(conn, slot)
+            raise
+        if not clean:
+            self._discard(conn, slot)
+        return clean
+
+    def _discard(self, conn: Any, slot: Slot) -> None:
+        """Close *conn*, without making anybody wait for it; then its place is free."""
+        slot.expires = SPENT
+        upkeep.background(self._close_and_vacate, conn, slot)
+
+    def _close_and_vacate(self, conn: Any, slot: Slot) -> None:
+        self._caretaker.close(conn, slot)
+        self._totals.add("closed")
+        self._vacate(slot)
+
+    def _vacate(self, slot: Slot) -> None:
+        """Free the place *slot*, whose connection is gone or never came to be."""
+        with self._lock:
+            self._slots.discard(slot)
+            self._totals.add("checkouts", slot.serial)
+        self._match()
+
+    def _forgotten(self, slot: Slot) -> None:
+        """Note that the connection of *slot* was collected. Called by finalisers: takes no lock."""
+        self._orphans.append(slot)
+        self._match()
+
+    def _bury(self) -> None:
+        """Free the places of collected connections. The lock is held."""
+        while self._orphans:
+            slot = self._orphans.popleft()
+            if slot in self._slots:
+                self._slots.remove(slot)
+                self._totals.add("lost", slot.leased)
+                self._totals.add("closed")
+                self._totals.add("checkouts", slot.serial)
+
+    # -- the rest of the public face -------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """The pool's name, as in its messages and metrics."""
+        return self._name
+
+    @property
+    def driver(self) -> Driver:
+        """The adapter in use."""
+        return self._driver
+
+    @property
+    def config(self) -> PoolConfig:
+        """The options in force."""
+        return self._config
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
+
+    def stats(self) -> PoolStats:
+        """Return what the pool has and what it has done, as a frozen dataclass."""
+        with self._lock:
+            self._bury()
+            slots = list(self._slots)
+            waiting = len(self._waiting)
+        self._match()
+        idle = len(self._idle)
+        used = sum(slot.leased for slot in slots)
+        config, totals = self._config, self._totals.as_dict()
+        totals["checkouts"] += sum(slot.serial for slot in slots)
+        return PoolStats(
+            name=self._name,
+            driver=self._driver.name,
+            min_size=config.min_size,
+            max_size=config.max_size if isinstance(config.max_size, int) else None,
+            size=len(slots),
+            idle=idle,
+            used=used,
+            connecting=max(len(slots) - idle - used, 0),
+            waiting=waiting,
+            **totals,
+        )
+
+    def resize(self, *, min_size: int | None = None, max_size: Any = None) -> None:
+        """Change the bounds while running; what is left out stays.
+
+        Idle connections above a lower ``max_size`` are closed now, lent ones as they come
+        back. Raises `PoolConfigError` as the constructor does.
+        """
+        changes = {"min_size": min_size, "max_size": max_size}
+        config = self._config.replace(
+            name=self._name, **{k: v for k, v in changes.items() if v is not None}
+        )
+        with self._lock:
+            self._refuse_if_closed()
+            self._config, self._limit = config, config.limit
+            # The coldest idle ones go first, then whatever is lent.
+            surplus = sorted(self._slots, key=lambda slot: (slot.leased, slot.since))
+            for slot in surplus[: int(max(len(surplus) - min(self._limit, len(surplus)), 0))]:
+                slot.expires = SPENT
+        self._match()
+        upkeep.tend(self)
+
+    def drain(self) -> None:
+        """Replace every connection: idle ones are closed now, lent ones as they come back.
+
+        For a fail-over, new credentials, or a changed server setting. Nobody is interrupted.
+        """
+        with self._lock:
+            self._spend_all()
+        self._match()
+        upkeep.tend(self)
+
+    def wait(self, timeout: float = 30.0) -> None:
+        """Block until ``min_size`` connections are open, opening what is missing.
+
+        Raises `PoolTimeout` after *timeout* seconds, `PoolClosed`, or the driver's error
+        when a connection cannot be opened.
+        """
+        deadline = monotonic() + timeout
+        self._fill_error = None
+        upkeep.tend(self)
+        while self.stats().size - self.stats().connecting < self._config.min_size:
+            self._refuse_if_closed()
+            if self._fill_error is not None:
+                raise self._fill_error
+            if monotonic() >= deadline:
+                raise self._error(
+                    PoolTimeout,
+                    f"min_size={self._config.min_size} not reached within {timeout:g} s:"
+                    f" {self._whole_state()}",
+                )
+            sleep(_POLL)
+
+    def close(self, timeout: float = 5.0) -> None:
+        """Close the pool and its connections; to close twice is harmless.
+
+        Threads that wait get `PoolClosed` at once, idle connections are closed, and those
+        lent out may come back within *timeout* seconds; later ones are closed on return.
+        """
+        deadline = monotonic() + timeout
+        with self._lock:
+            self._closed = True
+            while self._waiting:
+                self._waiting.popleft().give(self._error(PoolClosed, "closed while waiting"))
+            self._spend_all()
+        upkeep.tend(self)
+        # Polled, since a lost connection's finaliser may take no lock to tell us.
+        while self.stats().size and monotonic() < deadline:
+            sleep(_POLL)
+
+    def _let_go(self) -> None:
+        """Close what is idle, here and now: the pool was dropped, or the interpreter exits."""
+        self._closed = True
+        self._spend_all()
+        while self._idle:
+            conn = self._idle.pop()
+            self._caretaker.close(conn, conn._multipool_slot)
+
+    def _after_fork(self) -> None:
+        """Begin anew in a forked child: what the parent opened is the parent's."""
+        conns = list(self._idle)
+        conns += [slot.conn_ref() for slot in self._slots if slot.leased and slot.conn_ref]
+        self._lock = allocate_lock()
+        self._idle.clear()
+        self._waiting.clear()
+        self._orphans.clear()
+        self._slots.clear()
+        self._totals = Totals()
+        for conn in conns:
+            if conn is not None:
+                self._caretaker.abandon(conn, conn._multipool_slot)
+
+    def __del__(self) -> None:
+        if hasattr(self, "_totals"):  # else the constructor refused its arguments
+            self._let_go()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else f"{len(self._slots)} of {self._config.max_size}"
+        return f"<Pool {self._name!r} {self._driver.name} {self._target} {state}>"
+
+    # -- upkeep ------------------------------------------------------------------------------
+
+    def _tend(self) -> float:
+        """Close what is spent or idle for too long, open what ``min_size`` lacks.
+
+        Returns the monotonic time at which there is something to do again. Called by
+        upkeep's thread, and by `resize`, `drain`, `close`; blocks on no server.
+        """
+        now = monotonic()
+        max_idle, max_lifetime = self._config.max_idle, self._config.max_lifetime
+        # What is opened or returned from now on cannot be due sooner than this.
+        due = now + min(max_idle or NEVER, (max_lifetime or NEVER) * SHORTEST)
+        spare = len(self._slots) - self._config.min_size
+        for conn in tuple(self._idle):  # the coldest first
+            slot: Slot | None = conn._multipool_slot
+            if slot is None:
+                continue
+            ends = slot.expires
+            if max_idle is not None and spare > 0:
+                ends = min(ends, slot.since + max_idle)
+            if now < ends:
+                due = min(due, ends)
+            elif self._take_idle(conn):
+                spare -= 1
+                self._discard(conn, slot)
+        self._fill()
+        return due
+
+    def _take_idle(self, conn: Any) -> bool:
+        """Take *conn* off the idle stack, unless somebody was quicker."""
+        try:
+            self._idle.remove(conn)
+        except ValueError:
+            return False
+        return True
+
+    def _fill(self) -> None:
+        """Open, in the background, as many connections as ``min_size`` lacks."""
+        with self._lock:
+            self._bury()
+            lacking = 0 if self._closed else self._config.min_size - len(self._slots)
+            slots = [Slot(self._ref) for _ in range(lacking)]
+            self._slots.update(slots)
+        self._match()
+        for slot in slots:
+            upkeep.background(self._open_idle, slot)
+
+    def _open_idle(self, slot: Slot) -> None:
+        try:
+            conn = self._open(slot, self._config.timeout)
+        except Exception as error:
+            self._fill_error = error
+            lifecycle.log.warning(
+                "pool %r: a connection for min_size could not be opened: %s",
+                self._name,
+                type(error).__name__,
+            )
+        else:
+            self._idle.append(conn)
+            self._match()
+
+    # -- words ---------------------------------------------------------------------------------
+
+    def _error(self, kind: type[PoolError], text: str) -> PoolError:
+        return for_driver(kind, self._driver.OperationalError)(f"pool {self._name!r}: {text}")
+
+    def _whole_state(self) -> str:
+        return describe_holders(self._slots, self._config.max_size, len(self._waiting))
+
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise self._error(PoolClosed, "the pool is closed")
+
+    def _refuse_own_deadlock(self) -> None:
+        """Raise if this thread holds all there is: it would wait for itself."""
+        me = get_ident()
+        own = [slot for slot in self._slots if slot.leased and slot.thread == me]
+        if len(own) >= self._limit:
+            raise self._error(
+                PoolTimeout,
+                "this thread holds every connection already and would wait for itself: "
+                + self._whole_state(),
+            )
+
+    def _not_ours(self, conn: Any) -> PoolError:
+        return self._error(
+            ConnectionNotLeased,
+            f"this {type(conn).__name__} is not one of this pool's connections",
+        )
+
+    def _spend_all(self) -> None:
+        for slot in self._slots:
+            slot.expires = SPENT

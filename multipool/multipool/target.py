@@ -1,0 +1,45 @@
+"""Where a pool connects to: a DSN, a dict, or a callable that returns either."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from multipool.driver import Driver
+from multipool.errors import PoolConfigError
+
+
+class Target:
+    """The connection parameters of a pool, checked by its driver."""
+
+    def __init__(self, target: Any, driver: Driver) -> None:
+        self._driver = driver
+        self._source = target if callable(target) else None
+        self._params = {} if callable(target) else self._read(target)
+
+    def params(self) -> dict[str, Any]:
+        """Return the parameters for one connect; a callable is asked anew each time.
+
+        Raises `PoolConfigError` when the callable's answer is no good, or what it raises.
+        """
+        return dict(self._params) if self._source is None else self._read(self._source())
+
+    def __str__(self) -> str:
+        """Say where in a few words, without user, password or options."""
+        if self._source is not None:
+            return "(from a callable)"
+        shown = {k: self._params[k] for k in ("host", "port", "dbname") if k in self._params}
+        return " ".join(f"{k}={v}" for k, v in shown.items()) or "(defaults)"
+
+    def _read(self, target: Any) -> dict[str, Any]:
+        if isinstance(target, str):
+            params = self._driver.parse_dsn(target)
+        elif isinstance(target, Mapping):
+            params = dict(target)
+        else:
+            raise PoolConfigError(
+                "conninfo must be a string, a dict of parameters, or a callable that returns"
+                f" either; got {type(target).__name__}"
+            )
+        self._driver.check_params(params)
+        return params
