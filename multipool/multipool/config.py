@@ -27,11 +27,15 @@ def _number(at_least: float, *, or_: tuple[object, ...] = (), above: bool = Fals
     bound = f"greater than {at_least:g}" if above else f"of at least {at_least:g}"
 
     def check(value: Any) -> str | None:
-        if any(value is one or value == one for one in or_) and not isinstance(value, bool):
+        if value in or_:
             return None
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            if math.isfinite(value) and (value > at_least if above else value >= at_least):
-                return None
+        if (
+            isinstance(value, (int, float))
+            and not isinstance(value, bool)
+            and math.isfinite(value)
+            and (value > at_least if above else value >= at_least)
+        ):
+            return None
         return f"a number {bound}{alternatives}"
 
     return check

@@ -95,7 +95,7 @@ def redact(params: Mapping[str, Any]) -> dict[str, Any]:
 def _parse_uri(rest: str) -> dict[str, str]:
     params: dict[str, str] = {}
     rest, _, query = rest.partition("?")
-    authority, slash, dbname = rest.partition("/")
+    authority, _, dbname = rest.partition("/")
     userinfo, at, hosts = authority.partition("@")
     if not at:
         userinfo, hosts = "", authority
