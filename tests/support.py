@@ -1,0 +1,40 @@
+"""What tests of every folder use: patience, and threads whose outcome is seen."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+
+def until(condition: Callable[[], object], timeout: float = 5.0) -> None:
+    """Wait until *condition* holds; fail after *timeout* seconds."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, "did not come to pass in time"
+        time.sleep(0.002)
+
+
+class Thread(threading.Thread):
+    """A thread whose result, or error, `outcome` hands on."""
+
+    def __init__(self, function: Callable[[], Any]) -> None:
+        super().__init__(daemon=True)
+        self._function = function
+        self._result: Any = None
+        self._error: BaseException | None = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self._result = self._function()
+        except BaseException as error:
+            self._error = error
+
+    def outcome(self, timeout: float = 5.0) -> Any:
+        self.join(timeout)
+        assert not self.is_alive(), "the thread hangs"
+        if self._error is not None:
+            raise self._error
+        return self._result
