@@ -10,7 +10,8 @@ to what this module renders::
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -37,31 +38,29 @@ class Backend:
     #: The multipool driver, and the package's name.
     driver: str
     #: What Django must not find, so that it chooses the driver.
-    hidden: tuple[str, ...]
-    #: The package inside this ENGINE's that Django gets for psycopg2, if any.
-    facade: str | None = None
+    hidden: list[str]
+    #: The package that Django gets in the place of another.
+    stand_ins: dict[str, str] = field(default_factory=dict)
 
     @property
     def package(self) -> str:
         return f"multipool_django.{self.driver}"
 
     @property
-    def twin(self) -> str:
-        """The expression that makes the `Twin`."""
-        arguments = [
-            "__name__",
-            f'driver="{self.driver}"',
-            f"hidden=[{', '.join(_quoted(name) for name in self.hidden)}]",
-        ]
-        if self.facade:
-            arguments.append(f'stand_ins={{"psycopg2": f"{{__name__}}.{self.facade}"}}')
-        return f"Twin({', '.join(arguments)})"
+    def names(self) -> dict[str, str]:
+        """What the templates name, lists and dicts as source text."""
+        return {
+            "package": self.package,
+            "driver": self.driver,
+            "hidden": json.dumps(self.hidden),
+            "stand_ins": json.dumps(self.stand_ins),
+        }
 
 
 BACKENDS: Final = (
-    Backend("psycopg2", hidden=("psycopg",)),
-    Backend("pg8000", hidden=("psycopg",), facade="facade"),
-    Backend("psycopg", hidden=("psycopg2",)),
+    Backend("psycopg2", hidden=["psycopg"]),
+    Backend("pg8000", ["psycopg"], {"psycopg2": "multipool_django.pg8000.facade"}),
+    Backend("psycopg", hidden=["psycopg2"]),
 )
 
 HEADER: Final = "# Written by multipool_django.generate; change that instead.\n"
@@ -71,7 +70,12 @@ PACKAGE: Final = '''\
 
 from multipool_django.twin import Twin
 
-twin = {twin}
+twin = Twin(
+    __name__,
+    driver="{driver}",
+    hidden={hidden},
+    stand_ins={stand_ins},
+)
 '''
 
 MODULE: Final = '''\
@@ -82,35 +86,49 @@ from {package} import twin
 twin.execute(globals())
 '''
 
-BASE: Final = '''
-from multipool_django.wrapper import PooledWrapper  # noqa: E402  # Django's names come first
+BASE: Final = '''\
+"""Django's ``postgresql.base`` for {driver}, and on top of it the wrapper with the pool."""
+
+from {package} import twin
+from multipool_django.wrapper import PooledWrapper
+
+original = twin.execute(globals())
 
 
-class DatabaseWrapper(PooledWrapper, DatabaseWrapper):  # noqa: F821  # Django's own, until here
+class DatabaseWrapper(PooledWrapper, original.DatabaseWrapper):
     """A connection of Django to PostgreSQL through {driver}, taken from a pool."""
 
     driver = "{driver}"
-    IsolationLevel = IsolationLevel  # noqa: F821  # Django's, with this driver's numbers
+    IsolationLevel = original.IsolationLevel
 '''
 
-OPERATIONS: Final = '''
+OPERATIONS: Final = '''\
+"""Django's ``postgresql.operations`` for {driver}."""
+
+from {package} import twin
+
+original = twin.execute(globals())
+
 # A string in Django. It must name this package's compiler, or there would be two kinds
 # of `InsertUnnest`, of which each knows only its own.
-DatabaseOperations.compiler_module = "{package}.compiler"  # noqa: F821
+original.DatabaseOperations.compiler_module = "{package}.compiler"
 '''
 
 STUB: Final = """\
-from django.db.backends.postgresql.{module} import *
+from django.db.backends.postgresql.{module} import *  # noqa: F403
 """
 
 BASE_STUB: Final = """\
 from typing import ClassVar
 
-from django.db.backends.postgresql.base import *
+from django.db.backends.postgresql.base import Cursor as Cursor
+from django.db.backends.postgresql.base import CursorDebugWrapper as CursorDebugWrapper
 from django.db.backends.postgresql.base import DatabaseWrapper as DjangoWrapper
+from django.db.backends.postgresql.base import psycopg_version as psycopg_version
+
 from multipool_django.wrapper import PooledWrapper
 
-class DatabaseWrapper(PooledWrapper, DjangoWrapper):  # type: ignore[misc]
+class DatabaseWrapper(PooledWrapper, DjangoWrapper):
     driver: ClassVar[str]
 """
 
@@ -120,14 +138,13 @@ def render() -> dict[Path, str]:
     files: dict[Path, str] = {}
     for backend in BACKENDS:
         folder = HERE / backend.driver
-        names = {"package": backend.package, "driver": backend.driver, "twin": backend.twin}
-        files[folder / "__init__.py"] = HEADER + PACKAGE.format(**names)
+        files[folder / "__init__.py"] = HEADER + PACKAGE.format(**backend.names)
         for module in MODULES:
-            extra = {"base": BASE, "operations": OPERATIONS}.get(module, "")
-            text = MODULE.format(module=module, **names) + extra.format(**names)
-            files[folder / f"{module}.py"] = HEADER + text
-            stub = BASE_STUB if module == "base" else STUB
-            files[folder / f"{module}.pyi"] = HEADER + stub.format(module=module)
+            source = {"base": BASE, "operations": OPERATIONS}.get(module, MODULE)
+            stub = {"base": BASE_STUB}.get(module, STUB)
+            for suffix, text in ((".py", source), (".pyi", stub)):
+                text = text.format(module=module, **backend.names)
+                files[folder / f"{module}{suffix}"] = HEADER + text
     return files
 
 
@@ -136,10 +153,6 @@ def write() -> None:
     for path, text in render().items():
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
-
-
-def _quoted(text: str) -> str:
-    return f'"{text}"'
 
 
 if __name__ == "__main__":

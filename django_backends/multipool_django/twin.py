@@ -52,24 +52,25 @@ class Twin:
         package: str,
         driver: str,
         *,
-        hidden: Iterable[str] = (),
-        stand_ins: Mapping[str, str] | None = None,
+        hidden: Iterable[str],
+        stand_ins: Mapping[str, str],
     ) -> None:
         self.package = package
         self.driver = driver
         self._hidden = frozenset(hidden)
-        self._redirects = {ORIGINAL: package, **(stand_ins or {})}
+        self._redirects = {ORIGINAL: package, **stand_ins}
         # What code finds in its ``__builtins__`` is CPython's way to its ``import``. It
         # holds for imports inside functions too, however late they run.
-        self._builtins = {**vars(builtins), "__import__": self._import}
+        self.builtins = {**vars(builtins), "__import__": self._import}
         self._require_python()
         self._require_django()
         self._require_driver()
 
-    def execute(self, namespace: dict[str, Any]) -> None:
+    def execute(self, namespace: dict[str, Any]) -> Any:
         """Execute the Django module of the same name in *namespace*, the globals of ours.
 
-        Raises `ImproperlyConfigured` if Django comes without its sources.
+        Returns our module, which now has all of Django's names. Raises
+        `ImproperlyConfigured` if Django comes without its sources.
         """
         module = namespace["__name__"].removeprefix(f"{self.package}.")
         spec = PathFinder.find_spec(f"{ORIGINAL}.{module}", postgresql.__path__)
@@ -79,10 +80,11 @@ class Twin:
                 f"{self.package} is made from Django's own sources, and {ORIGINAL}.{module}"
                 " has none here (a frozen or compiled Django will not do)"
             )
-        namespace["__builtins__"] = self._builtins
+        namespace["__builtins__"] = self.builtins
         # For `inspect`, which looks for the source of a class in its module's file.
         namespace["__file__"] = spec.origin
-        exec(code, namespace)
+        exec(code, namespace)  # noqa: S102  # the very purpose: the installed Django's own code
+        return sys.modules[namespace["__name__"]]
 
     @staticmethod
     def _code(spec: ModuleSpec | None) -> Any:
@@ -94,8 +96,8 @@ class Twin:
     def _import(
         self,
         name: str,
-        globals: Mapping[str, object] | None = None,
-        locals: Mapping[str, object] | None = None,
+        globals: Mapping[str, object] | None = None,  # noqa: A002  # as in `__import__`
+        locals: Mapping[str, object] | None = None,  # noqa: A002
         fromlist: Sequence[str] | None = (),
         level: int = 0,
     ) -> Any:

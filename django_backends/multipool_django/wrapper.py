@@ -41,7 +41,7 @@ class PooledWrapper(BaseDatabaseWrapper):
         Raises `ImproperlyConfigured` for a wrong ``OPTIONS["pool"]`` or wrong settings.
         """
         choice = self._choice()
-        return choice and self._pool(choice, self.get_connection_params())
+        return None if choice is None else self._pool(choice, self.get_connection_params())
 
     def close_pool(self) -> None:
         """Close the pools of this alias, for whatever target, as Django's test runner asks.

@@ -3,4 +3,9 @@
 
 from multipool_django.twin import Twin
 
-twin = Twin(__name__, driver="pg8000", hidden=["psycopg"], stand_ins={"psycopg2": f"{__name__}.facade"})
+twin = Twin(
+    __name__,
+    driver="pg8000",
+    hidden=["psycopg"],
+    stand_ins={"psycopg2": "multipool_django.pg8000.facade"},
+)

@@ -1,15 +1,14 @@
 # Written by multipool_django.generate; change that instead.
-"""Django's ``postgresql.base`` for pg8000."""
+"""Django's ``postgresql.base`` for pg8000, and on top of it the wrapper with the pool."""
 
 from multipool_django.pg8000 import twin
+from multipool_django.wrapper import PooledWrapper
 
-twin.execute(globals())
-
-from multipool_django.wrapper import PooledWrapper  # noqa: E402  # Django's names come first
+original = twin.execute(globals())
 
 
-class DatabaseWrapper(PooledWrapper, DatabaseWrapper):  # noqa: F821  # Django's own, until here
+class DatabaseWrapper(PooledWrapper, original.DatabaseWrapper):
     """A connection of Django to PostgreSQL through pg8000, taken from a pool."""
 
     driver = "pg8000"
-    IsolationLevel = IsolationLevel  # noqa: F821  # Django's, with this driver's numbers
+    IsolationLevel = original.IsolationLevel

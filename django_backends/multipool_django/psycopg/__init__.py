@@ -3,4 +3,9 @@
 
 from multipool_django.twin import Twin
 
-twin = Twin(__name__, driver="psycopg", hidden=["psycopg2"])
+twin = Twin(
+    __name__,
+    driver="psycopg",
+    hidden=["psycopg2"],
+    stand_ins={},
+)

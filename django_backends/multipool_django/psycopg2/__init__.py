@@ -3,4 +3,9 @@
 
 from multipool_django.twin import Twin
 
-twin = Twin(__name__, driver="psycopg2", hidden=["psycopg"])
+twin = Twin(
+    __name__,
+    driver="psycopg2",
+    hidden=["psycopg"],
+    stand_ins={},
+)

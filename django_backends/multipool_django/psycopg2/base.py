@@ -1,15 +1,14 @@
 # Written by multipool_django.generate; change that instead.
-"""Django's ``postgresql.base`` for psycopg2."""
+"""Django's ``postgresql.base`` for psycopg2, and on top of it the wrapper with the pool."""
 
 from multipool_django.psycopg2 import twin
+from multipool_django.wrapper import PooledWrapper
 
-twin.execute(globals())
-
-from multipool_django.wrapper import PooledWrapper  # noqa: E402  # Django's names come first
+original = twin.execute(globals())
 
 
-class DatabaseWrapper(PooledWrapper, DatabaseWrapper):  # noqa: F821  # Django's own, until here
+class DatabaseWrapper(PooledWrapper, original.DatabaseWrapper):
     """A connection of Django to PostgreSQL through psycopg2, taken from a pool."""
 
     driver = "psycopg2"
-    IsolationLevel = IsolationLevel  # noqa: F821  # Django's, with this driver's numbers
+    IsolationLevel = original.IsolationLevel

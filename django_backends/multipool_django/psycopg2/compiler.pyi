@@ -1,2 +1,2 @@
 # Written by multipool_django.generate; change that instead.
-from django.db.backends.postgresql.compiler import *
+from django.db.backends.postgresql.compiler import *  # noqa: F403

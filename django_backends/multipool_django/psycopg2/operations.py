@@ -3,8 +3,8 @@
 
 from multipool_django.psycopg2 import twin
 
-twin.execute(globals())
+original = twin.execute(globals())
 
 # A string in Django. It must name this package's compiler, or there would be two kinds
 # of `InsertUnnest`, of which each knows only its own.
-DatabaseOperations.compiler_module = "multipool_django.psycopg2.compiler"  # noqa: F821
+original.DatabaseOperations.compiler_module = "multipool_django.psycopg2.compiler"
