@@ -1,1 +1,14 @@
+"""psycopg 3's adapter for multipool: `driver` is what its entry point names.
 
+- `adapter`: the contract, fulfilled with psycopg's own calls.
+- `connection`: the connection class a pool lends.
+- `params`: which parameters are accepted, and what is added to them.
+- `session`: the settings a connection keeps on the client's side.
+"""
+
+from multipool_psycopg.adapter import PsycopgDriver
+from multipool_psycopg.connection import Connection
+
+__all__ = ["Connection", "PsycopgDriver", "driver"]
+
+driver = PsycopgDriver()

@@ -1,1 +1,14 @@
+"""psycopg2's adapter for multipool: `driver` is what its entry point names.
 
+- `adapter`: the contract, fulfilled with psycopg2's own calls.
+- `connection`: the connection class a pool lends.
+- `params`: which parameters are accepted, and what is added to them.
+- `session`: the settings a connection keeps on the client's side.
+"""
+
+from multipool_psycopg2.adapter import Psycopg2Driver
+from multipool_psycopg2.connection import Connection
+
+__all__ = ["Connection", "Psycopg2Driver", "driver"]
+
+driver = Psycopg2Driver()

@@ -10,6 +10,7 @@ It works for root too (the server then runs as ``nobody``) and wherever there ar
 sockets.
 """
 
+# ruff: noqa: S603, S607  (starting programs is what this module is for)
 from __future__ import annotations
 
 import os
@@ -248,7 +249,7 @@ def _temporary_home() -> Iterator[Path]:
         text=True,
         start_new_session=True,
     )
-    assert guard.stdin is not None and guard.stdout is not None
+    assert guard.stdout is not None
     try:
         home = guard.stdout.readline().rstrip("\n")
         if not home:

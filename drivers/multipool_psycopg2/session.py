@@ -1,0 +1,86 @@
+"""What a psycopg2 connection keeps on the client's side, and how it is put back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from psycopg2 import ProgrammingError
+from psycopg2.extensions import STATUS_PREPARED
+
+from multipool_psycopg2.connection import Connection
+
+Characteristics = tuple[bool, int | None, bool | None, bool | None]
+
+
+class Settings:
+    """The client-side settings of a connection at one moment."""
+
+    def __init__(self, conn: Connection) -> None:
+        self._characteristics = _characteristics(conn)
+        self._cursor_factory = conn.cursor_factory
+        # Typecasters registered on this connection alone (``register_type(type, conn)``).
+        self._casters = dict(conn.string_types), dict(conn.binary_types)
+        self._notices = conn.notices
+
+    def restore(self, conn: Connection) -> None:
+        """Put them back. Costs a round trip only where psycopg2 itself changed the server's
+        defaults: isolation and the like, set under autocommit.
+
+        Raises `ProgrammingError` for a transaction that was left prepared (two-phase).
+        """
+        if conn.status == STATUS_PREPARED:
+            raise ProgrammingError("a two-phase transaction was left prepared")
+        if _characteristics(conn) != self._characteristics:
+            autocommit, isolation_level, readonly, deferrable = self._characteristics
+            conn.set_session(
+                isolation_level=_or_default(isolation_level),
+                readonly=_or_default(readonly),
+                deferrable=_or_default(deferrable),
+                autocommit=autocommit,
+            )
+        conn.cursor_factory = self._cursor_factory
+        for casters, kept in zip(
+            (conn.string_types, conn.binary_types), self._casters, strict=True
+        ):
+            if casters != kept:
+                casters.clear()
+                casters.update(kept)
+        # What the last borrower was told is not the next one's business.
+        conn.notices = self._notices
+        self._notices.clear()
+
+
+@contextmanager
+def autocommitting(conn: Connection) -> Iterator[None]:
+    """Run the block in autocommit; afterwards all is as it was. No round trip.
+
+    Isolation, read-only and deferrable are set aside meanwhile: when psycopg2 leaves
+    autocommit with one of them set, it resets the server's default for it.
+    """
+    if conn.autocommit:
+        yield
+        return
+    _, isolation_level, readonly, deferrable = _characteristics(conn)
+    conn.set_session(isolation_level="default", readonly="default", deferrable="default")
+    conn.autocommit = True
+    try:
+        yield
+    finally:
+        if not conn.closed:
+            conn.autocommit = False
+            conn.set_session(
+                isolation_level=_or_default(isolation_level),
+                readonly=_or_default(readonly),
+                deferrable=_or_default(deferrable),
+            )
+
+
+def _characteristics(conn: Connection) -> Characteristics:
+    return conn.autocommit, conn.isolation_level, conn.readonly, conn.deferrable
+
+
+def _or_default(value: Any) -> Any:
+    """Return *value* as ``set_session`` wants it, where None means "leave it alone"."""
+    return "default" if value is None else value
