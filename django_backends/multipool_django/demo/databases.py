@@ -1,0 +1,70 @@
+"""The server of the demo, and a database for each way of each driver, so that it tells them apart.
+
+Connecting costs here what it costs in most places: TCP and a password (SCRAM).
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from multipool.testing.server import EmbeddedServer, embedded_server
+
+_USER: Final = "shop"
+
+# How long the server may take to notice that the last client has gone.
+_FAREWELL: Final = 10.0  # seconds
+
+
+class Databases:
+    """The databases of a server that `serve` started."""
+
+    def __init__(self, server: EmbeddedServer, password: str) -> None:
+        self._server = server
+        self._password = password
+
+    @property
+    def version(self) -> str:
+        """PostgreSQL's version."""
+        return self._server.psql("show server_version")
+
+    def create(self, name: str, template: str = "template1") -> dict[str, str]:
+        """Create the database *name* as a copy of *template*; return how to connect to it."""
+        self._server.psql(f'create database "{name}" template "{template}" owner {_USER}')
+        return {
+            **self._server.tcp_params,
+            "user": _USER,
+            "password": self._password,
+            "dbname": name,
+        }
+
+    def connections_opened(self, name: str) -> int:
+        """Return how many connections the database *name* has had, as the server counts them.
+
+        A connection is in the server's statistics for certain when it has ended, so the
+        clients must have gone. Raises `RuntimeError` if they do not go.
+        """
+        clients = f"datname = '{name}' and backend_type = 'client backend'"
+        deadline = time.monotonic() + _FAREWELL
+        while self._server.psql(f"select 1 from pg_stat_activity where {clients} limit 1"):  # noqa: S608 -- our own name
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"somebody is still connected to the database {name}")
+            time.sleep(0.02)
+        sessions = f"select sessions from pg_stat_database where datname = '{name}'"  # noqa: S608
+        return int(self._server.psql(sessions))
+
+
+@contextmanager
+def serve() -> Iterator[Databases]:
+    """Run an embedded server that asks for a password; yield its `Databases`.
+
+    Raises `RuntimeError` if it does not start.
+    """
+    rules = [f"host all {_USER} 127.0.0.1/32 scram-sha-256"]
+    with embedded_server(tcp=True, hba=rules) as server:
+        password = secrets.token_urlsafe()
+        server.psql(f"create role {_USER} login password '{password}'")
+        yield Databases(server, password)

@@ -1,0 +1,1 @@
+"""The shop: products on shelves, customers who order them, and a page that adds it all up."""

@@ -1,0 +1,93 @@
+"""The program ``multipool``: finds its commands by entry point, and runs the one named.
+
+A command is a module that a distribution offers through the group ``multipool.commands``::
+
+    [project.entry-points."multipool.commands"]
+    demo = "multipool_django.demo.command"
+
+so the core need not import what a command needs, and others can add their own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.metadata import EntryPoint, entry_points, version
+from typing import Final, Protocol
+
+from multipool.errors import PoolError
+
+GROUP: Final = "multipool.commands"
+
+
+class Command(Protocol):
+    """What an entry point of the group names; usually a module."""
+
+    @property
+    def SUMMARY(self) -> str:  # noqa: N802 -- a constant of the module
+        """One line for ``multipool --help``."""
+        ...
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the command's own options."""
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Do it, and return the exit status. A `PoolError` is shown without a traceback."""
+        ...
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command that *argv* names (by default: that of the process).
+
+    Returns the exit status: the command's own, 1 after a `PoolError`, 130 after Ctrl-C.
+    Raises `SystemExit` with status 2 for arguments that make no sense.
+    """
+    commands = {entry.name: entry for entry in entry_points(group=GROUP)}
+    front = _Front(commands)
+    front.add_argument("--version", action="version", version=f"multipool {version('multipool')}")
+    front.add_argument("command", choices=sorted(commands))
+    # argparse takes "the rest" for required, and would ask for it by name.
+    front.add_argument("options", nargs=argparse.REMAINDER).required = False
+    args = front.parse_args(argv)
+
+    command = _load(commands[args.command])
+    parser = argparse.ArgumentParser(prog=f"multipool {args.command}", description=command.SUMMARY)
+    command.add_arguments(parser)
+    try:
+        return command.run(parser.parse_args(args.options))
+    except PoolError as error:
+        print(f"multipool {args.command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+class _Front(argparse.ArgumentParser):
+    """Parses up to the command's name; knows the commands for its help."""
+
+    def __init__(self, commands: Mapping[str, EntryPoint]) -> None:
+        super().__init__(prog="multipool", usage="multipool [--version] command [options]")
+        self._commands = commands
+
+    def format_help(self) -> str:
+        """Return what ``multipool --help`` prints; only this loads every command."""
+        width = max(map(len, self._commands), default=0)
+        lines = [
+            f"  {name:<{width}}  {_load(entry).SUMMARY}"
+            for name, entry in sorted(self._commands.items())
+        ]
+        return "\n".join(
+            [
+                self.format_usage(),
+                "One PostgreSQL connection pool for any driver.\n",
+                "commands:",
+                *lines,
+                "\n'multipool command --help' tells the options of a command.\n",
+            ]
+        )
+
+
+def _load(entry: EntryPoint) -> Command:
+    command: Command = entry.load()
+    return command
