@@ -7,7 +7,7 @@ ours is that a return never waits for the queue's lock (see `Pool._match`).
 
 from __future__ import annotations
 
-from _thread import allocate_lock, get_ident
+from _thread import allocate_lock
 from time import monotonic
 from typing import Any
 
@@ -15,12 +15,11 @@ from typing import Any
 class Waiter:
     """One thread that waits, asleep on a lock of its own."""
 
-    __slots__ = ("_lock", "grant", "since", "thread")
+    __slots__ = ("_lock", "grant", "since")
 
     def __init__(self) -> None:
         self._lock = allocate_lock()
         self._lock.acquire()
-        self.thread = get_ident()
         #: Monotonic time at which it began to wait.
         self.since = monotonic()
         #: What it was given: a connection, a `Slot` to open one in, or an error to raise.

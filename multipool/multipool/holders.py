@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable
 from time import monotonic
 
@@ -24,9 +23,8 @@ def describe_holders(slots: Iterable[Slot], max_size: object, waiting: int) -> s
     head += f", {waiting} waiting"
     if not leased:
         return head
-    names = {thread.ident: thread.name for thread in threading.enumerate()}
     lines = [
-        f"  thread {names.get(slot.thread, 'that has ended')!r} for {now - slot.since:.1f} s,"
+        f"  thread {slot.borrower.name if slot.borrower else '?'} for {now - slot.since:.1f} s,"
         f" checked out at {slot.where()}"
         for slot in leased[:_SHOWN]
     ]

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import itertools
 import sys
-from _thread import allocate_lock, get_ident
+from _thread import allocate_lock
 from collections import deque
 from collections.abc import Callable, Mapping
 from time import monotonic, sleep
@@ -27,6 +27,7 @@ from typing import Any, Self
 from weakref import ref
 
 from multipool import lifecycle, upkeep
+from multipool.borrower import here
 from multipool.caretaker import NEVER, SHORTEST, Caretaker
 from multipool.config import PoolConfig
 from multipool.driver import Driver, get_driver
@@ -81,7 +82,8 @@ class Pool:
         self._status = self._driver.status
         self._limit = config.limit
         self._checks = config.check is not None
-        self._resets = config.reset is not None
+        #: Whether a return must go through `_clean` even if no transaction is open.
+        self._careful = config.reset is not None
         self._caretaker = Caretaker(self._name, self._driver, self._target, config)
         self._lock = allocate_lock()
         #: Idle connections, the most recently used at the right.
@@ -121,7 +123,7 @@ class Pool:
             if now < slot.expires and not self._checks:
                 frame = _frame(_depth)
                 slot.since = now
-                slot.thread = get_ident()
+                slot.borrower = here.borrower
                 slot.code = frame.f_code
                 slot.lasti = frame.f_lasti
                 slot.serial += 1
@@ -150,7 +152,7 @@ class Pool:
         if not slot.leased:
             raise self._error(ConnectionNotLeased, "this connection was returned already")
         slot.leased = False
-        if (self._status(conn) or self._resets) and not self._clean(conn, slot):
+        if (self._status(conn) or self._careful) and not self._clean(conn, slot):
             return
         now = monotonic()
         if now >= slot.expires:
@@ -186,7 +188,7 @@ class Pool:
                     continue
             slot: Slot = conn._multipool_slot
             slot.since = monotonic()
-            slot.thread = get_ident()
+            slot.borrower = here.borrower
             slot.code = frame.f_code
             slot.lasti = frame.f_lasti
             slot.serial += 1
@@ -269,14 +271,13 @@ class Pool:
     def _leave_late(self, waiter: Waiter, timeout: float) -> Any:
         """Step out of the line after the timeout, unless something was given at the last moment."""
         with self._lock:
+            error = None
             if waiter.grant is None:
-                self._waiting.remove(waiter)
                 self._totals.add("timeouts")
                 error = self._error(
                     PoolTimeout, f"no connection within {timeout:g} s: {self._whole_state()}"
                 )
-            else:
-                error = None
+                self._waiting.remove(waiter)
         self._match()
         if error is not None:
             raise error
@@ -321,6 +322,9 @@ class Pool:
 
     def _clean(self, conn: Any, slot: Slot) -> bool:
         """Clean a returned connection, or discard it and return False."""
+        if len(self._slots) > self._limit:  # since a `resize`
+            self._discard(conn, slot)
+            return False
         try:
             clean = self._caretaker.clean(conn)
         except BaseException:  # an interrupt: nobody knows in which state it is
@@ -421,9 +425,13 @@ class Pool:
         with self._lock:
             self._refuse_if_closed()
             self._config, self._limit = config, config.limit
-            # The coldest idle ones go first, then whatever is lent.
-            surplus = sorted(self._slots, key=lambda slot: (slot.leased, slot.since))
-            for slot in surplus[: int(max(len(surplus) - min(self._limit, len(surplus)), 0))]:
+            surplus = len(self._slots) - self._limit
+            # Nobody knows which of the lent ones comes back first: each is asked on return.
+            self._careful = config.reset is not None or surplus > 0
+            idle = sorted(
+                (conn._multipool_slot for conn in tuple(self._idle)), key=lambda slot: slot.since
+            )
+            for slot in idle[: int(min(max(surplus, 0), len(idle)))]:
                 slot.expires = SPENT
         self._match()
         upkeep.tend(self)
@@ -592,8 +600,8 @@ class Pool:
 
     def _refuse_own_deadlock(self) -> None:
         """Raise if this thread holds all there is: it would wait for itself."""
-        me = get_ident()
-        own = [slot for slot in self._slots if slot.leased and slot.thread == me]
+        me = here.borrower
+        own = [slot for slot in self._slots if slot.leased and slot.borrower is me]
         if len(own) >= self._limit:
             raise self._error(
                 PoolTimeout,

@@ -6,6 +6,7 @@ from types import CodeType
 from typing import TYPE_CHECKING, Any
 from weakref import ReferenceType, ref
 
+from multipool.borrower import Borrower
 from multipool.errors import ConnectionNotLeased
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class Slot:
 
     __slots__ = (
         "born",
+        "borrower",
         "code",
         "conn_ref",
         "expires",
@@ -35,7 +37,6 @@ class Slot:
         "serial",
         "settings",
         "since",
-        "thread",
     )
 
     def __init__(self, pool_ref: ReferenceType[Pool]) -> None:
@@ -53,8 +54,8 @@ class Slot:
         self.serial = 0
         #: Monotonic time of the last checkout while leased, of the return while idle.
         self.since = 0.0
-        #: Who borrowed it: the thread's ident, and where in the code.
-        self.thread = 0
+        #: Who borrowed it, and where in the code.
+        self.borrower: Borrower | None = None
         self.code: CodeType | None = None
         self.lasti = 0
 

@@ -1,0 +1,138 @@
+"""Closing a pool, dropping it, and knowing which there are."""
+
+import gc
+import subprocess
+import sys
+
+import pytest
+from support import Thread, until
+
+from multipool import Pool, PoolClosed, pools
+from multipool.testing.fake import FakeDriver
+
+
+def test_close_ends_idle_connections(fake, make_pool):
+    pool = make_pool()
+    pool.putconn(pool.getconn())
+    pool.close()
+    assert (fake.open, pool.closed, pool.stats().size) == (0, True, 0)
+
+
+def test_a_closed_pool_lends_nothing(make_pool):
+    pool = make_pool()
+    pool.close()
+    with pytest.raises(PoolClosed, match="'shop'"):
+        pool.getconn()
+    with pytest.raises(PoolClosed), pool.connection():
+        pass
+
+
+def test_to_close_twice_is_harmless(make_pool):
+    pool = make_pool()
+    pool.close()
+    pool.close()
+
+
+def test_those_who_wait_get_pool_closed_at_once(make_pool):
+    pool = make_pool(max_size=1)
+    conn = pool.getconn()
+    waiting = Thread(pool.getconn)
+    until(lambda: pool.stats().waiting == 1)
+    pool.close(timeout=0)
+    with pytest.raises(PoolClosed, match="while waiting"):
+        waiting.outcome()
+    conn.close()
+
+
+def test_borrowers_may_finish_within_the_timeout(fake, make_pool):
+    pool = make_pool()
+    conn = pool.getconn()
+    closing = Thread(lambda: pool.close(timeout=10))
+    until(lambda: pool.closed)
+    conn.cursor().execute("select 1")
+    pool.putconn(conn)
+    closing.outcome()
+    assert fake.open == 0
+
+
+def test_what_comes_back_after_the_timeout_is_closed_on_return(fake, make_pool):
+    pool = make_pool()
+    conn = pool.getconn()
+    pool.close(timeout=0.01)
+    assert fake.open == 1
+    pool.putconn(conn)
+    until(lambda: fake.open == 0)
+
+
+def test_a_with_block_closes_the_pool(fake):
+    with Pool({}, driver=FakeDriver(fake)) as pool:
+        pool.putconn(pool.getconn())
+    assert pool.closed
+    assert fake.open == 0
+
+
+def test_dropping_the_last_reference_closes_the_pool(fake):
+    pool = Pool({}, driver=FakeDriver(fake), name="dropped")
+    pool.putconn(pool.getconn())
+    assert fake.open == 1
+    until(lambda: sys.getrefcount(pool) <= 2)  # upkeep looks at a new pool once
+    del pool
+    gc.collect()
+    assert fake.open == 0
+    assert "dropped" not in [pool.name for pool in pools()]
+
+
+def test_a_connection_that_outlives_its_pool_is_closed_by_its_own_close(fake):
+    pool = Pool({}, driver=FakeDriver(fake))
+    conn = pool.getconn()
+    until(lambda: sys.getrefcount(pool) <= 2)
+    del pool
+    conn.close()
+    assert fake.open == 0
+
+
+def test_pools_lists_the_live_pools_by_name(make_pool):
+    make_pool(name="b")
+    make_pool(name="a")
+    closed = make_pool(name="c")
+    closed.close()
+    assert [pool.name for pool in pools() if pool.name in "abc"] == ["a", "b"]
+
+
+def test_unnamed_pools_are_numbered(fake):
+    first, second = (Pool({}, driver=FakeDriver(fake)) for _ in range(2))
+    assert first.name.startswith("pool-")
+    assert first.name != second.name
+
+
+def test_the_repr_shows_the_state_and_no_secret(fake):
+    dsn = "postgresql://app:s3cret@db/shop"
+    with Pool(dsn, driver=FakeDriver(fake), name="shop", max_size=3) as pool:
+        assert repr(pool) == "<Pool 'shop' fake host=db dbname=shop 0 of 3>"
+    assert "closed" in repr(pool)
+
+
+EXIT = """
+import threading, time
+from multipool import Pool
+from multipool.testing.fake import FakeDriver
+pool = Pool({}, driver=FakeDriver(), max_size=2, min_size=1, max_idle=5)
+pool.wait()
+leased = [pool.getconn(), pool.getconn()]
+waiting = threading.Thread(target=pool.getconn, daemon=True)
+waiting.start()
+while not pool.stats().waiting: time.sleep(0.001)
+leased.pop().close()
+print("bye")
+"""
+
+
+def test_the_interpreter_exits_without_a_word_with_idle_leased_and_waiting():
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-X", "dev", "-c", EXIT],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "bye\n", "")

@@ -1,0 +1,116 @@
+"""A wrong option, driver or DSN: one clear error at once, and no secret in it."""
+
+import pytest
+
+from multipool import Pool, PoolConfig, PoolConfigError, drivers, get_driver
+from multipool.config import PoolConfig as Config
+from multipool.testing.fake import FakeDriver
+
+SECRET = "hunter2"
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"max_size": 0}, "option max_size=0: must be an integer of at least 1 or 'unlimited'"),
+        ({"max_size": None}, "option max_size=None: must be an integer of at least 1"),
+        ({"max_size": 2.5}, "option max_size=2.5: must be an integer"),
+        ({"max_size": True}, "option max_size=True: must be an integer"),
+        ({"min_size": -1}, "option min_size=-1: must be an integer of at least 0"),
+        ({"min_size": 11}, "option min_size=11: must not be greater than max_size=10"),
+        ({"timeout": -1}, "option timeout=-1: must be a number of at least 0"),
+        ({"timeout": None}, "option timeout=None: must be a number of at least 0"),
+        ({"timeout": float("nan")}, "option timeout=nan: must be a number"),
+        ({"max_waiting": "3"}, "option max_waiting='3': must be an integer"),
+        ({"max_lifetime": 0}, "option max_lifetime=0: must be a number greater than 0 or None"),
+        ({"max_idle": "x"}, "option max_idle='x': must be a number greater than 0 or None"),
+        ({"configure": 3}, "option configure=3: must be a callable that takes the connection"),
+        (
+            {"max_sise": 3},
+            r"unknown option 'max_sise' \(did you mean 'max_size'\?\); allowed: name",
+        ),
+    ],
+)
+def test_a_wrong_option_is_named_with_its_value_and_what_is_allowed(options, expected):
+    with pytest.raises(PoolConfigError, match=f"^pool 'shop': {expected}"):
+        Pool({}, driver=FakeDriver(), name="shop", **options)
+
+
+def test_a_name_that_is_empty_is_refused():
+    with pytest.raises(PoolConfigError, match="option name='': must be a string that is not empty"):
+        PoolConfig(name="")
+
+
+def test_every_option_is_documented():
+    documented = Config.__dict__["__annotations__"]
+    assert list(documented) == list(PoolConfig.names())
+
+
+def test_an_unknown_driver_is_named_with_those_that_there_are():
+    with pytest.raises(PoolConfigError, match="pool 'shop': unknown driver 'mysql'; known: ") as e:
+        Pool({}, driver="mysql", name="shop")
+    for name in drivers():
+        assert name in str(e.value)
+
+
+def test_the_three_drivers_are_found_by_entry_point():
+    assert {"psycopg2", "pg8000", "psycopg"} <= set(drivers())
+
+
+def test_a_driver_that_is_no_driver_is_refused():
+    with pytest.raises(PoolConfigError, match="not int"):
+        get_driver(3)
+
+
+def test_a_value_error_handler_catches_configuration_errors():
+    with pytest.raises(ValueError, match="mysql"):
+        get_driver("mysql")
+
+
+@pytest.mark.parametrize(
+    ("dsn", "expected"),
+    [
+        ("mysql://app:hunter2@db/shop", "a URI must begin with postgresql:// or postgres://"),
+        ("postgresql://app:hunter2@db:port/shop", "port: must be a number from 1 to 65535"),
+        ("postgresql://app:hunter2/shop", "port: must be a number"),
+        ("postgresql://app:x@hunter2@db/shop", "more than one '@'"),
+        ("postgresql://app:hunter2@db/shop?sslmod=require", "unknown .*'sslmod'.*'sslmode'"),
+        ("postgresql://app:hunter2%@db/shop", "invalid percent-escape in the password"),
+        ("postgresql://app:%ff@db/shop", "the password is not UTF-8"),
+        ("postgresql://app:hunter2@[::1/shop", "IPv6"),
+        ("postgresql://app:hunter2@db/shop?x", "name=value pairs joined by '&'"),
+        ("postgresql:///shop?password=a&hunter2=b", "what follows password"),
+        ("host=db password=a hunter2=b", "what follows password"),
+        ("host=db password='hunter2", "wrong in pair 2"),
+        ("password=a hunter2", "wrong in pair 2"),
+        ("hots=db password=hunter2", "unknown connection parameter 'hots'.*did you mean 'host'"),
+        ({"hots": "db", "password": SECRET}, "unknown connection parameter 'hots'"),
+        (3, "must be a string, a dict of parameters, or a callable"),
+        (None, "must be a string, a dict of parameters, or a callable"),
+    ],
+)
+def test_a_bad_dsn_is_explained_at_once_and_shows_no_password(dsn, expected):
+    with pytest.raises(PoolConfigError, match=f"^pool 'shop': .*{expected}") as caught:
+        Pool(dsn, driver=FakeDriver(), name="shop")
+    assert SECRET not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_a_callable_is_asked_for_each_connection_and_its_answer_is_checked(fake, make_pool):
+    answers = iter([{"dbname": "a"}, "dbname=b", {"hots": "c"}])
+    pool = Pool(lambda: next(answers), driver=FakeDriver(fake), name="shop")
+    held = [pool.getconn(), pool.getconn()]
+    with pytest.raises(PoolConfigError, match="'hots'"):
+        pool.getconn()
+    assert fake.open == 2
+    for conn in held:
+        conn.close()
+    pool.close()
+
+
+def test_every_error_is_importable_from_the_package():
+    import multipool
+
+    for name in ("PoolError", "PoolTimeout", "PoolClosed", "TooManyWaiting", "PoolConfigError"):
+        assert issubclass(getattr(multipool, name), multipool.PoolError)
+        assert getattr(multipool, name).__module__ == "multipool"

@@ -1,0 +1,240 @@
+"""Bounded size, first come first served, timeouts."""
+
+import threading
+import time
+
+import pytest
+from support import Thread, until
+
+from multipool import UNLIMITED, PoolTimeout, TooManyWaiting
+from multipool.testing.fake import Hang, Raise, Sleep, errors
+
+
+def test_no_more_than_max_size_connections_are_open_however_slow_connects_are(fake, make_pool):
+    fake.always("connect", Sleep(0.01))
+    pool = make_pool(max_size=3)
+
+    def work():
+        for _ in range(5):
+            with pool.connection():
+                time.sleep(0.001)
+
+    for thread in [Thread(work) for _ in range(12)]:
+        thread.outcome(20)
+    assert fake.peak == 3
+
+
+def test_an_unlimited_pool_is_spelled_out(fake, make_pool):
+    pool = make_pool(max_size=UNLIMITED)
+    conns = [pool.getconn() for _ in range(50)]
+    assert fake.open == 50
+    assert pool.stats().max_size is None
+    for conn in conns:
+        pool.putconn(conn)
+
+
+def test_connections_are_opened_at_the_same_time_not_one_after_another(fake, make_pool):
+    hang = fake.once("connect", Hang())
+    pool = make_pool(max_size=2)
+    slow = Thread(pool.getconn)
+    hang.wait_until_reached()
+    pool.putconn(pool.getconn())  # does not wait for the one that hangs
+    hang.release()
+    slow.outcome()
+
+
+def test_those_who_wait_are_served_in_the_order_in_which_they_came(make_pool):
+    pool = make_pool(max_size=1)
+    conn = pool.getconn()
+    served = []
+
+    def borrow(number):
+        with pool.connection():
+            served.append(number)
+
+    threads = []
+    for number in range(8):
+        threads.append(Thread(lambda number=number: borrow(number)))
+        until(lambda number=number: pool.stats().waiting == number + 1)
+    pool.putconn(conn)
+    for thread in threads:
+        thread.outcome()
+    assert served == list(range(8))
+
+
+def test_nobody_who_comes_later_snatches_a_connection_from_those_who_wait(make_pool):
+    """The thread that returns and asks again at once joins the end of the line."""
+    pool = make_pool(max_size=1)
+    conn = pool.getconn()
+    waiting = Thread(pool.getconn)
+    until(lambda: pool.stats().waiting == 1)
+    pool.putconn(conn)
+    with pytest.raises(PoolTimeout):
+        pool.getconn(timeout=0)
+    assert waiting.outcome() is conn
+
+
+def test_each_of_eight_threads_gets_its_turns_on_one_connection(make_pool):
+    pool = make_pool(max_size=1)
+    turns = dict.fromkeys(range(8), 0)
+    stop = threading.Event()
+
+    def work(number):
+        while not stop.is_set():
+            with pool.connection():
+                turns[number] += 1
+                time.sleep(0.0005)
+
+    threads = [Thread(lambda number=number: work(number)) for number in turns]
+    until(lambda: sum(turns.values()) >= 400, 30)
+    stop.set()
+    for thread in threads:
+        thread.outcome()
+    assert max(turns.values()) - min(turns.values()) <= 8
+
+
+def test_a_wait_ends_with_pool_timeout(make_pool):
+    pool = make_pool(max_size=1, timeout=0.05)
+    conn = pool.getconn()
+    with pytest.raises(PoolTimeout, match="'shop': no connection within 0.05 s"):
+        Thread(pool.getconn).outcome()
+    assert pool.stats().waiting == 0
+    assert pool.stats().timeouts == 1
+    pool.putconn(conn)
+
+
+def test_the_timeout_of_one_checkout_overrides_the_pools(make_pool):
+    pool = make_pool(max_size=1, timeout=30)
+    conn = pool.getconn()
+    with pytest.raises(PoolTimeout, match=r"0\.01 s"):
+        Thread(lambda: pool.getconn(timeout=0.01)).outcome()
+    pool.putconn(conn)
+
+
+def test_timeout_zero_raises_at_once_and_takes_what_is_idle(make_pool):
+    pool = make_pool(max_size=1)
+    conn = pool.getconn()
+    with pytest.raises(PoolTimeout, match="at once"):
+        pool.getconn(timeout=0)
+    pool.putconn(conn)
+    assert pool.getconn(timeout=0) is conn
+
+
+def test_a_timeout_names_who_holds_the_connections_and_where(make_pool):
+    pool = make_pool(max_size=1)
+
+    def hold_it():
+        return pool.getconn()
+
+    conn = Thread(hold_it).outcome()
+    with pytest.raises(PoolTimeout) as caught:
+        pool.getconn(timeout=0.01)
+    message = str(caught.value)
+    assert "1 of max_size=1 in use, 1 waiting" in message
+    assert "test_waiting.py:" in message
+    assert "in hold_it" in message
+    assert "(ended)" in message
+    pool.putconn(conn)
+
+
+def test_the_place_named_for_a_with_block_is_the_users_not_ours(make_pool):
+    pool = make_pool(max_size=1)
+    with pool.connection(), pytest.raises(PoolTimeout, match=r"test_waiting\.py:\d+ in test_the_p"):
+        Thread(lambda: pool.getconn(timeout=0.01)).outcome()
+
+
+def test_a_thread_that_holds_everything_is_told_at_once_that_it_would_wait_for_itself(make_pool):
+    pool = make_pool(max_size=2, timeout=30)
+    held = [pool.getconn(), pool.getconn()]
+    with pytest.raises(PoolTimeout, match="would wait for itself") as caught:
+        pool.getconn()
+    assert str(caught.value).count("test_waiting.py") == 2
+    for conn in held:
+        pool.putconn(conn)
+
+
+def test_more_than_max_waiting_are_refused_at_once(make_pool):
+    pool = make_pool(max_size=1, max_waiting=1)
+    conn = Thread(pool.getconn).outcome()
+    waiting = Thread(pool.getconn)
+    until(lambda: pool.stats().waiting == 1)
+    with pytest.raises(TooManyWaiting, match="max_waiting=1"):
+        pool.getconn()
+    assert pool.stats().rejected == 1
+    pool.putconn(conn)
+    waiting.outcome()
+
+
+def test_what_the_pool_raises_is_also_the_drivers_operational_error(make_pool):
+    pool = make_pool(max_size=1)
+    conn = pool.getconn()
+    with pytest.raises(errors.OperationalError):
+        pool.getconn(timeout=0)
+    pool.putconn(conn)
+
+
+def test_a_connect_that_fails_frees_its_place_for_the_next_who_waits(fake, make_pool):
+    pool = make_pool(max_size=1)
+    hang = fake.once("connect", Hang())
+    fake.once("connect", Raise(errors.OperationalError("refused")))
+    first = Thread(pool.getconn)
+    hang.wait_until_reached()
+    second = Thread(pool.getconn)
+    until(lambda: pool.stats().waiting == 1)
+    third = Thread(pool.getconn)
+    until(lambda: pool.stats().waiting == 2)
+    hang.release()
+    pool.putconn(first.outcome())
+    # The second got the first's connection; nobody was refused.
+    conn = second.outcome()
+    pool.putconn(conn)
+    assert third.outcome() is conn
+
+
+def test_the_error_of_a_connect_reaches_the_caller_and_leaves_the_pool_usable(fake, make_pool):
+    pool = make_pool(max_size=1)
+    fake.once("connect", Raise(errors.OperationalError("no such database", "3D000")))
+    with pytest.raises(errors.OperationalError, match="no such database") as caught:
+        pool.getconn()
+    assert caught.value.__notes__ == ["while pool 'shop' opened a connection"]
+    assert pool.stats().connect_errors == 1
+    pool.putconn(pool.getconn())
+
+
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit, GeneratorExit])
+def test_an_interrupt_while_connecting_leaves_the_place_free(fake, make_pool, interrupt):
+    pool = make_pool(max_size=1)
+    fake.once("connect", Raise(interrupt()))
+    with pytest.raises(interrupt):
+        pool.getconn()
+    assert pool.stats().size == 0
+    pool.putconn(pool.getconn())
+
+
+def test_a_timeout_covers_waiting_and_connecting_together(fake, make_pool):
+    pool = make_pool(max_size=1)
+    fake.once("connect", Sleep(10))
+    started = time.monotonic()
+    with pytest.raises(errors.OperationalError):
+        pool.getconn(timeout=0.05)
+    assert time.monotonic() - started < 5
+
+
+def test_nothing_is_lost_when_waits_time_out_while_connections_are_handed_over(make_pool):
+    pool = make_pool(max_size=2)
+
+    def work():
+        for _ in range(200):
+            try:
+                conn = pool.getconn(timeout=0.0003)
+            except PoolTimeout:
+                continue
+            time.sleep(0.0002)
+            pool.putconn(conn)
+
+    for thread in [Thread(work) for _ in range(8)]:
+        thread.outcome(30)
+    stats = pool.stats()
+    assert (stats.used, stats.waiting, stats.connecting) == (0, 0, 0)
+    assert stats.idle == stats.size
+    assert len({id(pool.getconn(timeout=1)) for _ in range(2)}) == 2
