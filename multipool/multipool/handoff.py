@@ -2,7 +2,7 @@
 
 A returned connection goes straight to whoever waits longest; nobody who comes later
 can snatch it away. The idea is that of Go's database/sql and of jackc/puddle; what is
-ours is that a return never waits for the queue's lock (see `Pool._match`).
+ours is that a return never waits for the queue's lock (see `places`).
 """
 
 from __future__ import annotations

@@ -1,25 +1,14 @@
 """The pool: lends connections, takes them back, never has more than ``max_size``.
 
-How a connection travels
-    `Pool.getconn` pops the most recently used idle connection; `Pool.putconn` pushes it
-    back. As long as nobody waits, neither takes a lock, makes a system call or a round
-    trip. All else (growing, waiting, discarding) is decided under one lock and done
-    outside of it.
-
-The lock rule
-    ``_lock`` is held to decide, never while talking to a server. A return does not wait
-    for it: it pushes its connection and calls `Pool._match`, which gives up when the lock
-    is taken. So **whoever releases the lock calls _match afterwards**, and nothing that
-    was pushed meanwhile is overlooked. This is also what lets a finaliser return a
-    connection while its own thread is inside the pool.
+`Pool.getconn` pops the most recently used idle connection, `Pool.putconn` pushes it back.
+As long as nobody waits, neither takes a lock, makes a system call or a round trip. All
+else is decided in `places`, done to a connection by `caretaker`, or left to `upkeep`.
 """
 
 from __future__ import annotations
 
 import itertools
 import sys
-from _thread import allocate_lock
-from collections import deque
 from collections.abc import Callable, Mapping
 from time import monotonic, sleep
 from types import TracebackType
@@ -40,9 +29,9 @@ from multipool.errors import (
     TooManyWaiting,
     for_driver,
 )
-from multipool.handoff import Waiter
 from multipool.holders import describe_holders
 from multipool.lease import Lease
+from multipool.places import Grant, Places
 from multipool.slot import SPENT, Slot
 from multipool.stats import PoolStats, Totals
 from multipool.target import Target
@@ -79,24 +68,18 @@ class Pool:
             self._target = Target(conninfo, self._driver)
         except PoolConfigError as error:
             raise PoolConfigError(f"pool {self._name!r}: {error}") from error.__cause__
+        self._caretaker = Caretaker(self._name, self._driver, self._target, config)
+        self._totals = Totals()
+        self._closed = False
+        self._fill_error: Exception | None = None
+        # What the hot path needs, one step away.
+        self._ref = ref(self)
+        self._places = Places(config.limit, self._ref, self._totals)
+        self._idle, self._waiting = self._places.idle, self._places.waiting
         self._status = self._driver.status
-        self._limit = config.limit
         self._checks = config.check is not None
         #: Whether a return must go through `_clean` even if no transaction is open.
         self._careful = config.reset is not None
-        self._caretaker = Caretaker(self._name, self._driver, self._target, config)
-        self._lock = allocate_lock()
-        #: Idle connections, the most recently used at the right.
-        self._idle: deque[Any] = deque()
-        self._waiting: deque[Waiter] = deque()
-        #: Places taken, including those of connections being opened or closed.
-        self._slots: set[Slot] = set()
-        #: Places whose connection was collected; filled by finalisers, so without the lock.
-        self._orphans: deque[Slot] = deque()
-        self._closed = False
-        self._fill_error: Exception | None = None
-        self._totals = Totals()
-        self._ref = ref(self)
         lifecycle.register(self)
         upkeep.tend(self)
 
@@ -161,7 +144,7 @@ class Pool:
         slot.since = now
         self._idle.append(conn)
         if self._waiting:
-            self._match()
+            self._places.match()
 
     def connection(self, timeout: float | None = None) -> Lease:
         """Return a context manager that lends a connection for a ``with`` block.
@@ -176,31 +159,35 @@ class Pool:
     def _getconn_slowly(self, timeout: float | None, frame: Any) -> Any:
         if timeout is None:
             timeout = self._config.timeout
-        started = monotonic()
-        deadline = started + timeout
+        deadline = monotonic() + timeout
+        unfit = False
         while True:
-            grant = self._ask(deadline, timeout)
+            grant = self._ask(timeout, deadline, first=unfit)
             if isinstance(grant, Slot):
                 conn = self._open(grant, max(deadline - monotonic(), 0.0))
-            else:
-                conn = grant
-                if not self._fit(conn):
-                    continue
-            slot: Slot = conn._multipool_slot
-            slot.since = monotonic()
-            slot.borrower = here.borrower
-            slot.code = frame.f_code
-            slot.lasti = frame.f_lasti
-            slot.serial += 1
-            slot.leased = True
-            return conn
+                break
+            conn = grant
+            if self._fit(conn):
+                break
+            unfit = True
+        slot: Slot = conn._multipool_slot
+        slot.since = monotonic()
+        slot.borrower = here.borrower
+        slot.code = frame.f_code
+        slot.lasti = frame.f_lasti
+        slot.serial += 1
+        slot.leased = True
+        return conn
 
-    def _ask(self, deadline: float, timeout: float) -> Any:
-        """Return an idle connection or a place to open one in, waiting in line if need be."""
-        with self._lock:
-            self._bury()
+    def _ask(self, timeout: float, deadline: float, *, first: bool) -> Grant:
+        """Return an idle connection or a place to open one in, waiting in line if need be.
+
+        *first* keeps its turn to a thread that was given a connection of no use.
+        """
+        places = self._places
+        with places:
             self._refuse_if_closed()
-            grant = None if self._waiting else self._next()
+            grant = None if self._waiting and not first else places.take()
             if grant is not None:
                 return grant
             if timeout <= 0:
@@ -214,84 +201,28 @@ class Pool:
                     TooManyWaiting,
                     f"max_waiting={limit} threads wait already: {self._whole_state()}",
                 )
-            waiter = Waiter()
-            self._waiting.append(waiter)
-        # Registered first, second look after: a return that came in between is found here.
-        self._match()
+            waiter = places.line_up(first=first)
         try:
             waiter.wait(deadline - monotonic())
         except BaseException:
-            self._leave(waiter)
+            places.leave(waiter)
             raise
-        grant = waiter.grant
-        if grant is None:
-            grant = self._leave_late(waiter, timeout)
-        self._totals.add("waited")
-        self._totals.add("wait_time", monotonic() - waiter.since)
-        if isinstance(grant, BaseException):
-            raise grant
-        return grant
-
-    def _next(self) -> Any:
-        """Return an idle connection, else a new place, else None. The lock is held."""
-        try:
-            return self._idle.pop()
-        except IndexError:
-            if len(self._slots) < self._limit:
-                slot = Slot(self._ref)
-                self._slots.add(slot)
-                return slot
-            return None
-
-    def _match(self) -> None:
-        """Serve those who wait, as far as there is something to give. Never blocks.
-
-        If another thread has the lock, that one comes here after releasing it.
-        """
-        while self._waiting and (self._idle or self._orphans or len(self._slots) < self._limit):
-            if not self._lock.acquire(False):
-                return
-            try:
-                self._bury()
-                while self._waiting:
-                    grant = self._next()
-                    if grant is None:
-                        break
-                    self._waiting.popleft().give(grant)
-            finally:
-                self._lock.release()
-
-    def _leave(self, waiter: Waiter) -> None:
-        """Step out of the line after an interrupt; what was given meanwhile goes back."""
-        with self._lock:
-            if waiter.grant is None:
-                self._waiting.remove(waiter)
-        self._give_up(waiter.grant)
-
-    def _leave_late(self, waiter: Waiter, timeout: float) -> Any:
-        """Step out of the line after the timeout, unless something was given at the last moment."""
-        with self._lock:
-            error = None
+        with places:
+            # Given at the last moment is given in time.
             if waiter.grant is None:
                 self._totals.add("timeouts")
                 error = self._error(
                     PoolTimeout, f"no connection within {timeout:g} s: {self._whole_state()}"
                 )
                 self._waiting.remove(waiter)
-        self._match()
-        if error is not None:
-            raise error
+                raise error
+        self._totals.add("waited")
+        self._totals.add("wait_time", monotonic() - waiter.since)
+        if isinstance(waiter.grant, BaseException):
+            raise waiter.grant
         return waiter.grant
 
-    def _give_up(self, grant: Any) -> None:
-        """Put back what was granted to a thread that no longer wants it."""
-        if isinstance(grant, Slot):
-            self._vacate(grant)
-        elif grant is not None and not isinstance(grant, BaseException):
-            self._idle.append(grant)
-        self._match()
-
-    # -- places ------------------------------------------------------------------------
+    # -- one connection ------------------------------------------------------------------
 
     def _open(self, slot: Slot, timeout: float) -> Any:
         """Open a connection in *slot*, in the caller's thread; on any failure the place is free."""
@@ -300,7 +231,7 @@ class Pool:
             conn = self._caretaker.open(slot, timeout)
         except BaseException:
             self._totals.add("connect_errors")
-            self._vacate(slot)
+            self._places.vacate(slot)
             raise
         self._totals.add("opened")
         self._totals.add("connect_time", monotonic() - started)
@@ -322,7 +253,7 @@ class Pool:
 
     def _clean(self, conn: Any, slot: Slot) -> bool:
         """Clean a returned connection, or discard it and return False."""
-        if len(self._slots) > self._limit:  # since a `resize`
+        if len(self._places.slots) > self._places.limit:  # since a `resize`
             self._discard(conn, slot)
             return False
         try:
@@ -342,29 +273,7 @@ class Pool:
     def _close_and_vacate(self, conn: Any, slot: Slot) -> None:
         self._caretaker.close(conn, slot)
         self._totals.add("closed")
-        self._vacate(slot)
-
-    def _vacate(self, slot: Slot) -> None:
-        """Free the place *slot*, whose connection is gone or never came to be."""
-        with self._lock:
-            self._slots.discard(slot)
-            self._totals.add("checkouts", slot.serial)
-        self._match()
-
-    def _forgotten(self, slot: Slot) -> None:
-        """Note that the connection of *slot* was collected. Called by finalisers: takes no lock."""
-        self._orphans.append(slot)
-        self._match()
-
-    def _bury(self) -> None:
-        """Free the places of collected connections. The lock is held."""
-        while self._orphans:
-            slot = self._orphans.popleft()
-            if slot in self._slots:
-                self._slots.remove(slot)
-                self._totals.add("lost", slot.leased)
-                self._totals.add("closed")
-                self._totals.add("checkouts", slot.serial)
+        self._places.vacate(slot)
 
     # -- the rest of the public face -------------------------------------------------------
 
@@ -390,11 +299,9 @@ class Pool:
 
     def stats(self) -> PoolStats:
         """Return what the pool has and what it has done, as a frozen dataclass."""
-        with self._lock:
-            self._bury()
-            slots = list(self._slots)
+        with self._places:
+            slots = list(self._places.slots)
             waiting = len(self._waiting)
-        self._match()
         idle = len(self._idle)
         used = sum(slot.leased for slot in slots)
         config, totals = self._config, self._totals.as_dict()
@@ -422,10 +329,11 @@ class Pool:
         config = self._config.replace(
             name=self._name, **{k: v for k, v in changes.items() if v is not None}
         )
-        with self._lock:
+        places = self._places
+        with places:
             self._refuse_if_closed()
-            self._config, self._limit = config, config.limit
-            surplus = len(self._slots) - self._limit
+            self._config, places.limit = config, config.limit
+            surplus = len(places.slots) - places.limit
             # Nobody knows which of the lent ones comes back first: each is asked on return.
             self._careful = config.reset is not None or surplus > 0
             idle = sorted(
@@ -433,7 +341,6 @@ class Pool:
             )
             for slot in idle[: int(min(max(surplus, 0), len(idle)))]:
                 slot.expires = SPENT
-        self._match()
         upkeep.tend(self)
 
     def drain(self) -> None:
@@ -441,9 +348,7 @@ class Pool:
 
         For a fail-over, new credentials, or a changed server setting. Nobody is interrupted.
         """
-        with self._lock:
-            self._spend_all()
-        self._match()
+        self._places.spend()
         upkeep.tend(self)
 
     def wait(self, timeout: float = 30.0) -> None:
@@ -474,11 +379,8 @@ class Pool:
         lent out may come back within *timeout* seconds; later ones are closed on return.
         """
         deadline = monotonic() + timeout
-        with self._lock:
-            self._closed = True
-            while self._waiting:
-                self._waiting.popleft().give(self._error(PoolClosed, "closed while waiting"))
-            self._spend_all()
+        self._closed = True
+        self._places.shut(self._error(PoolClosed, "closed while waiting"))
         upkeep.tend(self)
         # Polled, since a lost connection's finaliser may take no lock to tell us.
         while self.stats().size and monotonic() < deadline:
@@ -487,7 +389,7 @@ class Pool:
     def _let_go(self) -> None:
         """Close what is idle, here and now: the pool was dropped, or the interpreter exits."""
         self._closed = True
-        self._spend_all()
+        self._places.spend()
         while self._idle:
             conn = self._idle.pop()
             self._caretaker.close(conn, conn._multipool_slot)
@@ -495,13 +397,10 @@ class Pool:
     def _after_fork(self) -> None:
         """Begin anew in a forked child: what the parent opened is the parent's."""
         conns = list(self._idle)
-        conns += [slot.conn_ref() for slot in self._slots if slot.leased and slot.conn_ref]
-        self._lock = allocate_lock()
-        self._idle.clear()
-        self._waiting.clear()
-        self._orphans.clear()
-        self._slots.clear()
+        conns += [slot.conn_ref() for slot in self._places.slots if slot.leased and slot.conn_ref]
         self._totals = Totals()
+        self._places = Places(self._config.limit, self._ref, self._totals)
+        self._idle, self._waiting = self._places.idle, self._places.waiting
         for conn in conns:
             if conn is not None:
                 self._caretaker.abandon(conn, conn._multipool_slot)
@@ -522,7 +421,9 @@ class Pool:
         self.close()
 
     def __repr__(self) -> str:
-        state = "closed" if self._closed else f"{len(self._slots)} of {self._config.max_size}"
+        state = (
+            "closed" if self._closed else f"{len(self._places.slots)} of {self._config.max_size}"
+        )
         return f"<Pool {self._name!r} {self._driver.name} {self._target} {state}>"
 
     # -- upkeep ------------------------------------------------------------------------------
@@ -537,7 +438,7 @@ class Pool:
         max_idle, max_lifetime = self._config.max_idle, self._config.max_lifetime
         # What is opened or returned from now on cannot be due sooner than this.
         due = now + min(max_idle or NEVER, (max_lifetime or NEVER) * SHORTEST)
-        spare = len(self._slots) - self._config.min_size
+        spare = len(self._places.slots) - self._config.min_size
         for conn in tuple(self._idle):  # the coldest first
             slot: Slot | None = conn._multipool_slot
             if slot is None:
@@ -547,28 +448,18 @@ class Pool:
                 ends = min(ends, slot.since + max_idle)
             if now < ends:
                 due = min(due, ends)
-            elif self._take_idle(conn):
+            elif self._places.pick(conn):
                 spare -= 1
                 self._discard(conn, slot)
         self._fill()
         return due
 
-    def _take_idle(self, conn: Any) -> bool:
-        """Take *conn* off the idle stack, unless somebody was quicker."""
-        try:
-            self._idle.remove(conn)
-        except ValueError:
-            return False
-        return True
-
     def _fill(self) -> None:
         """Open, in the background, as many connections as ``min_size`` lacks."""
-        with self._lock:
-            self._bury()
-            lacking = 0 if self._closed else self._config.min_size - len(self._slots)
-            slots = [Slot(self._ref) for _ in range(lacking)]
-            self._slots.update(slots)
-        self._match()
+        places = self._places
+        with places:
+            lacking = 0 if self._closed else self._config.min_size - len(places.slots)
+            slots = [places.reserve() for _ in range(lacking)]
         for slot in slots:
             upkeep.background(self._open_idle, slot)
 
@@ -583,8 +474,7 @@ class Pool:
                 type(error).__name__,
             )
         else:
-            self._idle.append(conn)
-            self._match()
+            self._places.put(conn)
 
     # -- words ---------------------------------------------------------------------------------
 
@@ -592,7 +482,7 @@ class Pool:
         return for_driver(kind, self._driver.OperationalError)(f"pool {self._name!r}: {text}")
 
     def _whole_state(self) -> str:
-        return describe_holders(self._slots, self._config.max_size, len(self._waiting))
+        return describe_holders(self._places.slots, self._config.max_size, len(self._waiting))
 
     def _refuse_if_closed(self) -> None:
         if self._closed:
@@ -601,8 +491,8 @@ class Pool:
     def _refuse_own_deadlock(self) -> None:
         """Raise if this thread holds all there is: it would wait for itself."""
         me = here.borrower
-        own = [slot for slot in self._slots if slot.leased and slot.borrower is me]
-        if len(own) >= self._limit:
+        own = [slot for slot in self._places.slots if slot.leased and slot.borrower is me]
+        if len(own) >= self._places.limit:
             raise self._error(
                 PoolTimeout,
                 "this thread holds every connection already and would wait for itself: "
@@ -614,7 +504,3 @@ class Pool:
             ConnectionNotLeased,
             f"this {type(conn).__name__} is not one of this pool's connections",
         )
-
-    def _spend_all(self) -> None:
-        for slot in self._slots:
-            slot.expires = SPENT

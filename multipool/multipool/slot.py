@@ -67,7 +67,7 @@ class Slot:
             # Runs wherever the collector happens to run: no lock may be taken here.
             pool = pool_ref()
             if pool is not None:
-                pool._forgotten(slot)
+                pool._places.forgotten(slot)
 
         self.conn_ref = ref(conn, collected)
         self.born = self.since = now

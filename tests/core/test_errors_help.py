@@ -3,7 +3,6 @@
 import pytest
 
 from multipool import Pool, PoolConfig, PoolConfigError, drivers, get_driver
-from multipool.config import PoolConfig as Config
 from multipool.testing.fake import FakeDriver
 
 SECRET = "hunter2"
@@ -39,11 +38,6 @@ def test_a_wrong_option_is_named_with_its_value_and_what_is_allowed(options, exp
 def test_a_name_that_is_empty_is_refused():
     with pytest.raises(PoolConfigError, match="option name='': must be a string that is not empty"):
         PoolConfig(name="")
-
-
-def test_every_option_is_documented():
-    documented = Config.__dict__["__annotations__"]
-    assert list(documented) == list(PoolConfig.names())
 
 
 def test_an_unknown_driver_is_named_with_those_that_there_are():
