@@ -7,7 +7,7 @@ clamped. The names are psycopg_pool's where it has the option.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, Literal, Self
 
@@ -139,7 +139,7 @@ class PoolConfig:
         return cls(**options)
 
     @classmethod
-    def names(cls) -> Iterable[str]:
+    def names(cls) -> list[str]:
         """Return the names of all options, in the order of the documentation."""
         return [option.name for option in fields(cls)]
 

@@ -244,11 +244,11 @@ def _load(name: str) -> Driver:
         raise PoolConfigError(f"unknown driver {name!r}; known: {_known()}")
     try:
         loaded = entry.load()
-    except ModuleNotFoundError as error:
+    except ImportError as error:  # not there, or a library that it needs is not
         hint = f'; pip install "multipool[{name}]"' if entry.value.startswith("multipool_") else ""
-        raise PoolConfigError(
-            f"driver {name!r} cannot be loaded: module {error.name!r} is not installed{hint}"
-        ) from error
+        raise PoolConfigError(f"driver {name!r} cannot be loaded: {error}{hint}") from error
+    except AttributeError as error:
+        raise PoolConfigError(f"driver {name!r}: there is no {entry.value}") from error
     if not isinstance(loaded, Driver):
         raise PoolConfigError(
             f"driver {name!r}: {entry.value} is a {type(loaded).__name__}, not a multipool Driver"
