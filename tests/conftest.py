@@ -42,7 +42,7 @@ def _version(package: str) -> str | None:
 
 @pytest.fixture(scope="session")
 def _embedded() -> Iterator[EmbeddedServer]:
-    with embedded_server(tcp=True) as server:
+    with embedded_server(tcp=True, max_prepared_transactions=5) as server:
         yield server
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
-from psycopg import ProgrammingError
+from psycopg import ProgrammingError, postgres
 from psycopg.adapt import AdaptersMap
 
 from multipool_psycopg.connection import Connection
@@ -46,23 +46,26 @@ class Settings:
                 setattr(conn, name, value)
         conn._notice_handlers[:] = self._notice_handlers
         conn._notify_handlers[:] = self._notify_handlers
-        if _changed(conn._adapters):
+        if conn._adapters is not None and _tables(conn._adapters) != self._own_tables():
             self._lend_adapters(conn)
 
     def _lend_adapters(self, conn: Connection) -> None:
-        """Give *conn* a copy of the adapters (psycopg copies on write), so that `_changed`
-        can tell whether the borrower has registered some.
-        """
+        """Give *conn* a copy of the adapters, so that the borrower's changes reach no other."""
         conn._adapters = None if self._adapters is None else AdaptersMap(self._adapters)
 
+    def _own_tables(self) -> tuple[object, ...]:
+        return _tables(postgres.adapters if self._adapters is None else self._adapters)
 
-def _changed(adapters: AdaptersMap | None) -> bool:
-    """Tell whether anything was registered in *adapters* since they were copied."""
-    if adapters is None:
-        return False
-    owned: tuple[Any, ...] = (
-        adapters._own_loaders,
-        adapters._own_dumpers_by_oid,
-        adapters._own_dumpers.values(),
+
+def _tables(adapters: AdaptersMap) -> tuple[object, ...]:
+    """Return the tables behind *adapters*.
+
+    psycopg copies a table only when something is registered in it, so comparing those of
+    an untouched copy comes down to comparing identities.
+    """
+    return (
+        *adapters._loaders,
+        *adapters._dumpers_by_oid,
+        *adapters._dumpers.values(),
+        adapters.types._registry,
     )
-    return adapters.types._own_state or any(True in flags for flags in owned)

@@ -17,7 +17,7 @@ from multipool.testing.fake.errors import (
     ProgrammingError,
 )
 from multipool.testing.fake.script import Call
-from multipool.testing.fake.server import Backend, FakeServer
+from multipool.testing.fake.server import Backend, FakeServer, Notification
 
 
 class FakeCursor:
@@ -90,8 +90,8 @@ class _Connection:
         self.isolation_level: str | None = None
         self.readonly: bool | None = None
         self.cursor_factory: Callable[[_Connection], FakeCursor] = FakeCursor
-        #: Notifications that came: (channel, payload).
-        self.notifies: list[tuple[str, str]] = []
+        #: Notifications that came.
+        self.notifies: list[Notification] = []
 
     def __del__(self) -> None:
         # As libpq's clients do when they are collected: the socket goes, and nothing is said.
@@ -199,7 +199,7 @@ class _Connection:
 
     def _execute(self, sql: str, parameters: Sequence[Any]) -> statements.Rows | None:
         self._check_open()
-        if self._backend.transaction == INERROR:
+        if self._backend.transaction == INERROR and sql.lower() not in ("commit", "rollback"):
             raise ProgrammingError("current transaction is aborted", "25P02")
         if self._backend.transaction == IDLE and not self._autocommit:
             self._ask("begin")

@@ -16,7 +16,8 @@ from multipool.testing.fake.server import FakeServer
 class FakeDriver(Driver):
     """A driver with a server of its own; several may share one.
 
-    It accepts libpq's parameters, so that a DSN does too, and heeds `application_name`.
+    It accepts libpq's parameters, so that a DSN does too, and heeds ``application_name``
+    and ``connect_timeout``.
     """
 
     name = "fake"
@@ -32,6 +33,9 @@ class FakeDriver(Driver):
         conninfo.check(params)
 
     def connect(self, params: Mapping[str, Any], timeout: float | None) -> FakeConnection:
+        wanted = float(params.get("connect_timeout") or 0)
+        if wanted > 0:
+            timeout = wanted if timeout is None else min(wanted, timeout)
         backend = self.server.connect(str(params.get("application_name", "")), timeout)
         return FakeConnection(self.server, backend)
 

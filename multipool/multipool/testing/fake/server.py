@@ -7,7 +7,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Sequence
 from contextlib import suppress
 from threading import Event, RLock
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from multipool.driver import IDLE
 from multipool.testing.fake.errors import OperationalError
@@ -24,6 +24,13 @@ DEFAULTS: Final = {
 A_ = TypeVar("A_", bound=Action)
 
 
+class Notification(NamedTuple):
+    """What NOTIFY sends."""
+
+    channel: str
+    payload: str
+
+
 class Backend:
     """One session on the server: what a server process is to PostgreSQL."""
 
@@ -33,8 +40,8 @@ class Backend:
         self.transaction = IDLE
         self.settings = DEFAULTS | {"application_name": application_name}
         self.channels: set[str] = set()
-        #: Notifications sent to the client and not read by it yet: (channel, payload).
-        self.unread: deque[tuple[str, str]] = deque()
+        #: Sent to the client and not read by it yet.
+        self.unread: deque[Notification] = deque()
         #: Set to interrupt a query that runs: by a cancel or by the session's end.
         self.interrupt = Event()
         # Real sockets, so that poll and epoll see what they would see of PostgreSQL's.
@@ -43,7 +50,7 @@ class Backend:
 
     def send(self, channel: str, payload: str) -> None:
         """Send a notification: the client's socket becomes readable."""
-        self.unread.append((channel, payload))
+        self.unread.append(Notification(channel, payload))
         self._ours.send(b"A")
 
     def end(self) -> None:

@@ -1,8 +1,9 @@
 """The few statements the fake server knows; what it does not know is a syntax error.
 
-``select %s, ...`` gives the parameters back, ``select 1/0`` fails; beside them: SET, SHOW,
-RESET ALL, DISCARD ALL, LISTEN, NOTIFY, ``pg_backend_pid()``, ``pg_sleep(seconds)`` and
-``pg_terminate_backend(pid)``. `FakeServer.answers` adds others.
+``select %s, ...`` gives the parameters back, ``select 1/0`` fails; beside them: BEGIN,
+COMMIT, ROLLBACK, SET, SHOW, RESET ALL, DISCARD ALL, LISTEN, NOTIFY, ``pg_backend_pid()``,
+``pg_sleep(seconds)`` and ``pg_terminate_backend(pid)``. `FakeServer.answers` adds others.
+Settings are not undone by a rollback.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from multipool.driver import IDLE, INTRANS
 from multipool.testing.fake.errors import DatabaseError, OperationalError, ProgrammingError
 from multipool.testing.fake.server import DEFAULTS, Backend, FakeServer
 
@@ -60,6 +62,14 @@ def _terminate(server: FakeServer, backend: Backend, match: re.Match[str]) -> Ro
     return [(found,)]
 
 
+def _begin(server: FakeServer, backend: Backend, match: re.Match[str]) -> None:
+    backend.transaction = INTRANS
+
+
+def _end(server: FakeServer, backend: Backend, match: re.Match[str]) -> None:
+    backend.transaction = IDLE
+
+
 def _set(server: FakeServer, backend: Backend, match: re.Match[str]) -> None:
     backend.settings[_name(backend, match[1])] = match[2].replace("''", "'")
 
@@ -104,6 +114,8 @@ _STATEMENTS: Final[list[tuple[re.Pattern[str], _Statement]]] = [
     (_compiled(r"select pg_backend_pid\(\)"), _pid),
     (_compiled(r"select pg_sleep\(([\d.]+)\)"), _sleep),
     (_compiled(r"select pg_terminate_backend\((\d+)\)"), _terminate),
+    (_compiled(r"begin"), _begin),
+    (_compiled(r"commit|rollback"), _end),
     (_compiled(r"set (?:session )?([\w.]+) (?:to|=) '((?:[^']|'')*)'"), _set),
     (_compiled(r"set (?:session )?([\w.]+) (?:to|=) ([\w.]+)"), _set),
     (_compiled(r"show ([\w.]+)"), _show),

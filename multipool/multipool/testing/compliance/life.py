@@ -1,0 +1,164 @@
+"""A connection's life: connect, close, abandon, and being forgotten."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+import warnings
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from multipool.driver import IDLE, UNKNOWN, Pooled
+from multipool.testing.compliance.suite import Suite
+
+CONFIDENTIAL = "xyzzy"
+
+
+class Life(Suite):
+    """Opening and closing."""
+
+    def test_a_connection_is_pooled_and_idle(self, conn: Any) -> None:
+        assert isinstance(conn, Pooled)
+        assert self.driver.status(conn) == IDLE
+        assert self.fetch(conn, self.select) == [(1,)]
+
+    def test_a_connection_takes_weak_references_and_attributes(self, conn: Any) -> None:
+        conn.an_attribute_of_its_borrower = 1
+        assert weakref.ref(conn)() is conn
+
+    def test_a_connection_opened_by_one_thread_serves_another(self, conn: Any) -> None:
+        rows: list[Any] = []
+        thread = threading.Thread(target=lambda: rows.extend(self.fetch(conn, self.select)))
+        thread.start()
+        thread.join()
+        assert rows == [(1,)]
+
+    def test_a_closed_connection_is_unknown_and_has_no_socket(self, conn: Any) -> None:
+        self.driver.close(conn)
+        assert self.driver.status(conn) == UNKNOWN
+        assert self.driver.fileno(conn) == -1
+
+    def test_closing_twice_is_quiet(self, conn: Any) -> None:
+        self.driver.close(conn)
+        self.driver.close(conn)
+
+    def test_a_closed_connection_refuses_queries_with_the_drivers_error(self, conn: Any) -> None:
+        self.driver.close(conn)
+        with pytest.raises(self.driver.Error):
+            self.fetch(conn, self.select)
+
+    def test_outside_of_a_pool_the_connections_own_close_is_for_good(self, conn: Any) -> None:
+        conn.close()
+        assert self.driver.status(conn) == UNKNOWN
+
+    def test_in_a_pool_the_connections_own_close_gives_it_back(self, conn: Any) -> None:
+        slot = conn._multipool_slot = _Slot()
+        conn.close()
+        assert slot.given_back == [conn]
+        assert self.fetch(conn, self.select) == [(1,)]
+
+    def test_the_drivers_close_closes_a_pooled_connection_too(self, conn: Any) -> None:
+        slot = conn._multipool_slot = _Slot()
+        self.driver.close(conn)
+        assert slot.given_back == []
+        assert self.driver.status(conn) == UNKNOWN
+
+    def test_a_forgotten_pooled_connection_is_gone_at_once_and_without_a_warning(
+        self, target: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # At once: by its reference count, so it must not stand in a reference cycle.
+        unraisable: list[Any] = []
+        monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
+        conn = self.driver.connect(target, timeout=10)
+        self.fetch(conn, self.select)
+        conn._multipool_slot = _Slot()
+        descriptor, reference = self.driver.fileno(conn), weakref.ref(conn)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            del conn
+        assert reference() is None
+        assert not unraisable
+        if self.network:
+            with pytest.raises(OSError, match="Bad file descriptor"):
+                os.fstat(descriptor)
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform cannot fork")
+    def test_a_child_process_abandons_a_connection_without_a_word_to_the_server(
+        self, target: dict[str, Any]
+    ) -> None:
+        self.needs("network")
+        conn = self.driver.connect(target, timeout=10)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # other threads may exist
+            pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                self.driver.abandon(conn)
+                del conn
+                code = 0
+            finally:
+                os._exit(code)
+        _, status = os.waitpid(pid, 0)
+        try:
+            assert status == 0
+            assert self.fetch(conn, self.select) == [(1,)]
+        finally:
+            self.driver.close(conn)
+
+    def test_a_connection_can_be_abandoned_twice_or_after_its_close(self, conn: Any) -> None:
+        self.driver.close(conn)
+        self.driver.abandon(conn)
+        self.driver.abandon(conn)
+
+    def test_nobody_there_is_an_operational_error(self, target: dict[str, Any]) -> None:
+        self.needs("network")
+        with (
+            self.nobody(target) as params,
+            pytest.raises(self.driver.OperationalError) as caught,
+        ):
+            self.driver.connect({**params, "password": CONFIDENTIAL}, timeout=5)
+        assert CONFIDENTIAL not in str(caught.value)
+
+    def test_a_server_that_never_answers_is_given_up_after_the_timeout(
+        self, target: dict[str, Any]
+    ) -> None:
+        self.needs("network")
+        started = time.monotonic()
+        with self.silence(target) as params, pytest.raises(self.driver.OperationalError):
+            self.driver.connect(params, timeout=0.5)
+        # Those that wait in whole seconds, for two at least, are forgiven.
+        assert 0.4 < time.monotonic() - started < 3.5
+
+    def test_the_users_own_shorter_connect_timeout_counts(self, target: dict[str, Any]) -> None:
+        self.needs("network")
+        self.needs("libpq")
+        started = time.monotonic()
+        with self.silence(target) as params, pytest.raises(self.driver.OperationalError):
+            self.driver.connect({**params, "connect_timeout": "2"}, timeout=20)
+        assert time.monotonic() - started < 4
+
+    def test_connections_are_sessions_of_their_own(self, connect: Callable[[], Any]) -> None:
+        one, two = connect(), connect()
+        pids = [self.driver.backend_pid(one), self.driver.backend_pid(two)]
+        if self.network:
+            assert None not in pids
+            assert pids[0] != pids[1]
+            assert self.fetch(one, "select pg_backend_pid()") == [(pids[0],)]
+        else:
+            assert pids == [None, None]
+
+
+class _Slot:
+    """Stands for the pool's: it notes what is given back."""
+
+    def __init__(self) -> None:
+        self.given_back: list[Any] = []
+
+    def give_back(self, conn: Any) -> None:
+        self.given_back.append(conn)

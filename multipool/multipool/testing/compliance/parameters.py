@@ -1,0 +1,65 @@
+"""What `Driver.parse_dsn` and `Driver.check_params` promise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from multipool import PoolConfigError
+from multipool.testing.compliance.suite import Suite
+from multipool.testing.server import uri
+
+CONFIDENTIAL = "xyzzy"
+
+
+class Parameters(Suite):
+    """Parameters and DSNs."""
+
+    def test_the_parameters_that_connect_are_accepted(self, target: dict[str, Any]) -> None:
+        self.driver.check_params(target)
+
+    def test_an_unknown_parameter_is_named_and_no_password_shown(
+        self, target: dict[str, Any]
+    ) -> None:
+        with pytest.raises(PoolConfigError, match="paswd") as caught:
+            self.driver.check_params({**target, "password": CONFIDENTIAL, "paswd": CONFIDENTIAL})
+        assert CONFIDENTIAL not in str(caught.value)
+
+    def test_a_refused_parameter_comes_with_those_that_are_allowed(
+        self, target: dict[str, Any]
+    ) -> None:
+        with pytest.raises(PoolConfigError) as caught:
+            self.driver.check_params({**target, "no_such_parameter": "1"})
+        assert all(name in str(caught.value) for name in target)
+
+    def test_a_uri_and_pairs_mean_the_same_and_connect(self, target: dict[str, Any]) -> None:
+        self.needs("libpq")
+        pairs = " ".join(f"{name}='{_escaped(value)}'" for name, value in target.items())
+        for dsn in (uri(target), pairs):
+            parsed = self.driver.parse_dsn(dsn)
+            assert parsed == target
+            self.driver.close(self.driver.connect(parsed, timeout=10))
+
+    @pytest.mark.parametrize(
+        "dsn",
+        [
+            f"postgresql://app:{CONFIDENTIAL}%zz@localhost/shop",
+            f"postgresql://localhost/shop?password={CONFIDENTIAL}&no_such_parameter=1",
+            f"host=localhost password='{CONFIDENTIAL}",
+        ],
+    )
+    def test_a_bad_dsn_is_refused_without_a_word_of_its_values(self, dsn: str) -> None:
+        self.needs("libpq")
+        with pytest.raises(PoolConfigError) as caught:
+            self.driver.parse_dsn(dsn)
+        assert CONFIDENTIAL not in str(caught.value)
+
+    def test_connecting_leaves_the_given_parameters_alone(self, target: dict[str, Any]) -> None:
+        given = dict(target)
+        self.driver.close(self.driver.connect(given, timeout=10))
+        assert given == target
+
+
+def _escaped(value: object) -> str:
+    return str(value).replace("\\", "\\\\").replace("'", "\\'")

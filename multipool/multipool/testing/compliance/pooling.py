@@ -1,0 +1,57 @@
+"""The adapter at work in a pool."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from multipool import Pool, PoolTimeout
+from multipool.driver import IDLE, INTRANS
+from multipool.testing.compliance.suite import Suite
+
+
+class Pooling(Suite):
+    """What a user of the pool sees of the adapter."""
+
+    def test_a_pool_lends_the_same_connection_again_and_its_close_gives_it_back(
+        self, target: dict[str, Any]
+    ) -> None:
+        with Pool(target, driver=self.driver, max_size=1) as pool:
+            first = pool.getconn()
+            first.close()
+            second = pool.getconn()
+            assert second is first
+            assert self.fetch(second, self.select) == [(1,)]
+            pool.putconn(second)
+            assert self.driver.status(second) == IDLE
+
+    def test_a_block_commits_at_its_end_and_rolls_back_after_an_error(
+        self, target: dict[str, Any]
+    ) -> None:
+        with Pool(target, driver=self.driver, max_size=1) as pool:
+            with pool.connection() as conn:
+                self.fetch(conn, self.select)
+                assert self.driver.status(conn) == INTRANS
+            assert self.driver.status(conn) == IDLE
+            with pytest.raises(self.driver.DatabaseError), pool.connection() as conn:
+                self.fetch(conn, self.wrong)
+            assert self.driver.status(conn) == IDLE
+
+    def test_the_connections_own_with_statement_does_not_take_it_from_its_borrower(
+        self, target: dict[str, Any]
+    ) -> None:
+        with Pool(target, driver=self.driver, max_size=1) as pool, pool.connection() as conn:
+            with conn:
+                self.fetch(conn, self.select)
+            assert self.driver.status(conn) == IDLE
+            assert pool.stats().used == 1
+            assert self.fetch(conn, self.select) == [(1,)]
+
+    def test_an_error_of_the_pool_is_also_an_operational_error_of_the_driver(
+        self, target: dict[str, Any]
+    ) -> None:
+        with Pool(target, driver=self.driver, max_size=1) as pool, pool.connection():
+            with pytest.raises(PoolTimeout) as caught:
+                pool.getconn(timeout=0)
+            assert isinstance(caught.value, self.driver.OperationalError)

@@ -1,0 +1,101 @@
+"""State of a session, on the server's side and on the client's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from multipool.driver import IDLE
+from multipool.testing.compliance.suite import Suite
+
+HOSTILE = [
+    "'; drop table x; --",
+    "\\'; drop table x; --",
+    "\\",
+    "\\\\'",
+    "''",
+    '"',
+    "%s %% %(x)s",
+    "$1 $$ $tag$",
+    "naïve ⚑",
+    "",
+]
+
+
+class Session(Suite):
+    """Statements of the pool's own, settings, and putting them back."""
+
+    @pytest.mark.parametrize("autocommit", [False, True])
+    def test_execute_runs_outside_of_any_transaction_and_leaves_autocommit_alone(
+        self, conn: Any, autocommit: bool
+    ) -> None:
+        conn.autocommit = autocommit
+        self.driver.execute(conn, self.outside)
+        assert self.driver.status(conn) == IDLE
+        assert conn.autocommit is autocommit
+
+    @pytest.mark.parametrize("autocommit", [False, True])
+    def test_after_a_failed_execute_the_connection_is_idle_and_usable(
+        self, conn: Any, autocommit: bool
+    ) -> None:
+        conn.autocommit = autocommit
+        with pytest.raises(self.driver.DatabaseError):
+            self.driver.execute(conn, self.wrong)
+        assert self.driver.status(conn) == IDLE
+        assert conn.autocommit is autocommit
+        assert self.fetch(conn, self.select) == [(1,)]
+
+    def test_execute_leaves_percent_signs_alone(self, conn: Any) -> None:
+        self.needs("settings")
+        self.driver.execute(conn, "set multipool.test to '100%s'")
+        assert self.show(conn, "multipool.test") == "100%s"
+
+    def test_statements_go_on_working_after_the_session_was_discarded(self, conn: Any) -> None:
+        """A driver that prepares statements by itself notices that they are gone."""
+        for _ in range(10):
+            assert self.fetch(conn, "select %s", ["a"]) == [("a",)]
+        self.driver.rollback(conn)
+        self.driver.execute(conn, self.outside)
+        for _ in range(10):
+            assert self.fetch(conn, "select %s", ["a"]) == [("a",)]
+
+    @pytest.mark.parametrize("autocommit", [False, True])
+    @pytest.mark.parametrize("conforming", ["on", "off"])
+    @pytest.mark.parametrize("value", HOSTILE)
+    def test_a_setting_arrives_as_one_literal_whatever_it_holds(
+        self, conn: Any, value: str, conforming: str, autocommit: bool
+    ) -> None:
+        self.needs("settings")
+        conn.autocommit = autocommit
+        self.driver.set_parameter(conn, "standard_conforming_strings", conforming)
+        self.driver.set_parameter(conn, "multipool.test", value)
+        assert self.driver.status(conn) == IDLE
+        assert conn.autocommit is autocommit
+        assert self.show(conn, "multipool.test") == value
+
+    def test_the_server_reports_the_settings_that_change(self, conn: Any) -> None:
+        if self.settings:
+            assert self.driver.parameter_status(conn, "application_name") != "renamed"
+            self.driver.set_parameter(conn, "application_name", "renamed")
+            assert self.driver.parameter_status(conn, "application_name") == "renamed"
+        assert self.driver.parameter_status(conn, "no_such_parameter") is None
+
+    def test_what_a_borrower_set_on_the_clients_side_is_put_back(self, conn: Any) -> None:
+        kept = {name: getattr(conn, name) for name in self.client_settings}
+        settings = self.driver.remember(conn)
+        for name, value in self.client_settings.items():
+            assert kept[name] != value, f"{name}: {value!r} is what a new connection has"
+            setattr(conn, name, value)
+        self.driver.restore(conn, settings)
+        assert {name: getattr(conn, name) for name in self.client_settings} == kept
+        assert self.driver.status(conn) == IDLE
+
+    def test_what_was_configured_on_the_clients_side_stays(self, conn: Any) -> None:
+        for name, value in self.client_settings.items():
+            setattr(conn, name, value)
+        configured = {name: getattr(conn, name) for name in self.client_settings}
+        settings = self.driver.remember(conn)
+        self.driver.restore(conn, settings)
+        assert {name: getattr(conn, name) for name in self.client_settings} == configured
+        self.run(conn, self.select)

@@ -1,0 +1,112 @@
+"""psycopg2's adapter, by the suite that every adapter passes, and what is its own."""
+
+from __future__ import annotations
+
+import io
+from typing import ClassVar
+
+import psycopg2
+import psycopg2.extensions
+import pytest
+from psycopg2.extensions import ISOLATION_LEVEL_SERIALIZABLE
+from psycopg2.extras import RealDictCursor, execute_values
+
+from multipool.driver import IDLE
+from multipool.testing.compliance import DriverCompliance
+from multipool_psycopg2 import driver
+
+
+class TestPsycopg2(DriverCompliance):
+    driver = driver
+    client_settings: ClassVar = {
+        "autocommit": True,
+        "isolation_level": ISOLATION_LEVEL_SERIALIZABLE,
+        "readonly": True,
+        "deferrable": True,
+        "cursor_factory": RealDictCursor,
+    }
+
+    @pytest.fixture
+    def target(self, params):
+        return params
+
+
+@pytest.fixture
+def conn(params):
+    conn = driver.connect(params, timeout=10)
+    yield conn
+    driver.close(conn)
+
+
+def ask(conn, sql):
+    with conn.cursor() as cursor:
+        cursor.execute(sql)
+        return cursor.fetchone()[0]
+
+
+def test_isolation_set_under_autocommit_does_not_stay_on_the_server(conn):
+    """psycopg2 then sets the session's default, so it is the server that must forget."""
+    settings = driver.remember(conn)
+    conn.autocommit = True
+    conn.isolation_level = ISOLATION_LEVEL_SERIALIZABLE
+    assert ask(conn, "show default_transaction_isolation") == "serializable"
+    driver.restore(conn, settings)
+    assert ask(conn, "show default_transaction_isolation") == "read committed"
+
+
+def test_a_configured_isolation_survives_the_pools_own_statements(conn):
+    driver.execute(conn, "set default_transaction_isolation to 'repeatable read'")
+    conn.isolation_level = ISOLATION_LEVEL_SERIALIZABLE
+    driver.set_parameter(conn, "multipool.test", "1")
+    assert conn.isolation_level == ISOLATION_LEVEL_SERIALIZABLE
+    assert ask(conn, "show transaction_isolation") == "serializable"
+    assert ask(conn, "show default_transaction_isolation") == "repeatable read"
+
+
+def test_a_type_registered_on_the_connection_works_and_does_not_stay(conn):
+    settings = driver.remember(conn)
+    shout = psycopg2.extensions.new_type((25,), "SHOUT", lambda value, _: value.upper())
+    psycopg2.extensions.register_type(shout, conn)
+    assert ask(conn, "select 'a'::text") == "A"
+    driver.rollback(conn)
+    driver.restore(conn, settings)
+    assert ask(conn, "select 'a'::text") == "a"
+
+
+def test_notices_of_one_borrower_are_not_shown_to_the_next(conn):
+    settings = driver.remember(conn)
+    driver.execute(conn, "do $$ begin raise notice 'secret'; end $$")
+    assert "secret" in conn.notices[0]
+    driver.restore(conn, settings)
+    assert conn.notices == []
+
+
+def test_the_c_functions_of_extras_and_copy_go_on_working(conn):
+    with conn.cursor() as cursor:
+        cursor.execute("create temporary table t (n integer, s text)")
+        execute_values(cursor, "insert into t values %s", [(1, "a"), (2, "b")])
+        cursor.copy_expert("copy t from stdin", io.StringIO("3\tc\n"))
+        cursor.execute("select n, s from t order by n")
+        assert cursor.fetchall() == [(1, "a"), (2, "b"), (3, "c")]
+
+
+def test_a_cursor_factory_may_be_a_parameter(params):
+    conn = driver.connect({**params, "cursor_factory": RealDictCursor}, timeout=10)
+    try:
+        with conn.cursor() as cursor:
+            cursor.execute("select 1 as n")
+            assert cursor.fetchone() == {"n": 1}
+    finally:
+        driver.close(conn)
+
+
+def test_a_transaction_left_prepared_is_refused_at_the_return(conn):
+    """Its status says idle, so this is where the pool learns of it."""
+    settings = driver.remember(conn)
+    conn.tpc_begin(conn.xid(1, "multipool", "test"))
+    ask(conn, "select 1")
+    conn.tpc_prepare()
+    assert driver.status(conn) == IDLE
+    with pytest.raises(psycopg2.ProgrammingError, match="prepared"):
+        driver.restore(conn, settings)
+    conn.tpc_rollback()
