@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
 from multipool import Pool, pools
+from multipool_django.targets import Owner, is_derived
 
 
-@dataclass(frozen=True)
-class Choice:
-    """What an alias asks for: pool *options*, for all aliases that name the same *owner*."""
-
-    owner: tuple[str, str]
-    options: dict[str, Any]
+def owner(alias: str, settings: dict[str, Any]) -> Owner:
+    """Return whose pools serve *alias*."""
+    given = settings["OPTIONS"].get("pool")
+    return ("pool", given) if isinstance(given, str) else ("alias", alias)
 
 
-def read(alias: str, settings: dict[str, Any]) -> Choice | None:
-    """Return what ``DATABASES[alias]["OPTIONS"]["pool"]`` asks for; None if pooling is off.
+def read(alias: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the pool options that ``DATABASES[alias]["OPTIONS"]["pool"]`` asks for.
 
     ``True``, or nothing at all
         a pool of this alias with the default options;
@@ -31,19 +29,17 @@ def read(alias: str, settings: dict[str, Any]) -> Choice | None:
         borrowed: host, user and database always come from the settings, which the test
         runner changes.
     ``False``
-        no pool.
+        no pool; this is not called.
 
     Raises `ImproperlyConfigured` for anything else.
     """
     given = settings["OPTIONS"].get("pool", True)
-    if given is False:
-        return None
     if given is True:
-        choice = Choice(("alias", alias), {"name": alias})
+        found = {"name": alias}
     elif isinstance(given, dict):
-        choice = Choice(("alias", alias), {"name": alias, **given})
+        found = {"name": alias, **given}
     elif isinstance(given, str):
-        choice = Choice(("pool", given), _borrowed(alias, given))
+        found = _borrowed(alias, given)
     else:
         raise ImproperlyConfigured(
             f"{_where(alias)} is {given!r}; it must be True, False, a dict of options"
@@ -55,11 +51,11 @@ def read(alias: str, settings: dict[str, Any]) -> Choice | None:
             f"Pooling doesn't support persistent connections. Set CONN_MAX_AGE of alias"
             f" {alias!r} to 0, or remove {_where(alias)}, or set it to False."
         )
-    return choice
+    return found
 
 
 def _borrowed(alias: str, name: str) -> dict[str, Any]:
-    lenders = {pool.name: pool for pool in pools()}
+    lenders = {pool.name: pool for pool in pools() if not is_derived(pool)}
     lender: Pool | None = lenders.get(name)
     if lender is None:
         known = ", ".join(map(repr, sorted(lenders))) or "there is none"
@@ -67,7 +63,8 @@ def _borrowed(alias: str, name: str) -> dict[str, Any]:
             f"{_where(alias)} names the pool {name!r}, which does not exist; known: {known}"
         )
     config = lender.config
-    return {option: getattr(config, option) for option in config.names()}
+    borrowed = {option: getattr(config, option) for option in config.names()}
+    return {**borrowed, "name": f"{name}/{alias}"}
 
 
 def _where(alias: str) -> str:

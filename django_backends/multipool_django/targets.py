@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from multipool import Pool
 
-Owner = tuple[str, str]
+#: Who has a pool: an alias, or all aliases that name the same one.
+Owner = tuple[Literal["alias", "pool"], str]
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,11 @@ def close_pools(owner: Owner) -> None:
     """Close all pools of *owner*; connections that are out are closed when they come back."""
     for _, pool in _pools.pop(owner, []):
         pool.close(timeout=0)
+
+
+def is_derived(pool: Pool) -> bool:
+    """Return whether *pool* was made here, for an alias."""
+    return any(pool is ours for entries in _pools.values() for _, ours in entries)
 
 
 def _find(owner: Owner, target: Target) -> Pool | None:

@@ -40,8 +40,7 @@ class PooledWrapper(BaseDatabaseWrapper):
 
         Raises `ImproperlyConfigured` for a wrong ``OPTIONS["pool"]`` or wrong settings.
         """
-        choice = self._choice()
-        return None if choice is None else self._pool(choice, self.get_connection_params())
+        return self._pool(self.get_connection_params()) if self.pooled else None
 
     def close_pool(self) -> None:
         """Close the pools of this alias, for whatever target, as Django's test runner asks.
@@ -49,9 +48,8 @@ class PooledWrapper(BaseDatabaseWrapper):
         Idle connections are closed at once, others when they come back. The next
         checkout makes a new pool.
         """
-        choice = self._choice()
-        if choice is not None:
-            close_pools(choice.owner)
+        if self.alias != NO_DB_ALIAS:
+            close_pools(options.owner(self.alias, self.settings_dict))
 
     # -- Django's hooks --------------------------------------------------------------
 
@@ -75,11 +73,10 @@ class PooledWrapper(BaseDatabaseWrapper):
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         """Return a connection from the pool, or a new one if pooling is off."""
-        choice = self._choice()
-        if choice is None:
+        if not self.pooled:
             return super().get_new_connection(conn_params)
         self.isolation_level = self._isolation_level()
-        connection = self._pool(choice, conn_params).getconn()
+        connection = self._pool(conn_params).getconn()
         self._serial = connection._multipool_slot.serial
         return connection
 
@@ -127,10 +124,7 @@ class PooledWrapper(BaseDatabaseWrapper):
         """Whether this alias's connections come from a pool."""
         return self.alias != NO_DB_ALIAS and self.settings_dict["OPTIONS"].get("pool") is not False
 
-    def _choice(self) -> options.Choice | None:
-        return options.read(self.alias, self.settings_dict) if self.pooled else None
-
-    def _pool(self, choice: options.Choice, params: dict[str, Any]) -> Pool:
+    def _pool(self, params: dict[str, Any]) -> Pool:
         target = Target(
             params,
             self.timezone_name,
@@ -138,12 +132,11 @@ class PooledWrapper(BaseDatabaseWrapper):
             self.settings_dict["OPTIONS"].get("isolation_level"),
         )
 
-        def make() -> Pool:
-            return self._make_pool(choice.options, params)
+        owner = options.owner(self.alias, self.settings_dict)
+        return pool_for(owner, target, lambda: self._make_pool(params))
 
-        return pool_for(choice.owner, target, make)
-
-    def _make_pool(self, pool_options: dict[str, Any], params: dict[str, Any]) -> Pool:
+    def _make_pool(self, params: dict[str, Any]) -> Pool:
+        pool_options = options.read(self.alias, self.settings_dict)
         driver = get_driver(self.driver)
         configure = Opening(type(self), self.settings_dict, pool_options.get("configure"))
         if self.settings_dict["CONN_HEALTH_CHECKS"]:

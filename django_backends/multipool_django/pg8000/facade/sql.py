@@ -1,0 +1,1 @@
+"""What Django uses of ``psycopg2.sql``: a place for its own ``quote``, which it puts here."""

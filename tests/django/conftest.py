@@ -1,0 +1,135 @@
+"""Django, set up once for this process, with an alias for each installed driver."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("django")
+
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from multipool.driver import drivers
+
+PROJECT = Path(__file__).parent / "project"
+sys.path.insert(0, str(PROJECT))
+
+
+def _configure() -> None:
+    import settings as project  # the project's, beside this file
+
+    names = {name: value for name, value in vars(project).items() if name.isupper()}
+    settings.configure(**names)
+    import django
+
+    django.setup()
+
+
+if not settings.configured:
+    _configure()
+
+
+def _installed() -> list[str]:
+    from importlib.util import find_spec
+
+    return [name for name in drivers() if find_spec(name)]
+
+
+@pytest.fixture(params=_installed())
+def driver_name(request: pytest.FixtureRequest) -> str:
+    """The name of each installed driver in turn."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def database(driver_name: str, params: dict[str, str]) -> dict[str, Any]:
+    """An entry for DATABASES: the scratch database through each ENGINE in turn."""
+    return {
+        "ENGINE": f"multipool_django.{driver_name}",
+        "HOST": params["host"],
+        "PORT": params.get("port", ""),
+        "NAME": params["dbname"],
+        "USER": params["user"],
+        "PASSWORD": params.get("password", ""),
+    }
+
+
+MakeAlias = Callable[..., BaseDatabaseWrapper]
+
+
+@pytest.fixture
+def make_alias(database: dict[str, Any]) -> Iterator[MakeAlias]:
+    """Make a connection of a new alias, with changes to its settings; closed at the end."""
+    made: list[str] = []
+
+    def make(alias: str = "default", **changes: Any) -> BaseDatabaseWrapper:
+        databases = connections.configure_settings({"default": {}, alias: {**database, **changes}})
+        connections.settings[alias] = databases[alias]
+        made.append(alias)
+        if hasattr(connections._connections, alias):
+            del connections[alias]
+        return connections[alias]
+
+    kept = dict(connections.settings)
+    yield make
+    for alias in made:
+        connection: Any = connections[alias]
+        # A transaction that a failed test left open must not keep it from closing.
+        connection.in_atomic_block = connection.closed_in_transaction = False
+        connection.close()
+        connection.close_pool()
+        del connections[alias]
+    connections.settings.clear()
+    connections.settings.update(kept)
+
+
+@pytest.fixture
+def connection(make_alias: MakeAlias) -> BaseDatabaseWrapper:
+    """The connection of the alias ``default``, with default options."""
+    return make_alias()
+
+
+@pytest.fixture
+def library(connection: BaseDatabaseWrapper) -> Iterator[BaseDatabaseWrapper]:
+    """A connection to a database with the library's tables, which are dropped at the end."""
+    call_command("migrate", verbosity=0)
+    yield connection
+    call_command("migrate", "library", "zero", verbosity=0)
+
+
+@pytest.fixture
+def manage(database: dict[str, Any]) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run ``manage.py`` in a process of its own; fails with its output if it fails."""
+
+    def run(
+        *arguments: str, databases: dict[str, Any] | None = None, apps: list[str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        environment = {
+            **os.environ,
+            "LIBRARY_DATABASES": json.dumps(databases or {"default": database}),
+            "LIBRARY_APPS": json.dumps(apps or []),
+        }
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=PROJECT,
+            env=environment,
+            text=True,
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    return run

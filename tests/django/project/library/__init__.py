@@ -1,0 +1,1 @@
+"""An app that uses what applications use of a database."""

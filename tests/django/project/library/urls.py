@@ -1,0 +1,11 @@
+"""The pages of the library."""
+
+from django.urls import path
+
+from library import views
+
+urlpatterns = [
+    path("slow/", views.slow),
+    path("broken/", views.broken),
+    path("state/", views.state),
+]
