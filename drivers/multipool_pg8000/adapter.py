@@ -1,0 +1,96 @@
+"""The `Driver` that multipool's pool speaks to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
+
+from multipool import conninfo
+from multipool.driver import UNKNOWN, Driver
+from multipool_pg8000 import connecting, errors, messages, params
+from multipool_pg8000.connection import Connection
+from multipool_pg8000.literals import identifier, quote
+from multipool_pg8000.wire import Wire
+
+
+class Pg8000Driver(Driver):
+    """multipool's driver contract, fulfilled for pg8000."""
+
+    name: ClassVar[str] = "pg8000"
+    Error: ClassVar[type[Exception]] = errors.Error
+    InterfaceError: ClassVar[type[Exception]] = errors.InterfaceError
+    DatabaseError: ClassVar[type[Exception]] = errors.DatabaseError
+    OperationalError: ClassVar[type[Exception]] = errors.OperationalError
+
+    def check_params(self, params_: Mapping[str, Any]) -> None:
+        params.check(params_)
+
+    def connect(self, params_: Mapping[str, Any], timeout: float | None) -> Connection:
+        return connecting.connect(params.settings(params_), timeout)
+
+    def close(self, conn: Connection) -> None:
+        # Not conn.close(), which gives a leased connection back to its pool.
+        Wire.close(conn)
+
+    def abandon(self, conn: Connection) -> None:
+        conn.hang_up()
+
+    def status(self, conn: Connection) -> int:
+        # A prepared transaction that nobody ended is no state to lend on: idle it is not.
+        return UNKNOWN if conn.in_prepared_transaction else conn.state
+
+    def fileno(self, conn: Connection) -> int:
+        sock = conn.socket
+        return -1 if sock is None else int(sock.fileno())
+
+    def drain(self, conn: Connection) -> bool:
+        return conn.drain()
+
+    def rollback(self, conn: Connection) -> None:
+        conn.rollback()
+
+    def commit(self, conn: Connection) -> None:
+        conn.commit()
+
+    def cancel(self, conn: Connection) -> None:
+        conn.cancel()
+
+    def execute(self, conn: Connection, sql: str) -> None:
+        conn.exchange(messages.query(sql.encode(conn.codec)), statement=sql)
+
+    def set_parameter(self, conn: Connection, name: str, value: str) -> None:
+        # A setting's name may have two parts, as in myapp.tenant.
+        quoted = ".".join(map(identifier, name.split(".")))
+        self.execute(conn, f"SET SESSION {quoted} TO {quote(value)}")
+
+    def remember(self, conn: Connection) -> Any:
+        return conn.client_settings()
+
+    def restore(self, conn: Connection, settings: Any) -> None:
+        conn.restore_client_settings(settings)
+
+    def parameter_status(self, conn: Connection, name: str) -> str | None:
+        return conn.get_parameter_status(name)
+
+    def backend_pid(self, conn: Connection) -> int | None:
+        return conn.get_backend_pid() or None
+
+    def sqlstate(self, error: BaseException) -> str | None:
+        return error.sqlstate if isinstance(error, errors.Error) else None
+
+
+def connect(dsn: str | None = None, **kwargs: Any) -> Connection:
+    """Return a connection of its own, without a pool.
+
+    Args:
+        dsn: a libpq URI or ``key=value`` string; keyword arguments come before it.
+        **kwargs: libpq's parameters, and `multipool_pg8000.params.OWN`.
+
+    Raises `PoolConfigError` for a parameter that is wrong, `OperationalError` if no server
+    lets us in.
+    """
+    return connecting.connect(params.settings({**(conninfo.parse(dsn) if dsn else {}), **kwargs}))
+
+
+#: The one object that serves every pool of the process.
+driver: Final = Pg8000Driver()

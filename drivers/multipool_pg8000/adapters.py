@@ -1,0 +1,82 @@
+"""Which Python type goes out as what, and which PostgreSQL type comes in as what.
+
+There are three levels: the process (`multipool_pg8000.adapters`), a connection and a
+cursor (their ``adapters``). What is registered on one is seen by those below it, unless
+they have their own; psycopg's ``AdaptersMap`` is the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from multipool_pg8000.errors import ProgrammingError
+from multipool_pg8000.values import Dumped
+
+#: Makes a `Dumped` of a value; the adapters are for what the value holds itself.
+Dumper = Callable[[Any, "Adapters"], Dumped]
+#: Makes a value of PostgreSQL's text form.
+Loader = Callable[[str], Any]
+
+
+class Adapters:
+    """One level's dumpers and loaders, over those of its *parent*."""
+
+    __slots__ = ("_dumpers", "_loaders", "_parent")
+
+    def __init__(self, parent: Adapters | None = None) -> None:
+        self._parent = parent
+        self._dumpers: dict[type, Dumper] = {}
+        self._loaders: dict[int, Loader] = {}
+
+    def register_dumper(self, cls: type, dumper: Dumper) -> None:
+        """Use *dumper* for values of *cls*, and of its subclasses without their own."""
+        self._dumpers[cls] = dumper
+
+    def register_loader(self, oid: int, loader: Loader) -> None:
+        """Use *loader* for columns of type *oid*, inside arrays and ranges too."""
+        self._loaders[oid] = loader
+
+    def dump(self, value: Any) -> Dumped:
+        """Return what *value* becomes.
+
+        Raises `ProgrammingError` for a type that no dumper is registered for, and
+        `DataError` for a value that PostgreSQL has no form for.
+        """
+        cls = type(value)
+        dumper = self._own_dumper(cls)
+        if dumper is None:
+            for base in cls.__mro__[1:]:
+                dumper = self._own_dumper(base)
+                if dumper is not None:
+                    break
+            else:
+                raise ProgrammingError(
+                    f"can't adapt type {cls.__name__!r}: register a dumper for it"
+                )
+        return dumper(value, self)
+
+    def loader(self, oid: int) -> Loader | None:
+        """Return the loader registered for *oid*, or None where the adapter's own is to be used."""
+        level: Adapters | None = self
+        while level is not None:
+            if (loader := level._loaders.get(oid)) is not None:
+                return loader
+            level = level._parent
+        return None
+
+    def _own_dumper(self, cls: type) -> Dumper | None:
+        level: Adapters | None = self
+        while level is not None:
+            if (dumper := level._dumpers.get(cls)) is not None:
+                return dumper
+            level = level._parent
+        return None
+
+    def snapshot(self) -> tuple[dict[type, Dumper], dict[int, Loader]]:
+        """Return this level's registrations, for `restore`."""
+        return dict(self._dumpers), dict(self._loaders)
+
+    def restore(self, snapshot: tuple[dict[type, Dumper], dict[int, Loader]]) -> None:
+        """Put this level's registrations back to *snapshot*."""
+        self._dumpers, self._loaders = dict(snapshot[0]), dict(snapshot[1])

@@ -1,0 +1,121 @@
+r"""Which way a statement goes to the server, decided here and before anything is sent.
+
+1. Without parameters: as it stands, by the simple protocol.
+2. With parameters, bound by the extended protocol, each with a type (`values.Typed`), if
+
+   - ``binding="server"`` (the default), and
+   - the first word is SELECT, INSERT, UPDATE, DELETE, MERGE, VALUES, WITH, EXPLAIN or
+     DECLARE, or the text begins with a parenthesis: the server takes parameters in no
+     other statement (``SET``, ``CREATE``, ``COPY``, ...), and
+   - the text is a single statement, and
+   - no placeholder stands inside quotes or a comment, and
+   - there are at most 65535 values.
+
+   Some values stand in the text of such a statement nevertheless, as literals:
+
+   - NULL, and what a dumper gives as SQL (a tuple after ``IN``): they have no type;
+   - a value that is only asked whether it ``IS NULL``, and a text without a type in a
+     statement that calls a function of ``"any"`` type, such as ``concat``: the server would
+     not know its type;
+   - a value that occurs several times in a statement with GROUP BY or DISTINCT: two
+     parameters are two different expressions for the server, however equal they are.
+
+3. Otherwise all values are written into the text as literals (`literals`), and the text
+   goes by the simple protocol.
+
+Nothing is decided by trying. This way of choosing was tried on Django's whole test suite.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from multipool_pg8000 import messages, oids
+from multipool_pg8000.literals import literal
+from multipool_pg8000.placeholders import Statement
+from multipool_pg8000.values import Dumped, Inline, Typed
+
+BINDINGS: Final = ("server", "client")
+
+_BINDABLE: Final = frozenset(
+    ["", "SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "VALUES", "WITH", "EXPLAIN", "DECLARE"]
+)
+_MOST_PARAMETERS: Final = 65535
+
+
+class Prepared(NamedTuple):
+    """A statement ready to be sent."""
+
+    message: bytes
+    #: The text as the server sees it.
+    text: str
+
+
+def plain(text: str, encoding: str) -> Prepared:
+    """Return a statement without parameters."""
+    return Prepared(messages.query(text.encode(encoding)), text)
+
+
+def bind(statement: Statement, values: Sequence[Dumped], binding: str, encoding: str) -> Prepared:
+    """Return *statement* with *values*, one for each placeholder."""
+    if binding == "client" or not _is_bindable(statement, values):
+        return plain(merge(statement, values), encoding)
+    apart = _to_stand_in_the_text(statement, values)
+    pieces = [statement.parts[0]]
+    types: list[int] = []
+    bound: list[bytes] = []
+    for index, (value, part) in enumerate(zip(values, statement.parts[1:], strict=True)):
+        if isinstance(value, Inline) or index in apart:
+            _join(pieces, literal(value))
+        else:
+            types.append(value.oid)
+            bound.append(value.text.encode(encoding))
+            _join(pieces, f"${len(types)}")
+        _join(pieces, part)
+    text = "".join(pieces)
+    return Prepared(messages.extended(text.encode(encoding), types, bound), text)
+
+
+def merge(statement: Statement, values: Sequence[Dumped]) -> str:
+    """Return the text of *statement* with each value written into it as a literal."""
+    pieces = [statement.parts[0]]
+    for value, part in zip(values, statement.parts[1:], strict=True):
+        pieces += literal(value), part
+    return "".join(pieces)
+
+
+def _is_bindable(statement: Statement, values: Sequence[Dumped]) -> bool:
+    return (
+        statement.word in _BINDABLE
+        and not statement.several
+        and not statement.quoted
+        and len(values) <= _MOST_PARAMETERS
+    )
+
+
+def _to_stand_in_the_text(statement: Statement, values: Sequence[Dumped]) -> set[int]:
+    """Return which of the values that could be bound must be literals all the same."""
+    apart = set(statement.null_tests)
+    if statement.anytyped:
+        apart.update(
+            index
+            for index, value in enumerate(values)
+            if isinstance(value, Typed) and value.oid == oids.UNKNOWN
+        )
+    if statement.grouped:
+        times = Counter(values)
+        apart.update(index for index, value in enumerate(values) if times[value] > 1)
+    return apart
+
+
+def _join(pieces: list[str], piece: str) -> None:
+    """Append *piece*, apart from what it would grow together with: ``LIMIT$1`` is a name."""
+    if piece and pieces[-1] and _in_word(pieces[-1][-1]) and _in_word(piece[0]):
+        pieces.append(" ")
+    pieces.append(piece)
+
+
+def _in_word(character: str) -> bool:
+    return character in "_$" or character.isalnum()

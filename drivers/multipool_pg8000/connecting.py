@@ -1,0 +1,280 @@
+"""Opening a connection: hosts in their order, TLS, the wanted kind of server.
+
+The order of attempts, and which failures go on to the next host, are libpq's.
+"""
+
+from __future__ import annotations
+
+import random
+import socket
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from time import monotonic
+from typing import Final
+
+from multipool_pg8000 import files, messages
+from multipool_pg8000.connection import Connection
+from multipool_pg8000.errors import Error, InterfaceError, OperationalError
+from multipool_pg8000.internals import dbapi
+from multipool_pg8000.params import SOCKET_DIRS, Host, Settings
+from multipool_pg8000.transport import PlainSocket
+
+# Answers after which another host may do better: starting up or shutting down, and full.
+_ELSEWHERE: Final = ("57P", "53")
+# Answers after which the same host may do better with or without TLS.
+_AUTHORIZATION: Final = "28"
+
+_KEEPALIVE_OPTIONS: Final = {
+    "keepalives_idle": "TCP_KEEPIDLE",
+    "keepalives_interval": "TCP_KEEPINTVL",
+    "keepalives_count": "TCP_KEEPCNT",
+    "tcp_user_timeout": "TCP_USER_TIMEOUT",
+}
+
+
+class _NotWanted(OperationalError):
+    """The server is not of the kind that ``target_session_attrs`` asks for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where one connection goes, as far as it takes to go there again."""
+
+    host: str
+    port: int
+    dbname: str
+    options: str
+    family: int
+    #: The socket's address, as `socket.socket.connect` takes it.
+    target: tuple[object, ...] | str
+    #: The context, where the connection is encrypted.
+    tls: ssl.SSLContext | None
+    #: Whether an unencrypted connection is refused, should the server not speak TLS.
+    tls_required: bool
+    keepalive: tuple[tuple[str, int], ...]
+
+    def open(self, seconds: float | None) -> socket.socket | ssl.SSLSocket:
+        """Return a connected socket, encrypted if it should be, whose timeout is *seconds*.
+
+        Raises OSError, `OperationalError` if the server refuses TLS.
+        """
+        sock = PlainSocket(self.family, socket.SOCK_STREAM)
+        try:
+            sock.settimeout(seconds)
+            sock.connect(self.target)
+            if self.family != socket.AF_UNIX:
+                self._tune(sock)
+            if self.tls is None:
+                return sock
+            sock.sendall(messages.SSL_REQUEST)
+            answer = sock.recv(1)
+            if answer == b"S":
+                return self.tls.wrap_socket(sock, server_hostname=self.host)
+            if not answer:
+                raise ConnectionError("server closed the connection unexpectedly")
+            if self.tls_required or answer != b"N":
+                raise OperationalError("the server does not support TLS, but sslmode requires it")
+            return sock
+        except BaseException:
+            sock.close()
+            raise
+
+    def _tune(self, sock: socket.socket) -> None:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        values = dict(self.keepalive)
+        if values.get("keepalives", 1):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, constant in _KEEPALIVE_OPTIONS.items():
+            if values.get(name, 0) > 0 and hasattr(socket, constant):
+                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, constant), values[name])
+
+
+def connect(settings: Settings, timeout: float | None = None) -> Connection:
+    """Return a new connection, within about *timeout* seconds in all.
+
+    Raises `OperationalError`, which says for each server that was tried what went wrong.
+    """
+    deadline = None if timeout is None else monotonic() + timeout
+    wanted = settings.target_session_attrs
+    # "prefer-standby" goes through the hosts twice: for a standby, then for anything.
+    rounds = ("standby", "any") if wanted == "prefer-standby" else (wanted,)
+    failures: list[str] = []
+    error: Exception | None = None
+    for kind in rounds:
+        for host in _ordered(settings):
+            try:
+                return _connect_host(settings, host, kind, deadline)
+            except (OSError, Error) as failed:
+                error = failed
+                failures.append(f"connection to server at {_place(host)} failed: {failed}")
+                if not _may_do_better_elsewhere(failed):
+                    break
+        else:
+            continue
+        break
+    raise _summary(failures, error) from error
+
+
+def _summary(failures: list[str], error: Exception | None) -> OperationalError:
+    summary = OperationalError("\n".join(failures))
+    if isinstance(error, Error):
+        summary.sqlstate, summary.pgerror, summary._diag = (
+            error.sqlstate,
+            error.pgerror,
+            error._diag,
+        )
+    return summary
+
+
+def _connect_host(
+    settings: Settings, host: Host, wanted: str, deadline: float | None
+) -> Connection:
+    if settings.connect_timeout is not None:
+        limit = monotonic() + settings.connect_timeout
+        deadline = limit if deadline is None else min(limit, deadline)
+    error: Exception | None = None
+    for family, target in _targets(settings, host):
+        encrypted = (False,) if family == socket.AF_UNIX else settings.tls.attempts()
+        for encrypt in encrypted:
+            address = _address(settings, host, family, target, encrypt)
+            try:
+                return _let_in(settings, host, address, wanted, deadline)
+            except OSError as failed:
+                error = failed
+                break
+            except OperationalError as failed:
+                error = failed
+                if not (failed.sqlstate or "").startswith(_AUTHORIZATION):
+                    break
+        if isinstance(error, OperationalError):
+            break
+    assert error is not None
+    raise error
+
+
+def _let_in(
+    settings: Settings, host: Host, address: Address, wanted: str, deadline: float | None
+) -> Connection:
+    sock = address.open(_left(deadline))
+    try:
+        sock.settimeout(_left(deadline))
+        connection = Connection(
+            address,
+            sock,
+            settings.user,
+            _password(settings, host),
+            dict(settings.startup),
+            **settings.own,
+        )
+        try:
+            if not _is_wanted(connection, wanted):
+                raise _NotWanted(f"the server is not what target_session_attrs={wanted} asks for")
+        except BaseException:
+            connection.hang_up()
+            raise
+    except dbapi.InterfaceError as error:
+        sock.close()
+        if isinstance(error.__cause__, OSError):
+            raise error.__cause__ from None
+        raise OperationalError(str(error)) from error
+    except BaseException:
+        sock.close()
+        raise
+    # The limit was for connecting; a query may take as long as it takes.
+    sock.settimeout(None)
+    return connection
+
+
+def _is_wanted(connection: Connection, wanted: str) -> bool:
+    if wanted == "any":
+        return True
+    if wanted in ("primary", "standby"):
+        standby = _ask(connection, "in_hot_standby", "SELECT pg_is_in_recovery()::text")
+        return (standby in ("on", "true")) == (wanted == "standby")
+    read_only = (
+        _ask(connection, "in_hot_standby", "SELECT pg_is_in_recovery()::text")
+        in (
+            "on",
+            "true",
+        )
+        or _ask(connection, "default_transaction_read_only", "SHOW transaction_read_only") == "on"
+    )
+    return read_only == (wanted == "read-only")
+
+
+def _ask(connection: Connection, reported: str, query: str) -> str | None:
+    """Return what the server reported (from PostgreSQL 14 on), or what it answers."""
+    known = connection.get_parameter_status(reported)
+    if known is not None:
+        return known
+    result = connection.exchange(
+        messages.query(query.encode()), find_loader=lambda oid: bytes.decode
+    )
+    answer: str = result.rows[0][0]
+    return answer
+
+
+def _targets(settings: Settings, host: Host) -> Iterator[tuple[int, tuple[object, ...] | str]]:
+    if (path := host.unix_socket) is not None:
+        yield socket.AF_UNIX, path
+        return
+    found = socket.getaddrinfo(host.address or host.name, host.port, type=socket.SOCK_STREAM)
+    if settings.load_balance:
+        random.shuffle(found)
+    for family, _, _, _, target in found:
+        yield family, target
+
+
+def _address(
+    settings: Settings, host: Host, family: int, target: tuple[object, ...] | str, encrypt: bool
+) -> Address:
+    return Address(
+        host=host.name,
+        port=host.port,
+        dbname=settings.dbname,
+        options=settings.startup.get("options", ""),
+        family=family,
+        target=target,
+        tls=settings.tls.context() if encrypt else None,
+        tls_required=settings.tls.required,
+        keepalive=tuple(settings.keepalive.items()),
+    )
+
+
+def _password(settings: Settings, host: Host) -> str | None:
+    if settings.password is not None:
+        return settings.password
+    # libpq's name in the file for a socket in its default place.
+    name = "localhost" if host.name in SOCKET_DIRS else host.name
+    return files.password(settings.passfile, name, host.port, settings.dbname, settings.user)
+
+
+def _ordered(settings: Settings) -> list[Host]:
+    hosts = list(settings.hosts)
+    if settings.load_balance:
+        random.shuffle(hosts)
+    return hosts
+
+
+def _may_do_better_elsewhere(error: Exception) -> bool:
+    if isinstance(error, InterfaceError):
+        return False
+    sqlstate = getattr(error, "sqlstate", None)
+    return sqlstate is None or sqlstate.startswith(_ELSEWHERE)
+
+
+def _left(deadline: float | None) -> float | None:
+    if deadline is None:
+        return None
+    left = deadline - monotonic()
+    if left <= 0:
+        raise TimeoutError("timeout expired")
+    return left
+
+
+def _place(host: Host) -> str:
+    if host.unix_socket is not None:
+        return f"socket {host.unix_socket!r}"
+    shown = f"{host.name!r} ({host.address})" if host.address else repr(host.name)
+    return f"{shown}, port {host.port}"

@@ -1,0 +1,186 @@
+"""Reading a statement once: its placeholders, and what decides how it is sent.
+
+The style is psycopg's: ``%s``, ``%(name)s``, and ``%%`` for a percent sign.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+from multipool_pg8000.errors import ProgrammingError
+from multipool_pg8000.literals import refuse_nul
+
+# Stands for a placeholder while the text is scanned: no SQL text can hold it.
+_MARK: Final = "\0"
+
+_PERCENT: Final = re.compile(r"%(?:\((?P<name>[^)]*)\))?(?P<kind>.?)", re.DOTALL)
+
+# What may hold a `;` or a placeholder that is none, and what has to be known of the rest.
+_TOKENS: Final = re.compile(
+    r"""
+      (?P<quoted>
+          '(?:[^']|'')*'
+        | "(?:[^"]|"")*"
+        | (?<![\w$])\$(?P<tag>(?:[^\W\d]\w*)?)\$.*?\$(?P=tag)\$
+        | --[^\n]*
+        | (?P<comment>/\*)
+      )
+    | (?P<escaped>(?<![\w$])[eE]'(?:[^'\\]|\\.|'')*')
+    | (?P<separator>;)
+    | (?P<grouped>\b(?:GROUP\s+BY|(?<!\bIS\s)(?<!\bNOT\s)DISTINCT)\b)
+    | (?P<anytyped>\b(?:
+          (?:concat|concat_ws|format|json_array|json_object|json_scalar|num_nonnulls|num_nulls
+            |jsonb?_build_array|jsonb?_build_object|jsonb?_object_agg\w*
+            |pg_column_size|pg_typeof|row)\s*\(
+        | count\s*\(\s*(?:DISTINCT\s+)?(?=\0)))
+    | (?P<mark>\0)
+    """,
+    re.VERBOSE | re.DOTALL | re.IGNORECASE,
+)
+_BLANK: Final = re.compile(r"(?:\s|--[^\n]*(?:\n|\Z)|/\*.*?\*/)+", re.DOTALL)
+_WORD: Final = re.compile(r"[(\s]*([A-Za-z]*)")
+_IS_NULL: Final = re.compile(r"[\s)]*IS\s+(?:NOT\s+)?NULL\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement's text around its placeholders."""
+
+    #: One more than there are placeholders.
+    parts: tuple[str, ...]
+    #: Each placeholder's name, or None where they go by position.
+    names: tuple[str, ...] | None
+    #: Its first word in capitals; ``(`` counts as none.
+    word: str
+    #: Whether more than one statement stands in the text.
+    several: bool
+    #: Whether a placeholder stands inside quotes or a comment.
+    quoted: bool
+    #: Whether the server compares expressions with each other, as GROUP BY does.
+    grouped: bool
+    #: Whether a function is called that takes arguments of any type.
+    anytyped: bool
+    #: The placeholders that are asked only whether they are NULL.
+    null_tests: frozenset[int]
+
+    def pick(self, params: Sequence[Any] | Mapping[str, Any]) -> Sequence[Any]:
+        """Return the values of *params* in the order of the placeholders.
+
+        Raises `ProgrammingError` if they do not fit, and TypeError for what is neither a
+        sequence nor a mapping.
+        """
+        if isinstance(params, Mapping):
+            if self.names is None:
+                if len(self.parts) == 1:
+                    return ()
+                raise ProgrammingError("the placeholders are %s, the parameters a mapping")
+            try:
+                return [params[name] for name in self.names]
+            except KeyError as error:
+                raise ProgrammingError(f"no parameter is named {error.args[0]!r}") from None
+        if isinstance(params, str | bytes) or not isinstance(params, Sequence):
+            raise TypeError(
+                f"parameters must be a sequence or a mapping, not {type(params).__name__}"
+            )
+        if self.names is not None:
+            raise ProgrammingError("the placeholders are %(name)s, the parameters a sequence")
+        if len(params) != len(self.parts) - 1:
+            raise ProgrammingError(
+                f"the statement has {len(self.parts) - 1} placeholders,"
+                f" but {len(params)} parameters were given"
+            )
+        return params
+
+
+@lru_cache(maxsize=1024)
+def read(text: str, escapes: bool) -> Statement:
+    """Return *text* taken apart. Cached: a program has few statements.
+
+    *escapes* says that a backslash escapes in plain quotes, which is so when
+    ``standard_conforming_strings`` is off. Raises `ProgrammingError` for a ``%`` that is
+    neither a placeholder nor doubled.
+    """
+    refuse_nul(text)
+    marked, names = _mark(text)
+    several = quoted = grouped = anytyped = False
+    null_tests = set()
+    index = at = 0
+    while match := _TOKENS.search(marked, at):
+        at = match.end()
+        kind = match.lastgroup
+        if kind == "separator":
+            several = several or bool(_BLANK.sub("", marked[at:]).strip("; \t\r\n\f\v"))
+        elif kind == "mark":
+            if _IS_NULL.match(marked, at):
+                null_tests.add(index)
+            index += 1
+        elif kind == "grouped":
+            grouped = True
+        elif kind == "anytyped":
+            anytyped = True
+        else:
+            if match["comment"]:
+                at = _comment_end(marked, at)
+            elif escapes and match[0][0] == "'":
+                at = _escaped_end(marked, match.start())
+            inside = marked.count(_MARK, match.start(), at)
+            quoted = quoted or inside > 0
+            index += inside
+    blank = _BLANK.match(marked)
+    word = _WORD.match(marked, blank.end() if blank else 0)
+    return Statement(
+        parts=tuple(marked.split(_MARK)),
+        names=names,
+        word=word[1].upper() if word else "",
+        several=several,
+        quoted=quoted,
+        grouped=grouped,
+        anytyped=anytyped,
+        null_tests=frozenset(null_tests),
+    )
+
+
+def _mark(text: str) -> tuple[str, tuple[str, ...] | None]:
+    """Return *text* with a mark for each placeholder, and the names of those that have one."""
+    names: list[str] = []
+    positional = 0
+
+    def replace(match: re.Match[str]) -> str:
+        nonlocal positional
+        name, kind = match["name"], match["kind"]
+        if kind == "%" and name is None:
+            return "%"
+        if kind != "s":
+            raise ProgrammingError(
+                f"placeholder {match[0]!r}: only %s, %(name)s and %% (a percent sign) are allowed"
+            )
+        if name is None:
+            positional += 1
+        else:
+            names.append(name)
+        return _MARK
+
+    marked = _PERCENT.sub(replace, text)
+    if names and positional:
+        raise ProgrammingError("placeholders %s and %(name)s cannot be mixed")
+    return marked, tuple(names) if names else None
+
+
+def _comment_end(text: str, at: int) -> int:
+    """Return where the comment ends that was opened before *at*; comments nest."""
+    depth = 1
+    for match in re.compile(r"/\*|\*/").finditer(text, at):
+        depth += 1 if match[0] == "/*" else -1
+        if depth == 0:
+            return match.end()
+    return len(text)
+
+
+def _escaped_end(text: str, start: int) -> int:
+    """Return where a plain literal ends whose backslashes escape."""
+    match = re.compile(r"'(?:[^'\\]|\\.|'')*(?:'|\Z)", re.DOTALL).match(text, start)
+    return match.end() if match else len(text)

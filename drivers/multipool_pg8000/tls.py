@@ -1,0 +1,134 @@
+"""TLS: libpq's ``sslmode`` and its companions as an `ssl.SSLContext`.
+
+Building a context reads the system's certificates and takes tens of milliseconds, so it
+is kept for each set of settings and made anew when one of its files has changed.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Final, Self
+
+from multipool_pg8000.errors import OperationalError
+from multipool_pg8000.transport import TLSSocket
+
+MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+
+_VERSIONS: Final = {
+    "TLSv1": ssl.TLSVersion.TLSv1,
+    "TLSv1.1": ssl.TLSVersion.TLSv1_1,
+    "TLSv1.2": ssl.TLSVersion.TLSv1_2,
+    "TLSv1.3": ssl.TLSVersion.TLSv1_3,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TLS:
+    """What libpq's parameters say about encryption; paths are None where there is no file."""
+
+    mode: str
+    rootcert: str | None = None
+    cert: str | None = None
+    key: str | None = None
+    password: str | None = field(default=None, repr=False)
+    crl: str | None = None
+    minimum: str = "TLSv1.2"
+    maximum: str | None = None
+
+    @classmethod
+    def of(cls, texts: Mapping[str, str]) -> Self:
+        """Return what the parameters *texts* say, with libpq's default files."""
+        root = texts.get("sslrootcert") or _if_there("~/.postgresql/root.crt")
+        return cls(
+            mode=texts.get("sslmode") or ("verify-full" if root == "system" else "prefer"),
+            rootcert=root,
+            cert=texts.get("sslcert") or _if_there("~/.postgresql/postgresql.crt"),
+            key=texts.get("sslkey") or _if_there("~/.postgresql/postgresql.key"),
+            password=texts.get("sslpassword"),
+            crl=texts.get("sslcrl") or _if_there("~/.postgresql/root.crl"),
+            minimum=texts.get("ssl_min_protocol_version", "TLSv1.2"),
+            maximum=texts.get("ssl_max_protocol_version"),
+        )
+
+    def attempts(self) -> tuple[bool, ...]:
+        """Return whether to encrypt, in the order in which it is tried."""
+        return {"disable": (False,), "allow": (False, True), "prefer": (True, False)}.get(
+            self.mode, (True,)
+        )
+
+    @property
+    def required(self) -> bool:
+        """Whether an unencrypted connection will not do."""
+        return self.mode not in ("disable", "allow", "prefer")
+
+    def context(self) -> ssl.SSLContext:
+        """Return the context. Raises `OperationalError` that names what is wrong with a file."""
+        return _context(self, tuple(map(_changed, (self.rootcert, self.cert, self.key, self.crl))))
+
+
+@lru_cache(maxsize=32)
+def _context(tls: TLS, changed: tuple[int | None, ...]) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.sslsocket_class = TLSSocket
+    for name, value in (("minimum", tls.minimum), ("maximum", tls.maximum)):
+        if value is not None:
+            setattr(context, f"{name}_version", _version(f"ssl_{name[:3]}_protocol_version", value))
+    # With a root certificate at hand, "require" verifies as "verify-ca" does.
+    verify = tls.mode.startswith("verify") or (tls.mode == "require" and tls.rootcert is not None)
+    context.check_hostname = tls.mode == "verify-full"
+    context.verify_mode = ssl.CERT_REQUIRED if verify else ssl.CERT_NONE
+    if verify:
+        _trust(context, tls)
+    if tls.cert is not None:
+        try:
+            # An empty password, so that nobody is asked for one on the terminal.
+            context.load_cert_chain(tls.cert, tls.key, tls.password or "")
+        except (OSError, ssl.SSLError) as error:
+            raise OperationalError(
+                f"sslcert {tls.cert!r} with sslkey {tls.key!r} cannot be used: {error}"
+            ) from error
+    return context
+
+
+def _trust(context: ssl.SSLContext, tls: TLS) -> None:
+    if tls.rootcert is None:
+        raise OperationalError(
+            f"sslmode={tls.mode} needs sslrootcert, the file ~/.postgresql/root.crt,"
+            " or sslrootcert=system"
+        )
+    try:
+        if tls.rootcert == "system":
+            context.load_default_certs()
+        else:
+            context.load_verify_locations(tls.rootcert)
+        if tls.crl is not None:
+            context.load_verify_locations(tls.crl)
+            context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
+    except (OSError, ssl.SSLError) as error:
+        raise OperationalError(
+            f"sslrootcert {tls.rootcert!r} or sslcrl cannot be used: {error}"
+        ) from error
+
+
+def _version(parameter: str, value: str) -> ssl.TLSVersion:
+    version = _VERSIONS.get(value)
+    if version is None:
+        raise OperationalError(f"{parameter} must be one of {', '.join(_VERSIONS)}")
+    return version
+
+
+def _if_there(path: str) -> str | None:
+    full = os.path.expanduser(path)
+    return full if os.path.exists(full) else None
+
+
+def _changed(path: str | None) -> int | None:
+    """Return when the file was last changed, in nanoseconds, or None if there is none."""
+    try:
+        return os.stat(path).st_mtime_ns if path else None
+    except OSError:
+        return None

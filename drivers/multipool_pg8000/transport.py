@@ -1,0 +1,99 @@
+"""Bytes to and from the server.
+
+pg8000 reads through ``socket.makefile()``, which takes a system call for each few bytes
+and keeps what it read ahead to itself. The sockets here answer `makefile` with a `Stream`,
+so that pg8000's start-up and our own read loop share one buffer.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from typing import Any, Final, cast
+
+#: How much is asked of the socket at once, in bytes.
+CHUNK: Final = 128 * 1024
+
+
+class Stream:
+    """One socket's buffers: writes are gathered until `flush`, reads are taken by the chunk."""
+
+    __slots__ = ("_out", "_socket", "at", "data")
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._out: list[bytes] = []
+        #: What was received, and how far it is consumed.
+        self.data = b""
+        self.at = 0
+
+    def write(self, data: bytes) -> None:
+        self._out.append(bytes(data))
+
+    def flush(self) -> None:
+        """Send what was written. Raises OSError."""
+        data = b"".join(self._out)
+        self._out.clear()
+        self._socket.sendall(data)
+
+    def send(self, data: bytes) -> None:
+        """Send *data* at once. Raises OSError."""
+        self._socket.sendall(data)
+
+    def read(self, size: int) -> bytes:
+        """Return exactly *size* bytes. Raises OSError, for an end of file too."""
+        self.need(size)
+        start = self.at
+        self.at = start + size
+        return self.data[start : self.at]
+
+    def need(self, size: int) -> None:
+        """Wait until *size* bytes lie unconsumed in `data`. Raises OSError."""
+        have = len(self.data) - self.at
+        if have >= size:
+            return
+        chunks = [self.data[self.at :]]
+        while have < size:
+            chunk = self._socket.recv(CHUNK)
+            if not chunk:
+                raise ConnectionError("server closed the connection unexpectedly")
+            chunks.append(chunk)
+            have += len(chunk)
+        self.data = b"".join(chunks)
+        self.at = 0
+
+    def take_arrived(self) -> bool:
+        """Add what has arrived to `data`, without waiting; return False at the end of file.
+
+        Raises OSError if the connection is broken.
+        """
+        self._socket.settimeout(0)
+        try:
+            while chunk := self._socket.recv(CHUNK):
+                self.data = self.data[self.at :] + chunk
+                self.at = 0
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return True
+        finally:
+            self._socket.settimeout(None)
+        return False
+
+    def close(self) -> None:
+        """Nothing of its own: the socket is closed by whoever owns it."""
+
+
+class PlainSocket(socket.socket):
+    """A socket whose `makefile` is a `Stream`."""
+
+    def makefile(self, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
+        return Stream(self)
+
+
+class TLSSocket(ssl.SSLSocket):
+    """A TLS socket whose `makefile` is a `Stream`.
+
+    It must be an `ssl.SSLSocket`: pg8000 asks that before it offers channel binding.
+    """
+
+    def makefile(self, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
+        return Stream(cast(socket.socket, self))

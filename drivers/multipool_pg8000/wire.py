@@ -1,0 +1,338 @@
+"""Statements out, answers in: the flow of messages on an open connection.
+
+One method, `Wire.exchange`, sends bytes and reads until the server is ready again. Its
+promise: whatever happens while an answer is read, the next statement never sees this
+one's rows. An error of the server leaves the connection in step; anything else, a
+KeyboardInterrupt among it, closes the socket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from os import getpid
+from threading import Lock, get_ident
+from typing import Any, Final, NamedTuple, NoReturn
+
+from multipool.driver import ACTIVE, IDLE, INERROR, INTRANS, UNKNOWN
+from multipool_pg8000 import diagnostics, errors, messages
+from multipool_pg8000.encodings import codec_of
+from multipool_pg8000.internals import Link, core
+from multipool_pg8000.results import RawLoader, Result, parse_columns, take_rows
+
+_STATES: Final = {ord("I"): IDLE, ord("T"): INTRANS, ord("E"): INERROR}
+
+# psycopg2 keeps as many.
+_NOTICES_KEPT: Final = 50
+
+(_READY, _ROWS, _ROW, _COMPLETE, _EMPTY, _ERROR) = b"ZTDCIE"
+(_COPY_IN, _COPY_OUT, _COPY_BOTH, _COPY_DATA) = b"GHWd"
+(_NOTICE, _NOTIFICATION, _PARAMETER) = b"NAS"
+
+
+class Notify(NamedTuple):
+    """What a NOTIFY brought."""
+
+    pid: int
+    channel: str
+    payload: str
+
+
+class Wire(Link):
+    """A `Link` on which statements are run."""
+
+    #: What the server sent unasked, oldest first; psycopg2's names.
+    notices: Any
+    notifies: list[Notify]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._lock = Lock()
+        self._owner = 0
+        # A forked child holds a copy, and must not say goodbye in its parent's name.
+        self._pid = getpid()
+        #: `multipool.driver`'s transaction status.
+        self.state = UNKNOWN
+        #: Whether the connection was lost, or given up in the middle of an answer.
+        self.broken = False
+        #: How many transactions have ended; what belonged to an earlier one is gone.
+        self.ended = 0
+        self.notifies = []
+        super().__init__(*args, **kwargs)
+        self.notices = list(self.notices)
+        self.state = IDLE
+
+    # -- one exchange -----------------------------------------------------------------
+
+    def exchange(
+        self,
+        message: bytes,
+        *,
+        begin: bytes = b"",
+        statement: str | None = None,
+        find_loader: Callable[[int], RawLoader] | None = None,
+        source: Callable[[], bytes] | None = None,
+        sink: Callable[[bytes], object] | None = None,
+    ) -> Result:
+        """Send *message* and return its last statement's result.
+
+        Args:
+            message: frontend messages that the server answers with one ReadyForQuery.
+            begin: a Query sent before it, in the same write, if no transaction is open.
+            statement: the text, to show the line of an error.
+            find_loader: gives each column's loader by its OID; None drops the rows.
+            source: gives the next piece for COPY FROM STDIN, empty at the end.
+            sink: takes each piece of COPY TO STDOUT.
+
+        Raises the server's error; `OperationalError` when the connection is lost, and
+        `InterfaceError` when it is closed already.
+        """
+        if self._owner == get_ident():
+            raise errors.ProgrammingError(
+                "the connection is in the middle of another statement of this thread"
+            )
+        with self._lock:
+            self._owner = get_ident()
+            try:
+                if self._sock is None:
+                    raise errors.InterfaceError("connection already closed")
+                answers = 1
+                if begin and self.state == IDLE:
+                    message = begin + message
+                    answers = 2
+                reader = _Reader(self, find_loader, source, sink)
+                try:
+                    self.state = ACTIVE
+                    self._send(message)
+                    reader.read(answers)
+                except OSError as error:
+                    self._give_up()
+                    self._raise_lost(reader, statement, error)
+                except BaseException:
+                    self._give_up()
+                    raise
+                return reader.outcome(statement)
+            finally:
+                self._owner = 0
+
+    def _send(self, message: bytes) -> None:
+        try:
+            self._sock.send(message)
+        except (BrokenPipeError, ConnectionResetError):
+            # The server hung up earlier. What it said last may still be there to be read.
+            pass
+
+    @staticmethod
+    def _raise_lost(reader: _Reader, statement: str | None, error: OSError) -> NoReturn:
+        if reader.error is not None:
+            raise errors.from_server(reader.error, statement) from error
+        raise errors.OperationalError(f"connection lost: {error}") from error
+
+    def drain(self) -> bool:
+        """Take in what the server sent unasked, without waiting; return whether it is alive.
+
+        Called while no statement runs. A connection found dead is closed.
+        """
+        if self._sock is None:
+            return False
+        with self._lock:
+            stream = self._sock
+            try:
+                alive = stream.take_arrived()
+                _Reader(self).take_unasked()
+            except OSError:
+                alive = False
+            if not alive:
+                self._give_up()
+            return alive
+
+    def _give_up(self) -> None:
+        self.broken = True
+        self.hang_up()
+
+    def close(self) -> None:
+        """Tell the server goodbye and close the socket. Does nothing on a closed connection."""
+        if self._sock is not None and self._pid == getpid():
+            try:
+                self._sock.send(messages.TERMINATE)
+            except OSError:
+                pass  # it is gone already, which is what was wanted
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Close the socket without a word to the server. Never raises."""
+        self.state = UNKNOWN
+        super().hang_up()
+
+    # -- what pg8000 calls during start-up, and the reader always ----------------------------
+
+    def handle_ERROR_RESPONSE(self, data: bytes, context: core.Context) -> None:
+        """Make the server's refusal our error."""
+        fields = diagnostics.parse(data, self._client_encoding)
+        error = errors.from_server(fields)
+        # A connection that the server refuses is an OperationalError whatever the reason,
+        # as with libpq, which gives no SQLSTATE at all.
+        if not isinstance(error, errors.OperationalError):
+            refusal = errors.OperationalError(str(error))
+            refusal.sqlstate, refusal.pgerror = error.sqlstate, error.pgerror
+            refusal._diag = error._diag
+            error = refusal
+        context.error = error
+
+    def handle_NOTICE_RESPONSE(self, data: bytes, context: core.Context | None) -> None:
+        """Keep the notice, as text."""
+        diag = diagnostics.Diagnostics(diagnostics.parse(data, self._client_encoding))
+        self.notices.append(f"{diag.severity}:  {diag.message().rstrip()}\n")
+        if isinstance(self.notices, list):
+            del self.notices[:-_NOTICES_KEPT]
+
+    def handle_NOTIFICATION_RESPONSE(self, data: bytes, context: core.Context | None) -> None:
+        """Keep the notification."""
+        channel, payload, _ = str(data[4:], self._client_encoding).split("\0")
+        self.notifies.append(Notify(int.from_bytes(data[:4], "big"), channel, payload))
+
+    def handle_PARAMETER_STATUS(self, data: bytes, context: core.Context | None) -> None:
+        """Remember a setting; follow ``client_encoding``."""
+        name, value, _ = str(data, self._client_encoding).split("\0")
+        self.parameter_statuses[name] = value
+        if name == "client_encoding":
+            self._client_encoding = codec_of(value) or "ascii"
+
+
+class _Reader:
+    """Reads the answer to one message."""
+
+    def __init__(
+        self,
+        wire: Wire,
+        find_loader: Callable[[int], RawLoader] | None = None,
+        source: Callable[[], bytes] | None = None,
+        sink: Callable[[bytes], object] | None = None,
+    ) -> None:
+        self.wire = wire
+        self.find_loader = find_loader
+        self.source = source
+        self.sink = sink
+        self.result = Result()
+        #: The fields of the first error the server sent.
+        self.error: dict[str, str] | None = None
+        #: What went wrong on our side of a COPY.
+        self.copy_failure: Exception | None = None
+
+    def outcome(self, statement: str | None) -> Result:
+        """Return the last result, or raise what went wrong."""
+        if self.copy_failure is not None:
+            raise self.copy_failure
+        if self.error is not None:
+            raise errors.from_server(self.error, statement)
+        return self.result
+
+    def read(self, answers: int) -> None:
+        """Read until the server was ready *answers* times."""
+        stream = self.wire._sock
+        current = Result()
+        loaders: list[RawLoader] | None = None
+        while True:
+            if loaders is not None:
+                try:
+                    stream.at = take_rows(stream.data, stream.at, loaders, current.rows.append)
+                except Exception as error:
+                    # The statement itself went well: the failure waits for the fetch.
+                    current.failure, loaders = error, None
+            code, body = self._message()
+            if code == _ROW:
+                if loaders is not None:
+                    # It was incomplete, and is whole now: back to the fast loop with it.
+                    stream.at -= len(body) + 5
+            elif code == _ROWS:
+                current.columns = parse_columns(body, self.wire._client_encoding)
+                if self.find_loader is not None:
+                    loaders = [self.find_loader(column.type_code) for column in current.columns]
+            elif code == _COMPLETE:
+                current.tag = str(body[:-1], "ascii")
+                self.result, current, loaders = current, Result(), None
+            elif code == _EMPTY:
+                self.result, current = Result(), Result()
+            elif code == _ERROR:
+                self._take_error(body)
+                current, loaders = Result(), None
+            elif code == _READY:
+                self.wire.state = _STATES[body[0]]
+                if self.wire.state == IDLE:
+                    self.wire.ended += 1
+                answers -= 1
+                if answers == 0:
+                    return
+            else:
+                self._take_other(code, body)
+
+    def take_unasked(self) -> None:
+        """Handle the messages that lie complete in the buffer."""
+        stream = self.wire._sock
+        while len(stream.data) - stream.at >= 5:
+            size = int.from_bytes(stream.data[stream.at + 1 : stream.at + 5], "big")
+            if len(stream.data) - stream.at <= size:
+                return
+            code, body = self._message()
+            if code == _ERROR:
+                self._take_error(body)
+            else:
+                self._take_other(code, body)
+
+    def _message(self) -> tuple[int, bytes]:
+        """Return the next message's code and body; the buffer still holds it whole."""
+        stream = self.wire._sock
+        stream.need(5)
+        size = int.from_bytes(stream.data[stream.at + 1 : stream.at + 5], "big")
+        stream.need(size + 1)
+        start, stream.at = stream.at, stream.at + size + 1
+        return stream.data[start], stream.data[start + 5 : stream.at]
+
+    def _take_error(self, body: bytes) -> None:
+        if self.error is None:
+            self.error = diagnostics.parse(body, self.wire._client_encoding)
+
+    def _take_other(self, code: int, body: bytes) -> None:
+        if code == _NOTICE:
+            self.wire.handle_NOTICE_RESPONSE(body, None)
+        elif code == _NOTIFICATION:
+            self.wire.handle_NOTIFICATION_RESPONSE(body, None)
+        elif code == _PARAMETER:
+            self.wire.handle_PARAMETER_STATUS(body, None)
+        elif code == _COPY_DATA:
+            self._take_copied(body)
+        elif code == _COPY_IN:
+            self._copy_in()
+        elif code == _COPY_OUT and self.sink is None:
+            self.copy_failure = _no_copy("TO STDOUT")
+        elif code == _COPY_BOTH:
+            raise errors.NotSupportedError("streaming replication is not supported")
+
+    def _copy_in(self) -> None:
+        stream = self.wire._sock
+        if self.source is None:
+            self.copy_failure = _no_copy("FROM STDIN")
+            stream.send(messages.copy_fail("no data was given"))
+            return
+        while True:
+            try:
+                piece = self.source()
+            except Exception as error:
+                self.copy_failure = error
+                stream.send(messages.copy_fail(f"reading the data failed: {type(error).__name__}"))
+                return
+            if not piece:
+                stream.send(messages.COPY_DONE)
+                return
+            stream.send(messages.copy_data(piece))
+
+    def _take_copied(self, piece: bytes) -> None:
+        if self.sink is not None and self.copy_failure is None:
+            try:
+                self.sink(piece)
+            except Exception as error:
+                self.copy_failure = error
+
+
+def _no_copy(direction: str) -> errors.ProgrammingError:
+    return errors.ProgrammingError(
+        f"COPY {direction} needs a file: use copy_expert(), copy_from() or copy_to()"
+    )
