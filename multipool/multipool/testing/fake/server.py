@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections import Counter, defaultdict, deque
 from collections.abc import Sequence
 from contextlib import suppress
@@ -12,6 +11,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from multipool.driver import IDLE
 from multipool.testing.fake.errors import OperationalError
 from multipool.testing.fake.script import OPERATIONS, Action, Call
+from multipool.testing.fake.wire import Wire
 
 DEFAULTS: Final = {
     "TimeZone": "UTC",
@@ -44,19 +44,17 @@ class Backend:
         self.unread: deque[Notification] = deque()
         #: Set to interrupt a query that runs: by a cancel or by the session's end.
         self.interrupt = Event()
-        # Real sockets, so that poll and epoll see what they would see of PostgreSQL's.
-        self._ours, self.theirs = socket.socketpair()
-        self.theirs.setblocking(False)
+        self.wire = Wire()
 
     def send(self, channel: str, payload: str) -> None:
         """Send a notification: the client's socket becomes readable."""
         self.unread.append(Notification(channel, payload))
-        self._ours.send(b"A")
+        self.wire.ring()
 
     def end(self) -> None:
         """End the session as the server's process would: the client sees end of file."""
         self.alive = False
-        self._ours.close()
+        self.wire.end()
         self.interrupt.set()
 
 

@@ -1,0 +1,61 @@
+"""The same DSN means the same with every driver."""
+
+from __future__ import annotations
+
+import pytest
+
+from multipool import conninfo
+from multipool.testing.server import uri
+
+ASKED = """
+    select current_user::text, current_database()::text, current_setting('application_name'),
+           current_setting('work_mem'), current_setting('client_encoding')
+"""
+
+
+def answer(driver, dsn):
+    params = driver.parse_dsn(dsn)
+    driver.check_params(params)
+    conn = driver.connect(params, timeout=10)
+    try:
+        cursor = conn.cursor()
+        cursor.execute(ASKED)
+        return tuple(cursor.fetchone())
+    finally:
+        driver.close(conn)
+
+
+def test_options_encoding_and_application_name_reach_the_server(driver, params):
+    dsn = uri(
+        {
+            **params,
+            "application_name": "shop & co",
+            "options": "-c work_mem=5MB",
+            "client_encoding": "UTF8",
+            "connect_timeout": "5",
+        }
+    )
+    user, dbname = params["user"], params["dbname"]
+    assert answer(driver, dsn) == (user, dbname, "shop & co", "5MB", "UTF8")
+
+
+def test_pairs_are_understood_as_a_uri_is(driver, params):
+    pairs = " ".join(f"{name} = '{value}'" for name, value in params.items())
+    assert answer(driver, pairs) == answer(driver, uri(params))
+
+
+def test_tcp_and_the_unix_socket_lead_to_the_same_server(driver, server):
+    assert answer(driver, server.tcp_dsn) == answer(driver, server.dsn)
+
+
+def test_of_several_hosts_the_first_that_answers_is_taken(driver, server):
+    first = {**server.params, "host": f"/nowhere,{server.home}"}
+    first["port"] = f"{server.port},{server.port}"
+    assert answer(driver, uri(first)) == answer(driver, server.dsn)
+
+
+def test_ssl_that_the_server_does_not_have_is_refused_where_required(driver, server):
+    params = conninfo.parse(server.tcp_dsn)
+    with pytest.raises(driver.OperationalError, match=r"(?i)ssl"):
+        driver.connect({**params, "sslmode": "require"}, timeout=5)
+    driver.close(driver.connect({**params, "sslmode": "prefer"}, timeout=5))
