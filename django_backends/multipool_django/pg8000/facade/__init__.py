@@ -10,7 +10,7 @@ from typing import Final
 
 from multipool_django.pg8000.facade import extensions, extras, sql
 from multipool_django.pg8000.facade.casters import STRING
-from multipool_pg8000 import connect, errors
+from multipool_pg8000 import Binary, connect, errors
 from multipool_pg8000.errors import (
     DatabaseError,
     DataError,
@@ -30,6 +30,7 @@ __version__: Final = "2.9.10 (pg8000)"
 
 __all__ = [
     "STRING",
+    "Binary",
     "DataError",
     "DatabaseError",
     "Error",

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from multipool_pg8000 import Connection, Cursor, adapters
+from multipool_pg8000 import Connection, Cursor
+from multipool_pg8000.defaults import adapters
 from multipool_pg8000.nested import parse_array
 
 

@@ -25,7 +25,7 @@ class Rolled(TestCase):
     def test_an_error_leaves_the_savepoint_alone(self) -> None:
         with self.assertRaises(IntegrityError), transaction.atomic():  # noqa: PT027  # no pytest here
             Author.objects.create(id=self.author.id, name="twice")
-        assert Author.objects.get().name == "Hašek")
+        assert Author.objects.get().name == "Hašek"
 
 
 class Committed(TransactionTestCase):
