@@ -36,7 +36,7 @@ from multipool_pg8000.errors import (
     NotSupportedError,
     OperationalError,
     ProgrammingError,
-    Warning,
+    Warning,  # noqa: A004  # PEP 249's name
 )
 from multipool_pg8000.named import NamedCursor
 from multipool_pg8000.nested import parse_array, parse_range

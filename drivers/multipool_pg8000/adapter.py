@@ -7,7 +7,8 @@ from typing import Any, ClassVar, Final
 
 from multipool import conninfo
 from multipool.driver import UNKNOWN, Driver
-from multipool_pg8000 import connecting, errors, messages, params
+from multipool_pg8000 import connecting, errors, messages
+from multipool_pg8000 import params as libpq
 from multipool_pg8000.connection import Connection
 from multipool_pg8000.literals import identifier, quote
 from multipool_pg8000.wire import Wire
@@ -22,11 +23,11 @@ class Pg8000Driver(Driver):
     DatabaseError: ClassVar[type[Exception]] = errors.DatabaseError
     OperationalError: ClassVar[type[Exception]] = errors.OperationalError
 
-    def check_params(self, params_: Mapping[str, Any]) -> None:
-        params.check(params_)
+    def check_params(self, params: Mapping[str, Any]) -> None:
+        libpq.check(params)
 
-    def connect(self, params_: Mapping[str, Any], timeout: float | None) -> Connection:
-        return connecting.connect(params.settings(params_), timeout)
+    def connect(self, params: Mapping[str, Any], timeout: float | None) -> Connection:
+        return connecting.connect(libpq.settings(params), timeout)
 
     def close(self, conn: Connection) -> None:
         # Not conn.close(), which gives a leased connection back to its pool.
@@ -89,7 +90,8 @@ def connect(dsn: str | None = None, **kwargs: Any) -> Connection:
     Raises `PoolConfigError` for a parameter that is wrong, `OperationalError` if no server
     lets us in.
     """
-    return connecting.connect(params.settings({**(conninfo.parse(dsn) if dsn else {}), **kwargs}))
+    given = {**(conninfo.parse(dsn) if dsn else {}), **kwargs}
+    return connecting.connect(libpq.settings(given))
 
 
 #: The one object that serves every pool of the process.

@@ -133,7 +133,7 @@ def _connect_host(
     if settings.connect_timeout is not None:
         limit = monotonic() + settings.connect_timeout
         deadline = limit if deadline is None else min(limit, deadline)
-    error: Exception | None = None
+    error: Exception = OperationalError("the name has no address")
     for family, target in _targets(settings, host):
         encrypted = (False,) if family == socket.AF_UNIX else settings.tls.attempts()
         for encrypt in encrypted:
@@ -149,7 +149,6 @@ def _connect_host(
                     break
         if isinstance(error, OperationalError):
             break
-    assert error is not None
     raise error
 
 

@@ -105,7 +105,7 @@ class Connection(Pooled, TwoPhase, Wire):
         """
         if self.closed:
             raise errors.InterfaceError("connection already closed")
-        factory = cursor_factory or self.cursor_factory
+        factory: Any = cursor_factory or self.cursor_factory
         if name is None:
             if scrollable is not None or withhold:
                 raise errors.ProgrammingError("scrollable and withhold need a named cursor")

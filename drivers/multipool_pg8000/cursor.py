@@ -51,22 +51,22 @@ class Cursor:
 
     # -- running ----------------------------------------------------------------------
 
-    def execute(self, query: str | bytes, vars: Params | None = None) -> None:
+    def execute(self, query: str | bytes, params: Params | None = None) -> None:
         """Run *query*; several statements leave the last one's result.
 
-        With *vars* (even empty ones) ``%s``, ``%(name)s`` and ``%%`` are replaced; without,
+        With *params* (even empty ones) ``%s``, ``%(name)s`` and ``%%`` are replaced; without,
         ``%`` means nothing. `multipool_pg8000.binding` says which way values travel.
         """
         self._check_open()
         self._forget()
-        self._take(self._run(query, vars))
+        self._take(self._run(query, params))
 
-    def executemany(self, query: str | bytes, vars_list: Iterable[Params]) -> None:
-        """Run *query* once for each of *vars_list*; `rowcount` is the sum."""
+    def executemany(self, query: str | bytes, params_list: Iterable[Params]) -> None:
+        """Run *query* once for each of *params_list*; `rowcount` is the sum."""
         self._check_open()
         self._forget()
         total = 0
-        for params in vars_list:
+        for params in params_list:
             result = self._run(query, params)
             total = -1 if result.rowcount < 0 or total < 0 else total + result.rowcount
             self._take(Result(tag=result.tag))
@@ -74,24 +74,23 @@ class Cursor:
 
     def callproc(self, procname: str, parameters: Params | None = None) -> Params | None:
         """Call the function *procname*, whose rows are then fetched; return *parameters*."""
-        params = parameters if parameters is not None else ()
-        if isinstance(params, Mapping):
-            marks = ", ".join(
-                f"{identifier(name)} := %s".replace("%", "%%").replace("%%s", "%s")
-                for name in params
-            )
-            params = list(params.values())
+        if isinstance(parameters, Mapping):
+            values: Params = list(parameters.values())
+            marks = [identifier(name).replace("%", "%%") + " := %s" for name in parameters]
         else:
-            marks = ", ".join(["%s"] * len(params))
-        self.execute(f"SELECT * FROM {procname.replace('%', '%%')}({marks})", params)
+            values = parameters or ()
+            marks = ["%s"] * len(values)
+        # The name is SQL, as psycopg2 has it: it may be qualified or quoted.
+        call = f"{procname.replace('%', '%%')}({', '.join(marks)})"
+        self.execute(f"SELECT * FROM {call}", values)  # noqa: S608
         return parameters
 
-    def mogrify(self, query: str | bytes, vars: Params | None = None) -> bytes:
+    def mogrify(self, query: str | bytes, params: Params | None = None) -> bytes:
         """Return *query* with the values written into it as literals, as bytes."""
         self._check_open()
         text = self._text(query)
-        if vars is not None:
-            statement, values = self._read(text, vars)
+        if params is not None:
+            statement, values = self._read(text, params)
             text = merge(statement, values)
         return text.encode(self.connection.codec)
 

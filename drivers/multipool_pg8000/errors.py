@@ -16,7 +16,7 @@ from multipool_pg8000.internals import dbapi
 from multipool_pg8000.sqlstates import NAMES
 
 
-class Warning(dbapi.Warning):
+class Warning(dbapi.Warning):  # noqa: A001  # PEP 249's name
     """Required by PEP 249; never raised."""
 
     __module__ = "multipool_pg8000"

@@ -7,6 +7,7 @@ import re
 import stat
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 from multipool.errors import PoolConfigError
@@ -16,7 +17,7 @@ _FIELD: Final = re.compile(r"((?:\\.|[^\\:])*)(?::|\Z)", re.DOTALL)
 
 def default_passfile() -> str:
     """Return the path of the user's password file."""
-    return os.path.expanduser("~/.pgpass")
+    return str(Path("~/.pgpass").expanduser())
 
 
 def password(path: str, host: str, port: int, dbname: str, user: str) -> str | None:
@@ -25,7 +26,7 @@ def password(path: str, host: str, port: int, dbname: str, user: str) -> str | N
     A file that others can read is not used, and a warning says so, as libpq has it.
     """
     try:
-        status = os.stat(path)
+        status = Path(path).stat()
     except OSError:
         return None
     if not stat.S_ISREG(status.st_mode):
@@ -37,7 +38,7 @@ def password(path: str, host: str, port: int, dbname: str, user: str) -> str | N
         )
         return None
     wanted = [host, str(port), dbname, user]
-    for line in _lines(path):
+    for line in _lines(Path(path)):
         fields = [re.sub(r"\\(.)", r"\1", match[1]) for match in _FIELD.finditer(line)]
         raw = [match[1] for match in _FIELD.finditer(line)][:4]
         if len(fields) >= 5 and all(
@@ -55,17 +56,17 @@ def service(name: str, path: str | None) -> dict[str, str]:
     directory ``PGSYSCONFDIR``. Raises `PoolConfigError` if there is no such service.
     """
     system = os.environ.get("PGSYSCONFDIR")
-    places = [path or os.path.expanduser("~/.pg_service.conf")]
+    places = [Path(path or "~/.pg_service.conf").expanduser()]
     if system:
-        places.append(os.path.join(system, "pg_service.conf"))
+        places.append(Path(system, "pg_service.conf"))
     for place in places:
         found = _section(name, place)
         if found is not None:
             return found
-    raise PoolConfigError(f"service {name!r} is in none of: {', '.join(places)}")
+    raise PoolConfigError(f"service {name!r} is in none of: {', '.join(map(str, places))}")
 
 
-def _section(name: str, path: str) -> dict[str, str] | None:
+def _section(name: str, path: Path) -> dict[str, str] | None:
     found: dict[str, str] | None = None
     inside = False
     for number, line in enumerate(_lines(path), start=1):
@@ -81,16 +82,20 @@ def _section(name: str, path: str) -> dict[str, str] | None:
         elif inside and found is not None:
             keyword, equals, value = text.partition("=")
             if not equals:
-                raise PoolConfigError(f"service file {path!r}, line {number}: expected name=value")
+                raise PoolConfigError(
+                    f"service file {str(path)!r}, line {number}: expected name=value"
+                )
             if keyword.strip() in ("service", "servicefile"):
-                raise PoolConfigError(f"service file {path!r}, line {number}: services do not nest")
+                raise PoolConfigError(
+                    f"service file {str(path)!r}, line {number}: services do not nest"
+                )
             found.setdefault(keyword.strip(), value.strip())
     return found
 
 
-def _lines(path: str) -> Iterator[str]:
+def _lines(path: Path) -> Iterator[str]:
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+        with path.open(encoding="utf-8", errors="surrogateescape") as file:
             for line in file:
                 yield line.rstrip("\r\n")
     except OSError:

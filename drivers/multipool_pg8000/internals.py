@@ -10,10 +10,10 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from pg8000 import core, dbapi
-from scramp import ScramException
 
 __all__ = ["CORE_NAMES", "HANDLERS", "Link", "core", "dbapi"]
 
@@ -45,7 +45,6 @@ HANDLERS: Final = (
 )
 
 
-_NAMED: Final = ("database", "application_name", "replication")
 _SASL: Final = 10
 
 
@@ -74,10 +73,16 @@ class Link(core.CoreConnection):
         Raises OSError, or whatever `handle_ERROR_RESPONSE` makes of the server's refusal.
         """
         settings = dict(startup)
-        # pg8000 wants these three by name.
-        named = {name: settings.pop(name, None) for name in _NAMED}
         super().__init__(
-            user, sock=sock, password=password, ssl_context=False, startup_params=settings, **named
+            user,
+            sock=sock,
+            password=password,
+            ssl_context=False,
+            # pg8000 wants these three by name.
+            database=settings.pop("database", None),
+            application_name=settings.pop("application_name", None),
+            replication=settings.pop("replication", None),
+            startup_params=settings,
         )
         # The dispatch table holds bound methods, the SCRAM client holds the socket and the
         # password: cycles and secrets that have no use any more.
@@ -87,14 +92,16 @@ class Link(core.CoreConnection):
         for name in ("pg_types", "py_types", "_caches", "_statement_nums", "notifications"):
             del self.__dict__[name]
 
-    def handle_AUTHENTICATION_REQUEST(self, data: bytes, context: core.Context) -> None:
+    def handle_AUTHENTICATION_REQUEST(  # noqa: N802  # pg8000's name
+        self, data: bytes, context: core.Context
+    ) -> None:
         """Answer the server, with a clear error where pg8000 would trip over a missing password."""
         method = int.from_bytes(data[:4], "big")
         if method == _SASL and self.password is None:
             raise core.InterfaceError("the server asks for a password, and none was supplied")
         try:
             super().handle_AUTHENTICATION_REQUEST(data, context)
-        except ScramException as error:
+        except core.scramp.ScramException as error:
             raise core.InterfaceError(f"SCRAM authentication failed: {error}") from error
 
     @property
@@ -112,7 +119,5 @@ class Link(core.CoreConnection):
         """Close the socket without a word to the server. Never raises."""
         sock, self._usock, self._sock = self._usock, None, None
         if sock is not None:
-            try:
+            with suppress(OSError):  # the descriptor is released all the same
                 sock.close()
-            except OSError:
-                pass  # the descriptor is released all the same

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from multipool.driver import IDLE, INTRANS
@@ -42,7 +42,7 @@ class NamedCursor(Cursor):
         # The connection's count of ended transactions when the cursor was declared.
         self._declared: int | None = None
 
-    def execute(self, query: str | bytes, vars: Params | None = None) -> None:
+    def execute(self, query: str | bytes, params: Params | None = None) -> None:
         """Declare the cursor for *query*. Raises `ProgrammingError` the second time."""
         self._check_open()
         if self._declared is not None:
@@ -52,17 +52,17 @@ class NamedCursor(Cursor):
             raise ProgrammingError(
                 "a named cursor needs a transaction: turn autocommit off, or pass withhold=True"
             )
-        quoted = self._quoted if vars is None else self._quoted.replace("%", "%%")
+        quoted = self._quoted if params is None else self._quoted.replace("%", "%%")
         hold = " WITH HOLD" if self.withhold else ""
         self._take(
             self._run(
                 f"DECLARE {quoted} {_SCROLL[self.scrollable]}CURSOR{hold} FOR {self._text(query)}",
-                vars,
+                params,
             )
         )
         self._declared = connection.ended
 
-    def executemany(self, query: str | bytes, vars_list: Iterable[Params]) -> NoReturn:
+    def executemany(self, query: str | bytes, params_list: Iterable[Params]) -> NoReturn:
         """Raise `ProgrammingError`: a cursor is declared for one query."""
         raise ProgrammingError("executemany() is not possible on a named cursor")
 
@@ -127,9 +127,9 @@ class NamedCursor(Cursor):
             raise ProgrammingError("the named cursor was not executed")
 
 
-@lru_cache
-def named_class(factory: type[Cursor]) -> type[Any]:
-    """Return *factory* as a class of named cursors: a user's overrides stay in front."""
+@cache
+def named_class(factory: Any) -> Any:
+    """Return the cursor class *factory* as one of named cursors: its overrides stay in front."""
     if issubclass(factory, NamedCursor):
         return factory
     if factory is Cursor:

@@ -10,6 +10,7 @@ import getpass
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from multipool import conninfo
@@ -98,7 +99,7 @@ _WHOLE_NUMBERS: Final = (
     "tcp_user_timeout",
 )
 #: Where the socket may lie: Debian's place first, then PostgreSQL's own.
-SOCKET_DIRS: Final = ("/var/run/postgresql", "/tmp")
+SOCKET_DIRS: Final = ("/var/run/postgresql", "/tmp")  # noqa: S108  # PostgreSQL's own choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +186,7 @@ def settings(params: Mapping[str, Any]) -> Settings:
     given = {name: value for name, value in params.items() if value not in (None, "")}
     found = {**_from_environment(), **_from_service(given), **given}
     check(found)
-    own = {name: found.pop(name) for name in OWN if name in found}
+    own: dict[str, Any] = {name: found.pop(name) for name in OWN if name in found}
     texts = {name: str(value) for name, value in found.items()}
     user = texts.get("user") or _system_user()
     dbname = texts.get("dbname") or user
@@ -224,9 +225,8 @@ def _startup(texts: Mapping[str, str], dbname: str) -> dict[str, str]:
     for name in ("options", "replication"):
         if value := texts.get(name):
             startup[name] = value
-    name = texts.get("application_name") or texts.get("fallback_application_name")
-    if name:
-        startup["application_name"] = name
+    if program := texts.get("application_name") or texts.get("fallback_application_name"):
+        startup["application_name"] = program
     return startup
 
 
@@ -257,7 +257,7 @@ def _hosts(texts: Mapping[str, str]) -> tuple[Host, ...]:
 
 def _default_host(port: int) -> str:
     for directory in SOCKET_DIRS:
-        if os.path.exists(f"{directory}/.s.PGSQL.{port}"):
+        if Path(directory, f".s.PGSQL.{port}").exists():
             return directory
     return "localhost"
 

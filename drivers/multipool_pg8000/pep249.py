@@ -50,16 +50,16 @@ Timestamp = datetime
 Binary = bytes
 
 
-def DateFromTicks(ticks: float) -> date:
+def DateFromTicks(ticks: float) -> date:  # noqa: N802  # PEP 249's name
     """Return the local date at *ticks* seconds after the epoch."""
     return date.fromtimestamp(ticks)
 
 
-def TimeFromTicks(ticks: float) -> time:
+def TimeFromTicks(ticks: float) -> time:  # noqa: N802  # PEP 249's name
     """Return the local time of day at *ticks* seconds after the epoch."""
     return datetime.fromtimestamp(ticks).time()
 
 
-def TimestampFromTicks(ticks: float) -> datetime:
+def TimestampFromTicks(ticks: float) -> datetime:  # noqa: N802  # PEP 249's name
     """Return the local date and time at *ticks* seconds after the epoch."""
     return datetime.fromtimestamp(ticks)

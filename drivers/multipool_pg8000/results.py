@@ -99,7 +99,7 @@ def take_rows(
         if stop > end:
             break
         at += 7
-        row = []
+        row: list[Any] = []
         for load in loaders:
             (size,) = _NUMBER(data, at)
             at += 4

@@ -6,11 +6,11 @@ is kept for each set of settings and made anew when one of its files has changed
 
 from __future__ import annotations
 
-import os
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 from typing import Final, Self
 
 from multipool_pg8000.errors import OperationalError
@@ -122,13 +122,13 @@ def _version(parameter: str, value: str) -> ssl.TLSVersion:
 
 
 def _if_there(path: str) -> str | None:
-    full = os.path.expanduser(path)
-    return full if os.path.exists(full) else None
+    full = Path(path).expanduser()
+    return str(full) if full.exists() else None
 
 
 def _changed(path: str | None) -> int | None:
     """Return when the file was last changed, in nanoseconds, or None if there is none."""
     try:
-        return os.stat(path).st_mtime_ns if path else None
+        return Path(path).stat().st_mtime_ns if path else None
     except OSError:
         return None

@@ -25,7 +25,7 @@ class Xid(NamedTuple):
 
     @property
     def text(self) -> str:
-        """The id as PostgreSQL keeps it; the parts are encoded as the JDBC driver and psycopg2 do."""
+        """The id as PostgreSQL keeps it, encoded as the JDBC driver and psycopg2 do."""
         if self.format_id is None:
             return self.gtrid
         parts = (
@@ -51,7 +51,7 @@ class TwoPhase:
 
     if TYPE_CHECKING:
         state: int
-        autocommit: bool
+        _autocommit: bool
         _begin: bytes
 
         def exchange(self, message: bytes, **kwargs: Any) -> Result: ...
@@ -78,7 +78,7 @@ class TwoPhase:
     def tpc_begin(self, xid: Xid | str) -> None:
         """Begin a transaction that is to be prepared under *xid*."""
         self._check_outside("tpc_begin()")
-        if self.autocommit:
+        if self._autocommit:
             raise errors.ProgrammingError("tpc_begin() cannot be called in autocommit mode")
         self.exchange(self._begin)
         self._tpc = xid if isinstance(xid, Xid) else Xid.from_text(xid)

@@ -85,7 +85,7 @@ class Stream:
 class PlainSocket(socket.socket):
     """A socket whose `makefile` is a `Stream`."""
 
-    def makefile(self, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
+    def makefile(self, *args: Any, **kwargs: Any) -> Any:
         return Stream(self)
 
 
@@ -95,5 +95,5 @@ class TLSSocket(ssl.SSLSocket):
     It must be an `ssl.SSLSocket`: pg8000 asks that before it offers channel binding.
     """
 
-    def makefile(self, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
+    def makefile(self, *args: Any, **kwargs: Any) -> Any:
         return Stream(cast(socket.socket, self))

@@ -9,6 +9,7 @@ KeyboardInterrupt among it, closes the socket.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from os import getpid
 from threading import Lock, get_ident
 from typing import Any, Final, NamedTuple, NoReturn
@@ -114,11 +115,9 @@ class Wire(Link):
                 self._owner = 0
 
     def _send(self, message: bytes) -> None:
-        try:
+        # If the server hung up earlier, what it said last may still be there to be read.
+        with suppress(BrokenPipeError, ConnectionResetError):
             self._sock.send(message)
-        except (BrokenPipeError, ConnectionResetError):
-            # The server hung up earlier. What it said last may still be there to be read.
-            pass
 
     @staticmethod
     def _raise_lost(reader: _Reader, statement: str | None, error: OSError) -> NoReturn:
@@ -136,7 +135,7 @@ class Wire(Link):
         with self._lock:
             stream = self._sock
             try:
-                alive = stream.take_arrived()
+                alive: bool = stream.take_arrived()
                 _Reader(self).take_unasked()
             except OSError:
                 alive = False
@@ -151,10 +150,8 @@ class Wire(Link):
     def close(self) -> None:
         """Tell the server goodbye and close the socket. Does nothing on a closed connection."""
         if self._sock is not None and self._pid == getpid():
-            try:
+            with suppress(OSError):  # it is gone already, which is what was wanted
                 self._sock.send(messages.TERMINATE)
-            except OSError:
-                pass  # it is gone already, which is what was wanted
         self.hang_up()
 
     def hang_up(self) -> None:
@@ -164,7 +161,9 @@ class Wire(Link):
 
     # -- what pg8000 calls during start-up, and the reader always ----------------------------
 
-    def handle_ERROR_RESPONSE(self, data: bytes, context: core.Context) -> None:
+    def handle_ERROR_RESPONSE(  # noqa: N802  # pg8000's name
+        self, data: bytes, context: core.Context
+    ) -> None:
         """Make the server's refusal our error."""
         fields = diagnostics.parse(data, self._client_encoding)
         error = errors.from_server(fields)
@@ -177,19 +176,25 @@ class Wire(Link):
             error = refusal
         context.error = error
 
-    def handle_NOTICE_RESPONSE(self, data: bytes, context: core.Context | None) -> None:
+    def handle_NOTICE_RESPONSE(  # noqa: N802  # pg8000's name
+        self, data: bytes, context: core.Context | None
+    ) -> None:
         """Keep the notice, as text."""
         diag = diagnostics.Diagnostics(diagnostics.parse(data, self._client_encoding))
         self.notices.append(f"{diag.severity}:  {diag.message().rstrip()}\n")
         if isinstance(self.notices, list):
             del self.notices[:-_NOTICES_KEPT]
 
-    def handle_NOTIFICATION_RESPONSE(self, data: bytes, context: core.Context | None) -> None:
+    def handle_NOTIFICATION_RESPONSE(  # noqa: N802  # pg8000's name
+        self, data: bytes, context: core.Context | None
+    ) -> None:
         """Keep the notification."""
         channel, payload, _ = str(data[4:], self._client_encoding).split("\0")
         self.notifies.append(Notify(int.from_bytes(data[:4], "big"), channel, payload))
 
-    def handle_PARAMETER_STATUS(self, data: bytes, context: core.Context | None) -> None:
+    def handle_PARAMETER_STATUS(  # noqa: N802  # pg8000's name
+        self, data: bytes, context: core.Context | None
+    ) -> None:
         """Remember a setting; follow ``client_encoding``."""
         name, value, _ = str(data, self._client_encoding).split("\0")
         self.parameter_statuses[name] = value
