@@ -30,11 +30,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import count
 from typing import Final, NamedTuple
 
 from multipool_pg8000 import messages, oids
 from multipool_pg8000.literals import literal
-from multipool_pg8000.placeholders import Statement
+from multipool_pg8000.placeholders import Statement, join
 from multipool_pg8000.values import Dumped, Inline, Typed
 
 BINDINGS: Final = ("server", "client")
@@ -63,19 +64,28 @@ def bind(statement: Statement, values: Sequence[Dumped], binding: str, encoding:
     if binding == "client" or not _is_bindable(statement, values):
         return plain(merge(statement, values), encoding)
     apart = _to_stand_in_the_text(statement, values)
-    pieces = [statement.parts[0]]
-    types: list[int] = []
-    bound: list[bytes] = []
-    for index, (value, part) in enumerate(zip(values, statement.parts[1:], strict=True)):
-        if isinstance(value, Inline) or index in apart:
-            _join(pieces, literal(value))
-        else:
-            types.append(value.oid)
-            bound.append(value.text.encode(encoding))
-            _join(pieces, f"${len(types)}")
-        _join(pieces, part)
-    text = "".join(pieces)
-    return Prepared(messages.extended(text.encode(encoding), types, bound), text)
+    bound = [
+        value
+        for index, value in enumerate(values)
+        if isinstance(value, Typed) and index not in apart
+    ]
+    if apart:
+        numbers = count(1)
+        text = join(
+            statement.parts,
+            [
+                literal(value) if index in apart else f"${next(numbers)}"
+                for index, value in enumerate(values)
+            ],
+        )
+    else:
+        text = statement.numbered
+    message = messages.extended(
+        text.encode(encoding),
+        [value.oid for value in bound],
+        [value.text.encode(encoding) for value in bound],
+    )
+    return Prepared(message, text)
 
 
 def merge(statement: Statement, values: Sequence[Dumped]) -> str:
@@ -96,26 +106,12 @@ def _is_bindable(statement: Statement, values: Sequence[Dumped]) -> bool:
 
 
 def _to_stand_in_the_text(statement: Statement, values: Sequence[Dumped]) -> set[int]:
-    """Return which of the values that could be bound must be literals all the same."""
-    apart = set(statement.null_tests)
+    """Return the places of the values that must be literals in a statement that is bound."""
+    apart = {index for index, value in enumerate(values) if isinstance(value, Inline)}
+    apart |= statement.null_tests
     if statement.anytyped:
-        apart.update(
-            index
-            for index, value in enumerate(values)
-            if isinstance(value, Typed) and value.oid == oids.UNKNOWN
-        )
+        apart.update(index for index, value in enumerate(values) if value[0] == oids.UNKNOWN)
     if statement.grouped:
         times = Counter(values)
         apart.update(index for index, value in enumerate(values) if times[value] > 1)
     return apart
-
-
-def _join(pieces: list[str], piece: str) -> None:
-    """Append *piece*, apart from what it would grow together with: ``LIMIT$1`` is a name."""
-    if piece and pieces[-1] and _in_word(pieces[-1][-1]) and _in_word(piece[0]):
-        pieces.append(" ")
-    pieces.append(piece)
-
-
-def _in_word(character: str) -> bool:
-    return character in "_$" or character.isalnum()

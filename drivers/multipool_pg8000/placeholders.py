@@ -52,6 +52,8 @@ class Statement:
 
     #: One more than there are placeholders.
     parts: tuple[str, ...]
+    #: The text with ``$1``, ``$2``, ... for the placeholders.
+    numbered: str
     #: Each placeholder's name, or None where they go by position.
     names: tuple[str, ...] | None
     #: Its first word in capitals; ``(`` counts as none.
@@ -132,8 +134,10 @@ def read(text: str, escapes: bool) -> Statement:
             index += inside
     blank = _BLANK.match(marked)
     word = _WORD.match(marked, blank.end() if blank else 0)
+    parts = tuple(marked.split(_MARK))
     return Statement(
-        parts=tuple(marked.split(_MARK)),
+        parts=parts,
+        numbered=join(parts, [f"${number}" for number in range(1, len(parts))]),
         names=names,
         word=word[1].upper() if word else "",
         several=several,
@@ -142,6 +146,21 @@ def read(text: str, escapes: bool) -> Statement:
         anytyped=anytyped,
         null_tests=frozenset(null_tests),
     )
+
+
+def join(parts: Sequence[str], marks: Sequence[str]) -> str:
+    """Return *parts* with *marks* between them, kept apart from words: ``LIMIT$1`` is a name."""
+    pieces = [parts[0]]
+    for mark, part in zip(marks, parts[1:], strict=True):
+        for piece in (mark, part):
+            if piece and pieces[-1] and _in_word(pieces[-1][-1]) and _in_word(piece[0]):
+                pieces.append(" ")
+            pieces.append(piece)
+    return "".join(pieces)
+
+
+def _in_word(character: str) -> bool:
+    return character in "_$" or character.isalnum()
 
 
 def _mark(text: str) -> tuple[str, tuple[str, ...] | None]:

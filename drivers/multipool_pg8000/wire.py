@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from os import getpid
+from struct import Struct
 from threading import Lock, get_ident
 from typing import Any, Final, NamedTuple, NoReturn
 
@@ -21,6 +22,8 @@ from multipool_pg8000.internals import Link, core
 from multipool_pg8000.results import RawLoader, Result, parse_columns, take_rows
 
 _STATES: Final = {ord("I"): IDLE, ord("T"): INTRANS, ord("E"): INERROR}
+
+_SIZE: Final = Struct("!i").unpack_from
 
 # psycopg2 keeps as many.
 _NOTICES_KEPT: Final = 50
@@ -273,7 +276,7 @@ class _Reader:
         """Handle the messages that lie complete in the buffer."""
         stream = self.wire._sock
         while len(stream.data) - stream.at >= 5:
-            size = int.from_bytes(stream.data[stream.at + 1 : stream.at + 5], "big")
+            size = _SIZE(stream.data, stream.at + 1)[0]
             if len(stream.data) - stream.at <= size:
                 return
             code, body = self._message()
@@ -285,10 +288,12 @@ class _Reader:
     def _message(self) -> tuple[int, bytes]:
         """Return the next message's code and body; the buffer still holds it whole."""
         stream = self.wire._sock
-        stream.need(5)
-        size = int.from_bytes(stream.data[stream.at + 1 : stream.at + 5], "big")
-        stream.need(size + 1)
-        start, stream.at = stream.at, stream.at + size + 1
+        if len(stream.data) - stream.at < 5:
+            stream.need(5)
+        size = 1 + _SIZE(stream.data, stream.at + 1)[0]
+        if len(stream.data) - stream.at < size:
+            stream.need(size)
+        start, stream.at = stream.at, stream.at + size
         return stream.data[start], stream.data[start + 5 : stream.at]
 
     def _take_error(self, body: bytes) -> None:
