@@ -91,3 +91,7 @@ class _Front(argparse.ArgumentParser):
 def _load(entry: EntryPoint) -> Command:
     command: Command = entry.load()
     return command
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

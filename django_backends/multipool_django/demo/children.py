@@ -12,6 +12,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import IO, Any, Final, Self, cast
 
+from multipool_django.demo.signals import Stop
+
 # Nothing that a child does between two messages takes a tenth of this.
 PATIENCE: Final = 60.0  # seconds
 
@@ -96,7 +98,8 @@ class Child:
 class Children:
     """The processes of one part of the demo; when the context is left, none of them is."""
 
-    def __init__(self) -> None:
+    def __init__(self, stop: Stop) -> None:
+        self._stop = stop
         self._started: list[Child] = []
 
     def __enter__(self) -> Self:
@@ -112,17 +115,18 @@ class Children:
 
     def start(self, program: str, **job: object) -> Child:
         """Start the module *program* of this package, with *job* to do."""
-        started = Child(program, job)
-        self._started.append(started)
+        with self._stop.held():
+            started = Child(program, job)
+            self._started.append(started)
         return started
 
     def end(self) -> None:
         """End them all, and return when they are gone."""
-        for each in self._started:
-            each.dismiss()
-        while self._started:
-            self._started[-1].join()
-            self._started.pop()
+        with self._stop.held():
+            for each in self._started:
+                each.dismiss()
+            while self._started:
+                self._started.pop().join()
 
     def last_words(self) -> str:
         """Return the last of what each of them has written to standard error."""

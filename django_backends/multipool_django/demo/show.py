@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Final
 
-from multipool_django.demo import signals
 from multipool_django.demo.children import Child, ChildFailed, Children
 from multipool_django.demo.databases import Databases, serve
 from multipool_django.demo.load import Figures
 from multipool_django.demo.progress import Progress, Step
 from multipool_django.demo.report import Comparison, Report, Way, Workload
 from multipool_django.demo.scale import POOL, THREADS
+from multipool_django.demo.signals import Stop
 
 WAYS: Final = ("unpooled", "pooled")
 
@@ -29,22 +29,17 @@ class Wishes:
     clients: int
 
 
-def show(wishes: Wishes, progress: Progress) -> Report:
+def show(wishes: Wishes, progress: Progress, stop: Stop) -> Report:
     """Run the demo and return what it found; nothing that it started is left.
 
     A driver that fails is in the report and does not keep the others. Raises
-    `RuntimeError` if the embedded server cannot be started.
+    `RuntimeError` if the embedded server cannot be started, and `Stopped` on a signal.
     """
-    with ExitStack() as stack:
-        with progress.step("starting PostgreSQL") as step:
-            databases = stack.enter_context(serve())
-            step.outcome = databases.version
-        # Called first when the stack is left: ending what was started is not disturbed.
-        stack.callback(signals.ignore)
+    with stop.held(), _server(progress) as databases, stop.released():
         shop, plain = _workloads(wishes)
-        report = Report(_versions(postgresql=step.outcome), {"shop": shop, "plain": plain})
+        report = Report(_versions(databases.version), {"shop": shop, "plain": plain})
         for driver in wishes.drivers:
-            with Children() as children:
+            with Children(stop) as children:
                 part = _Part(driver, wishes, databases, children, progress)
                 try:
                     driver_version = part.stock()
@@ -52,7 +47,16 @@ def show(wishes: Wishes, progress: Progress) -> Report:
                     plain.comparisons.append(Comparison(driver, driver_version, *part.plain()))
                 except (ChildFailed, RuntimeError) as error:
                     report.failures[driver] = f"{error}\n{children.last_words()}".strip()
-        return report
+    return report
+
+
+@contextmanager
+def _server(progress: Progress) -> Iterator[Databases]:
+    with ExitStack() as stack:
+        with progress.step("starting PostgreSQL") as step:
+            databases = stack.enter_context(serve())
+            step.outcome = databases.version
+        yield databases
 
 
 def _versions(postgresql: str) -> dict[str, str]:

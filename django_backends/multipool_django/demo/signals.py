@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
-from typing import Final, NoReturn
+from types import FrameType, TracebackType
+from typing import Final, Self
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -20,23 +20,55 @@ class Stopped(BaseException):
         self.status = 128 + signum
 
 
-@contextmanager
-def stoppable() -> Iterator[None]:
-    """Within this context the first signal raises `Stopped`, and those after it do nothing."""
-    before = {each: signal.signal(each, _stop) for each in SIGNALS}
-    try:
-        yield
-    finally:
-        for each, handler in before.items():
+class Stop:
+    """Within this context the first signal raises `Stopped`; those after it do nothing."""
+
+    def __init__(self) -> None:
+        self._came: int | None = None
+        self._held = False
+        self._waiting: int | None = None
+
+    def __enter__(self) -> Self:
+        self._before = {each: signal.signal(each, self._receive) for each in SIGNALS}
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for each, handler in self._before.items():
             signal.signal(each, handler)
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Start or end something that must not be left half done: a signal waits for the end."""
+        with self._holding(True):
+            yield
 
-def ignore() -> None:
-    """From here on no signal disturbs: what was started is being ended."""
-    for each in SIGNALS:
-        signal.signal(each, signal.SIG_IGN)
+    @contextmanager
+    def released(self) -> Iterator[None]:
+        """Within `held`, do what may be left: a signal need not wait."""
+        with self._holding(False):
+            yield
 
+    @contextmanager
+    def _holding(self, held: bool) -> Iterator[None]:
+        before = self._held
+        self._hold(held)
+        try:
+            yield
+        finally:
+            self._hold(before)
 
-def _stop(signum: int, frame: FrameType | None) -> NoReturn:
-    ignore()
-    raise Stopped(signum)
+    def _hold(self, held: bool) -> None:
+        self._held = held
+        if not held and self._waiting is not None:
+            signum, self._waiting = self._waiting, None
+            raise Stopped(signum)
+
+    def _receive(self, signum: int, frame: FrameType | None) -> None:
+        if self._came is None:
+            self._came = self._waiting = signum
+            self._hold(self._held)

