@@ -34,6 +34,7 @@ from multipool_pg8000.errors import (
     InterfaceError,
     InternalError,
     NotSupportedError,
+    NulCharacterError,
     OperationalError,
     ProgrammingError,
     Warning,  # noqa: A004  # PEP 249's name
@@ -104,6 +105,7 @@ __all__ = [
     "NamedCursor",
     "NotSupportedError",
     "Notify",
+    "NulCharacterError",
     "NumericRange",
     "OperationalError",
     "Pg8000Driver",

@@ -1,0 +1,142 @@
+"""Which way a statement goes is told from its text and values alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from multipool_pg8000 import ProgrammingError
+from multipool_pg8000.binding import bind, merge
+from multipool_pg8000.defaults import adapters
+from multipool_pg8000.placeholders import read
+
+BOUND = b"P"
+INLINED = b"Q"
+
+
+def way(text, *values, binding="server"):
+    """Return how *text* is sent, and the text that the server sees."""
+    statement = read(text, False)
+    prepared = bind(statement, [adapters.dump(value) for value in values], binding, "utf-8")
+    return prepared.message[:1], prepared.text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "select %s",
+        "  SELECT %s",
+        "-- a comment\n/* and /* another */ */ insert into t values (%s)",
+        "(select %s) union (select 1)",
+        "with x as (select 1) select %s",
+        "explain select %s",
+        "declare c cursor for select %s",
+        "select %s;",
+        "select %s ; -- nothing more",
+        "select ';' || %s",
+        'select ";", $$;$$, $a$;$a$ /* ; */ from t where x = %s',
+    ],
+)
+def test_a_single_query_or_change_is_bound(text):
+    assert way(text, "a")[0] == BOUND
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "set time zone %s",
+        "create table t (x text default %s)",
+        "alter role r password %s",
+        "select %s; select 2",
+        "insert into t values (%s); delete from t",
+        "call p(%s)",
+        "notify x, %s",
+        "copy (select %s) to stdout",
+    ],
+)
+def test_a_utility_statement_and_several_statements_are_inlined(text):
+    assert way(text, "a") == (INLINED, text.replace("%s", "'a'"))
+
+
+def test_a_placeholder_inside_quotes_is_written_there_as_psycopg2_does():
+    assert way("select '%s'", 5) == (INLINED, "select '5'")
+    assert way("select $q$ %s $q$", 5) == (INLINED, "select $q$ 5 $q$")
+
+
+def test_client_binding_inlines_everything():
+    assert way("select %s", "a", binding="client") == (INLINED, "select 'a'")
+
+
+def test_null_stands_in_the_text_of_a_bound_statement():
+    assert way("select %s, %s", None, 1) == (BOUND, "select NULL, $1")
+
+
+def test_a_tuple_stands_in_the_text_for_in():
+    assert way("select 1 where %s in %s", 1, (1, "b")) == (BOUND, "select 1 where $1 in (1, 'b')")
+
+
+def test_a_value_asked_only_whether_it_is_null_stands_in_the_text():
+    assert way("select %s is not null, %s", "a", "b") == (BOUND, "select 'a' is not null, $1")
+
+
+def test_a_text_in_a_call_that_takes_any_type_stands_in_the_text():
+    assert way("select concat(%s, %s)", "a", 1) == (BOUND, "select concat('a', $1)")
+    assert way("select count(*) from t where x = %s", "a")[1].endswith("x = $1")
+
+
+def test_equal_values_under_group_by_are_one_expression_for_the_server():
+    text = "select x + %s, %s from t group by x + %s"
+    assert way(text, 1, 2, 1) == (BOUND, "select x + 1, $1 from t group by x + 1")
+
+
+def test_is_distinct_from_compares_no_expressions():
+    text = "select 1 where %s is not distinct from %s"
+    assert way(text, 1, 1)[1] == "select 1 where $1 is not distinct from $2"
+
+
+def test_a_number_does_not_grow_together_with_the_word_before_it():
+    assert way("select 1 limit%s", 1)[1] == "select 1 limit $1"
+
+
+def test_more_values_than_the_protocol_counts_are_inlined():
+    text = "select 1 where 0 in (" + ",".join(["%s"] * 65536) + ")"
+    assert way(text, *range(65536))[0] == INLINED
+    assert way(text.replace("%s,", "", 1), *range(65535))[0] == BOUND
+
+
+def test_percent_signs_are_doubled_where_parameters_are_given():
+    statement = read("select '100%%', %(a)s, %(b)s, %(a)s", False)
+    values = [adapters.dump(value) for value in statement.pick({"a": 1, "b": 2})]
+    assert merge(statement, values) == "select '100%', 1, 2, 1"
+
+
+@pytest.mark.parametrize("text", ["select %d", "select 5 % 3", "select %(a)d", "like 'a%'"])
+def test_any_other_percent_sign_is_refused(text):
+    with pytest.raises(ProgrammingError, match="only %s"):
+        read(text, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "params", "says"),
+    [
+        ("select %s", [], "1 placeholders, but 0 parameters"),
+        ("select 1", [1], "0 placeholders, but 1 parameters"),
+        ("select %s", {"a": 1}, "a mapping"),
+        ("select %(a)s", [1], "a sequence"),
+        ("select %(a)s", {"b": 1}, "'a'"),
+        ("select %(a)s, %s", {"a": 1}, "mixed"),
+    ],
+)
+def test_parameters_that_do_not_fit_are_refused(text, params, says):
+    with pytest.raises(ProgrammingError, match=says):
+        read(text, False).pick(params)
+
+
+def test_a_single_string_is_not_taken_for_a_sequence():
+    with pytest.raises(TypeError, match="not str"):
+        read("select %s", False).pick("a")
+
+
+def test_backslashes_hide_a_quote_where_they_escape():
+    text = r"select '\'; ' || %s"
+    assert not read(text, True).several
+    assert read(r"select e'\'; ' || %s", False).several is False
