@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final, TextIO
 
-_WIDTH: Final = 40
+_WIDTH: Final = 44
 
 
 class Step:
