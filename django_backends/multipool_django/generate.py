@@ -78,6 +78,18 @@ twin = Twin(
 )
 '''
 
+ALONE_PACKAGE: Final = (
+    PACKAGE.replace(
+        "from multipool_django.twin",
+        "from multipool_django.primary import make_primary_if_alone\nfrom multipool_django.twin",
+    )
+    + """
+# Django's own modules know nothing of {driver}: where neither of the drivers they know is
+# there, their names are free to mean these.
+make_primary_if_alone(twin)
+"""
+)
+
 MODULE: Final = '''\
 """Django's ``postgresql.{module}`` for {driver}."""
 
@@ -138,7 +150,8 @@ def render() -> dict[Path, str]:
     files: dict[Path, str] = {}
     for backend in BACKENDS:
         folder = HERE / backend.driver
-        files[folder / "__init__.py"] = HEADER + PACKAGE.format(**backend.names)
+        package = ALONE_PACKAGE if backend.stand_ins else PACKAGE
+        files[folder / "__init__.py"] = HEADER + package.format(**backend.names)
         for module in MODULES:
             source = {"base": BASE, "operations": OPERATIONS}.get(module, MODULE)
             stub = {"base": BASE_STUB}.get(module, STUB)

@@ -10,7 +10,7 @@ those names mean that ENGINE's modules.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
@@ -25,13 +25,16 @@ from multipool_django.generate import MODULES
 from multipool_django.twin import ORIGINAL, Twin
 
 CONTRIB: Final = "django.contrib.postgres"
+OURS: Final = "multipool_django."
 
 
 def make_primary(driver: str) -> None:
     """Let Django's own module names mean those of the ENGINE for *driver*, in this process.
 
-    This redirects ``ENGINE = "django.db.backends.postgresql"`` as well. Call it in the
-    settings, before ``django.contrib.postgres`` is imported::
+    This redirects ``ENGINE = "django.db.backends.postgresql"`` as well. It is done for you
+    where that is not in use: by ``"multipool_django"`` in INSTALLED_APPS (see
+    `make_primary_by_settings`). Else call it in the settings, before
+    ``django.contrib.postgres`` is imported::
 
         from multipool_django.primary import make_primary
 
@@ -48,7 +51,9 @@ def make_primary(driver: str) -> None:
         raise ImproperlyConfigured(f"{known[0].package} is primary already; there can be only one")
     if any(name.startswith(f"{CONTRIB}.") for name in sys.modules):
         raise ImproperlyConfigured(
-            f"make_primary({driver!r}) comes too late: {CONTRIB} is imported already"
+            f"{twin.package} cannot be made primary any more: {CONTRIB} is imported already."
+            f' Put "multipool_django" before "{CONTRIB}" in INSTALLED_APPS, or call'
+            f" make_primary({driver!r}) in the settings"
         )
     sys.meta_path.insert(0, _ContribFinder(twin))
     for module in MODULES:
@@ -59,8 +64,25 @@ def make_primary(driver: str) -> None:
 
 def make_primary_if_alone(twin: Twin) -> None:
     """Make *twin* primary where Django's own modules could not be imported anyway."""
-    if not find_spec("psycopg") and not find_spec("psycopg2"):
+    if djangos_choice() is None:
         make_primary(twin.driver)
+
+
+def make_primary_by_settings(databases: Mapping[str, Mapping[str, Any]]) -> None:
+    """Make the one ENGINE of ours in *databases* primary, if Django would choose otherwise.
+
+    Does nothing where there are several of ours, or where Django's own is in use: then
+    the choice is yours. Raises `ImproperlyConfigured` as `make_primary` does.
+    """
+    engines = {database.get("ENGINE", "") for database in databases.values()}
+    drivers = [engine.removeprefix(OURS) for engine in engines if engine.startswith(OURS)]
+    if ORIGINAL not in engines and len(drivers) == 1 and drivers[0] != djangos_choice():
+        make_primary(drivers[0])
+
+
+def djangos_choice() -> str | None:
+    """Return the driver that Django's own modules take here, if any."""
+    return next((name for name in ("psycopg", "psycopg2") if find_spec(name)), None)
 
 
 class _ContribFinder(MetaPathFinder):

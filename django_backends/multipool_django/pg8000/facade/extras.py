@@ -8,8 +8,8 @@ from typing import Any
 
 from multipool_django.pg8000.facade.hstore import register_hstore
 from multipool_pg8000 import Connection, oids
-from multipool_pg8000.defaults import adapters
 from multipool_pg8000.adapters import Adapters
+from multipool_pg8000.defaults import adapters
 from multipool_pg8000.literals import quote
 from multipool_pg8000.ranges import (
     DateRange,

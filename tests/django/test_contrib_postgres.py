@@ -1,0 +1,94 @@
+"""``django.contrib.postgres`` works on the ENGINE's driver, whatever Django would choose."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from multipool_django import primary
+
+Manage = Callable[..., subprocess.CompletedProcess[str]]
+
+APPS = ["multipool_django", "django.contrib.postgres"]
+
+USE = """
+import datetime
+from django.contrib.postgres.fields import ArrayField, DateRangeField
+from django.contrib.postgres.search import SearchVector
+from django.db import connection, models
+from django.db.backends.postgresql import psycopg_any
+
+class Loan(models.Model):
+    tags = ArrayField(models.CharField(max_length=9))
+    days = DateRangeField()
+    class Meta:
+        app_label = "library"
+
+assert psycopg_any.is_psycopg3 is (connection.driver == "psycopg")
+day = datetime.date(2026, 1, 1)
+span = psycopg_any.DateRange(day, day + datetime.timedelta(7))
+with connection.schema_editor() as editor:
+    editor.create_model(Loan)
+try:
+    Loan.objects.create(tags=["it's", "a,b"], days=span)
+    loan = Loan.objects.get(tags__contains=["a,b"], days__contains=day)
+    assert (loan.tags, loan.days) == (["it's", "a,b"], span)
+    found = Loan.objects.annotate(search=SearchVector("tags")).filter(search="it")
+    assert not found.exists()
+    assert not Loan.objects.filter(days=(None, day)).exists()
+finally:
+    with connection.schema_editor() as editor:
+        editor.delete_model(Loan)
+print("done")
+"""
+
+
+def test_its_fields_and_functions_work_on_the_engines_driver(manage: Manage) -> None:
+    assert manage("shell", "-v", "0", "-c", USE, apps=APPS).stdout == "done\n"
+
+
+def database(driver: str) -> dict[str, Any]:
+    return {"ENGINE": f"multipool_django.{driver}"}
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The drivers made primary, where Django would choose psycopg2."""
+    drivers: list[str] = []
+    monkeypatch.setattr(primary, "make_primary", drivers.append)
+    monkeypatch.setattr(primary, "djangos_choice", lambda: "psycopg2")
+    return drivers
+
+
+@pytest.mark.parametrize(
+    ("databases", "expected"),
+    [
+        ({"default": database("pg8000")}, ["pg8000"]),
+        ({"default": database("pg8000"), "replica": database("pg8000")}, ["pg8000"]),
+        ({"default": database("psycopg2")}, []),
+        ({"default": database("pg8000"), "other": database("psycopg")}, []),
+        ({"default": database("pg8000"), "other": {"ENGINE": primary.ORIGINAL}}, []),
+        ({"default": {}}, []),
+    ],
+    ids=["one", "one twice", "Django's own choice", "two", "Django's own ENGINE", "none"],
+)
+def test_the_only_engine_becomes_primary_where_django_would_choose_otherwise(
+    made: list[str], databases: dict[str, Any], expected: list[str]
+) -> None:
+    primary.make_primary_by_settings(databases)
+    assert made == expected
+
+
+def test_becoming_primary_too_late_is_refused_with_what_to_do(
+    driver_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = [finder for finder in sys.meta_path if not hasattr(finder, "twin")]
+    monkeypatch.setattr(sys, "meta_path", others)
+    monkeypatch.setitem(sys.modules, "django.contrib.postgres.signals", object())
+    with pytest.raises(ImproperlyConfigured, match=r'"multipool_django" before "django\.contrib'):
+        primary.make_primary(driver_name)
