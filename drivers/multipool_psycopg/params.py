@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final
 
-from multipool import conninfo
+from multipool import PoolConfigError, conninfo
 
 OWN: Final = frozenset(
     ["autocommit", "context", "cursor_factory", "prepare_threshold", "row_factory"]
@@ -19,6 +19,7 @@ _SHORTEST: Final = 2
 def check(params: Mapping[str, Any]) -> None:
     """Refuse what `connect` would not understand; raises `PoolConfigError`."""
     conninfo.check(params, OWN)
+    _wanted(params)
 
 
 def with_timeout(params: Mapping[str, Any], timeout: float | None) -> dict[str, Any]:
@@ -29,5 +30,14 @@ def with_timeout(params: Mapping[str, Any], timeout: float | None) -> dict[str, 
     if timeout is None:
         return dict(params)
     limit = max(math.ceil(timeout), _SHORTEST)
-    wanted = int(params.get("connect_timeout") or 0)
+    wanted = _wanted(params)
     return {**params, "connect_timeout": min(limit, wanted) if wanted > 0 else limit}
+
+
+def _wanted(params: Mapping[str, Any]) -> int:
+    try:
+        return int(params.get("connect_timeout") or 0)
+    except (TypeError, ValueError):
+        raise PoolConfigError(
+            "bad connection parameter connect_timeout: must be a whole number of seconds"
+        ) from None

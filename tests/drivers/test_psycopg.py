@@ -13,6 +13,7 @@ from psycopg.types.string import TextLoader
 from multipool.driver import IDLE
 from multipool.testing.compliance import DriverCompliance
 from multipool_psycopg import driver
+from multipool_psycopg.params import with_timeout
 
 
 class TestPsycopg(DriverCompliance):
@@ -107,8 +108,9 @@ def test_a_connection_left_in_pipeline_mode_is_refused_at_the_return(conn):
         driver.restore(conn, settings)
 
 
-def test_a_transaction_left_prepared_is_refused_at_the_return(conn):
+def test_a_transaction_left_prepared_is_refused_at_the_return(server):
     """Its status says idle, so this is where the pool learns of it."""
+    conn = driver.connect(server.params, timeout=10)
     settings = driver.remember(conn)
     conn.tpc_begin(conn.xid(1, "multipool", "test"))
     conn.execute("select 1")
@@ -117,6 +119,7 @@ def test_a_transaction_left_prepared_is_refused_at_the_return(conn):
     with pytest.raises(psycopg.ProgrammingError, match="prepared"):
         driver.restore(conn, settings)
     conn.tpc_rollback()
+    driver.close(conn)
 
 
 def test_the_arguments_of_psycopgs_own_connect_may_be_parameters(params):
@@ -135,3 +138,19 @@ def test_a_connection_outside_of_a_pool_is_closed_by_its_with_statement(conn):
     with conn:
         conn.execute("select 1")
     assert conn.closed
+
+
+@pytest.mark.parametrize(
+    ("given", "timeout", "expected"),
+    [
+        ({}, None, None),
+        ({}, 0.1, 2),
+        ({}, 7.2, 8),
+        ({"connect_timeout": "3"}, 7, 3),
+        ({"connect_timeout": "30"}, 7, 7),
+        ({"connect_timeout": 0}, 7, 7),
+        ({"connect_timeout": "3"}, None, "3"),
+    ],
+)
+def test_the_shorter_timeout_counts_in_whole_seconds_and_two_at_least(given, timeout, expected):
+    assert with_timeout(given, timeout).get("connect_timeout") == expected

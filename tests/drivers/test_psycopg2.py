@@ -14,6 +14,7 @@ from psycopg2.extras import RealDictCursor, execute_values
 from multipool.driver import IDLE
 from multipool.testing.compliance import DriverCompliance
 from multipool_psycopg2 import driver
+from multipool_psycopg2.params import with_timeout
 
 
 class TestPsycopg2(DriverCompliance):
@@ -100,8 +101,9 @@ def test_a_cursor_factory_may_be_a_parameter(params):
         driver.close(conn)
 
 
-def test_a_transaction_left_prepared_is_refused_at_the_return(conn):
+def test_a_transaction_left_prepared_is_refused_at_the_return(server):
     """Its status says idle, so this is where the pool learns of it."""
+    conn = driver.connect(server.params, timeout=10)
     settings = driver.remember(conn)
     conn.tpc_begin(conn.xid(1, "multipool", "test"))
     ask(conn, "select 1")
@@ -110,3 +112,20 @@ def test_a_transaction_left_prepared_is_refused_at_the_return(conn):
     with pytest.raises(psycopg2.ProgrammingError, match="prepared"):
         driver.restore(conn, settings)
     conn.tpc_rollback()
+    driver.close(conn)
+
+
+@pytest.mark.parametrize(
+    ("given", "timeout", "expected"),
+    [
+        ({}, None, None),
+        ({}, 0.1, 2),
+        ({}, 7.2, 8),
+        ({"connect_timeout": "3"}, 7, 3),
+        ({"connect_timeout": "30"}, 7, 7),
+        ({"connect_timeout": 0}, 7, 7),
+        ({"connect_timeout": "3"}, None, "3"),
+    ],
+)
+def test_the_shorter_timeout_counts_in_whole_seconds_and_two_at_least(given, timeout, expected):
+    assert with_timeout(given, timeout).get("connect_timeout") == expected

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from multipool.testing.server import embedded_server, uri
+from multipool.testing.server import _copy, _installed, embedded_server, uri, version
 
 
 @pytest.fixture(autouse=True)
@@ -139,3 +139,11 @@ def test_lines_of_pg_hba_come_before_those_that_trust():
 
 def test_a_uri_is_quoted():
     assert uri({"dbname": "a/b", "host": "/tmp/x y"}) == "postgresql:///a%2Fb?host=%2Ftmp%2Fx%20y"
+
+
+def test_programs_that_its_user_cannot_reach_are_copied_and_run(tmp_path):
+    """Root's own environments are often closed to the user that the server runs as."""
+    folder = _copy(_installed(), tmp_path)
+    assert folder.is_relative_to(tmp_path)
+    done = subprocess.run([folder / "postgres", "--version"], capture_output=True, check=True)
+    assert version() in done.stdout.decode()

@@ -262,7 +262,7 @@ def _temporary_home() -> Iterator[Path]:
 
 def version() -> str:
     """Return the embedded server's version, as in ``18.4``; raises `RuntimeError` without one."""
-    command = [_installed() / "postgres", "--version"]
+    command = [str(_installed() / "postgres"), "--version"]
     output = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=True)
     return output.stdout.decode().split()[-1]
 

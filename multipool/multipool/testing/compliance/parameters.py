@@ -55,6 +55,13 @@ class Parameters(Suite):
             self.driver.parse_dsn(dsn)
         assert CONFIDENTIAL not in str(caught.value)
 
+    def test_a_connect_timeout_that_is_no_number_is_refused_by_name(
+        self, target: dict[str, Any]
+    ) -> None:
+        self.needs("libpq")
+        with pytest.raises(PoolConfigError, match="connect_timeout"):
+            self.driver.check_params({**target, "connect_timeout": "soon"})
+
     def test_connecting_leaves_the_given_parameters_alone(self, target: dict[str, Any]) -> None:
         given = dict(target)
         self.driver.close(self.driver.connect(given, timeout=10))

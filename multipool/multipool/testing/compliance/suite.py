@@ -45,6 +45,8 @@ class Suite:
 
     #: Gives one row with the number 1.
     select: ClassVar[str] = "select 1"
+    #: Gives its one parameter back, a string.
+    echo: ClassVar[str] = "select %s"
     #: Begins a transaction by hand, on a connection in autocommit.
     begin: ClassVar[str] = "begin"
     #: Fails on the server, with this SQLSTATE.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from multipool import conninfo
+from multipool import PoolConfigError, conninfo
 from multipool.driver import Driver
 from multipool.testing.fake import errors
 from multipool.testing.fake.connection import FakeConnection
@@ -31,9 +31,10 @@ class FakeDriver(Driver):
 
     def check_params(self, params: Mapping[str, Any]) -> None:
         conninfo.check(params)
+        _wanted(params)
 
     def connect(self, params: Mapping[str, Any], timeout: float | None) -> FakeConnection:
-        wanted = float(params.get("connect_timeout") or 0)
+        wanted = _wanted(params)
         if wanted > 0:
             timeout = wanted if timeout is None else min(wanted, timeout)
         backend = self.server.connect(str(params.get("application_name", "")), timeout)
@@ -90,3 +91,10 @@ class FakeDriver(Driver):
 
     def sqlstate(self, error: BaseException) -> str | None:
         return getattr(error, "sqlstate", None)
+
+
+def _wanted(params: Mapping[str, Any]) -> float:
+    try:
+        return float(params.get("connect_timeout") or 0)
+    except ValueError:
+        raise PoolConfigError("bad connection parameter connect_timeout: no number") from None
