@@ -30,6 +30,9 @@ _FIELDS: Final = {
 _SHOWN: Final = 60
 
 
+_ERRORS: Final = ("ERROR", "FATAL", "PANIC")
+
+
 class Diagnostics:
     """The fields of a server message by psycopg's names; what was not sent is None."""
 
@@ -70,7 +73,8 @@ class Diagnostics:
             ("DETAIL", self.message_detail),
             ("HINT", self.message_hint),
             ("QUERY", self.internal_query),
-            ("CONTEXT", self.context),
+            # libpq shows where an error came from, but not a notice.
+            ("CONTEXT", self.context if self.severity_nonlocalized in _ERRORS else None),
         ):
             if text:
                 lines.append(f"{label}:  {text}")

@@ -14,7 +14,7 @@ from multipool_pg8000.internals import CORE_NAMES, HANDLERS, Link
 
 def test_pg8000_is_of_the_series_whose_internals_were_read():
     assert version("pg8000").startswith("1.31."), (
-        f"pg8000 {version('pg8000')}: read its core.py again, then widen the bound in pyproject.toml"
+        f"pg8000 {version('pg8000')}: read its core.py again, then widen pyproject's bound"
     )
 
 

@@ -26,7 +26,25 @@ HOSTILE = [
     "a\nb\r\t\x08",
     "",
 ]
-PIECES = ["'", "\\", '"', "$", ";", "--", "/*", "*/", "%", "E", "e", "\n", "{", "}", ",", "é", "'||'"]
+PIECES = [
+    "'",
+    "\\",
+    '"',
+    "$",
+    ";",
+    "--",
+    "/*",
+    "*/",
+    "%",
+    "E",
+    "e",
+    "\n",
+    "{",
+    "}",
+    ",",
+    "é",
+    "'||'",
+]
 
 
 @pytest.mark.parametrize("value", HOSTILE)
@@ -54,7 +72,7 @@ def test_session_settings_take_a_parameter(either_strings, what):
         if what == "search_path to":
             cursor.execute("set search_path to %s", ("'; drop table x; --",))
             cursor.execute("show search_path")
-            assert cursor.fetchone() == ("\"'; drop table x; --\"",)
+            assert cursor.fetchone() == ('"\'; drop table x; --"',)
         else:
             with pytest.raises(either_strings.DatabaseError, match="drop table"):
                 cursor.execute(f"set {what} %s", ("'; drop table x; --",))
