@@ -31,7 +31,7 @@ class Pooling(Suite):
     ) -> None:
         with Pool(target, driver=self.driver, max_size=1) as pool:
             with pool.connection() as conn:
-                self.fetch(conn, self.select)
+                self.run(conn, self.opening)
                 assert self.driver.status(conn) == INTRANS
             assert self.driver.status(conn) == IDLE
             with pytest.raises(self.driver.DatabaseError), pool.connection() as conn:
@@ -43,7 +43,7 @@ class Pooling(Suite):
     ) -> None:
         with Pool(target, driver=self.driver, max_size=1) as pool, pool.connection() as conn:
             with conn:
-                self.fetch(conn, self.select)
+                self.run(conn, self.opening)
             assert self.driver.status(conn) == IDLE
             assert pool.stats().used == 1
             assert self.fetch(conn, self.select) == [(1,)]

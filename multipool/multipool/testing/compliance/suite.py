@@ -28,6 +28,8 @@ class Suite:
     network: ClassVar[bool] = True
     #: Parameters are libpq's, and so are DSNs.
     libpq: ClassVar[bool] = True
+    #: A connection stands in no reference cycle, so it goes with its last reference.
+    acyclic: ClassVar[bool] = True
     #: An error aborts the transaction, until it is rolled back.
     aborts: ClassVar[bool] = True
     #: There are tables: without, only the status of transactions is looked at.
@@ -45,6 +47,8 @@ class Suite:
 
     #: Gives one row with the number 1.
     select: ClassVar[str] = "select 1"
+    #: Leaves a transaction open, where autocommit is off and none is open yet.
+    opening: ClassVar[str] = "select 1"
     #: Gives its one parameter back, a string.
     echo: ClassVar[str] = "select %s"
     #: Begins a transaction by hand, on a connection in autocommit.

@@ -14,14 +14,16 @@ from multipool.testing.compliance.suite import Suite
 class Transactions(Suite):
     """What the pool asks about at every return."""
 
-    def test_the_first_statement_begins_a_transaction_and_rollback_ends_it(self, conn: Any) -> None:
-        self.fetch(conn, self.select)
+    def test_without_autocommit_a_statement_opens_a_transaction_and_rollback_ends_it(
+        self, conn: Any
+    ) -> None:
+        self.run(conn, self.opening)
         assert self.driver.status(conn) == INTRANS
         self.driver.rollback(conn)
         assert self.driver.status(conn) == IDLE
 
     def test_commit_ends_a_transaction(self, conn: Any) -> None:
-        self.fetch(conn, self.select)
+        self.run(conn, self.opening)
         self.driver.commit(conn)
         assert self.driver.status(conn) == IDLE
 
@@ -67,7 +69,7 @@ class Transactions(Suite):
     def test_a_rollback_that_cannot_be_had_raises(self, connect: Callable[[], Any]) -> None:
         self.needs("network")
         conn = connect()
-        self.fetch(conn, self.select)
+        self.run(conn, self.opening)
         self.terminate(conn, by=connect())
         with pytest.raises(self.driver.Error):
             self.driver.rollback(conn)
