@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from time import monotonic, sleep
 from types import TracebackType
 from typing import Any, Self
-from weakref import ref
+from weakref import ReferenceType, ref
 
 from multipool import lifecycle, upkeep
 from multipool.borrower import here
@@ -73,7 +73,7 @@ class Pool:
         self._closed = False
         self._fill_error: Exception | None = None
         # What the hot path needs, one step away.
-        self._ref = ref(self)
+        self._ref: ReferenceType[Pool] = ref(self)
         self._places = Places(config.limit, self._ref, self._totals)
         self._idle, self._waiting = self._places.idle, self._places.waiting
         self._status = self._driver.status
