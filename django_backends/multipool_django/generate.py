@@ -70,25 +70,26 @@ PACKAGE: Final = '''\
 
 from multipool_django.twin import Twin
 
+twin = Twin(__name__, driver="{driver}", hidden={hidden})
+'''
+
+PACKAGE_WITH_FACADE: Final = '''\
+"""``ENGINE = "{package}"``: Django's PostgreSQL backend on {driver}, pooled."""
+
+from multipool_django.primary import make_primary_if_alone
+from multipool_django.twin import Twin
+
 twin = Twin(
     __name__,
     driver="{driver}",
     hidden={hidden},
     stand_ins={stand_ins},
 )
-'''
 
-ALONE_PACKAGE: Final = (
-    PACKAGE.replace(
-        "from multipool_django.twin",
-        "from multipool_django.primary import make_primary_if_alone\nfrom multipool_django.twin",
-    )
-    + """
 # Django's own modules know nothing of {driver}: where neither of the drivers they know is
 # there, their names are free to mean these.
 make_primary_if_alone(twin)
-"""
-)
+'''
 
 MODULE: Final = '''\
 """Django's ``postgresql.{module}`` for {driver}."""
@@ -112,6 +113,19 @@ class DatabaseWrapper(PooledWrapper, original.DatabaseWrapper):
 
     driver = "{driver}"
     IsolationLevel = original.IsolationLevel
+'''
+
+FEATURES: Final = '''\
+"""Django's ``postgresql.features`` for {driver}."""
+
+from multipool_django.exclusions import Exclusions
+from {package} import twin
+
+original = twin.execute(globals())
+
+
+class DatabaseFeatures(Exclusions, original.DatabaseFeatures):
+    """What Django may expect of PostgreSQL through {driver}."""
 '''
 
 OPERATIONS: Final = '''\
@@ -144,16 +158,22 @@ class DatabaseWrapper(PooledWrapper, DjangoWrapper):
     driver: ClassVar[str]
 """
 
+#: The modules that are more than Django's.
+SOURCES: Final = {"base": BASE, "features": FEATURES, "operations": OPERATIONS}
+STUBS: Final = {"base": BASE_STUB}
+
 
 def render() -> dict[Path, str]:
     """Return the text of each generated file."""
     files: dict[Path, str] = {}
     for backend in BACKENDS:
         folder = HERE / backend.driver
-        package = ALONE_PACKAGE if backend.stand_ins else PACKAGE
+        package = PACKAGE_WITH_FACADE if backend.stand_ins else PACKAGE
         files[folder / "__init__.py"] = HEADER + package.format(**backend.names)
         for module in MODULES:
-            source = {"base": BASE, "operations": OPERATIONS}.get(module, MODULE)
+            source = {"base": BASE, "features": FEATURES, "operations": OPERATIONS}.get(
+                module, MODULE
+            )
             stub = {"base": BASE_STUB}.get(module, STUB)
             for suffix, text in ((".py", source), (".pyi", stub)):
                 text = text.format(module=module, **backend.names)

@@ -20,6 +20,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from importlib.machinery import ModuleSpec, PathFinder
+from types import MappingProxyType
 from typing import Any, Final
 
 import django
@@ -53,7 +54,7 @@ class Twin:
         driver: str,
         *,
         hidden: Iterable[str],
-        stand_ins: Mapping[str, str],
+        stand_ins: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.package = package
         self.driver = driver

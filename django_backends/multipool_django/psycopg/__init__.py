@@ -3,9 +3,4 @@
 
 from multipool_django.twin import Twin
 
-twin = Twin(
-    __name__,
-    driver="psycopg",
-    hidden=["psycopg2"],
-    stand_ins={},
-)
+twin = Twin(__name__, driver="psycopg", hidden=["psycopg2"])

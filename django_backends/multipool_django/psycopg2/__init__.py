@@ -3,9 +3,4 @@
 
 from multipool_django.twin import Twin
 
-twin = Twin(
-    __name__,
-    driver="psycopg2",
-    hidden=["psycopg"],
-    stand_ins={},
-)
+twin = Twin(__name__, driver="psycopg2", hidden=["psycopg"])

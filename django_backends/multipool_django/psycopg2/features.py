@@ -1,6 +1,11 @@
 # Written by multipool_django.generate; change that instead.
 """Django's ``postgresql.features`` for psycopg2."""
 
+from multipool_django.exclusions import Exclusions
 from multipool_django.psycopg2 import twin
 
-twin.execute(globals())
+original = twin.execute(globals())
+
+
+class DatabaseFeatures(Exclusions, original.DatabaseFeatures):
+    """What Django may expect of PostgreSQL through psycopg2."""
