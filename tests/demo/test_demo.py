@@ -25,6 +25,7 @@ def test_every_installed_driver_is_measured_in_both_ways(evening):
     report = json.loads(done.stdout)
 
     assert set(report["versions"]) == {"multipool", "PostgreSQL", "Django", "Python"}
+    assert report["settings"] == {"seconds": 0.4, "clients": 12, "max_size": POOL["max_size"]}
     assert report["failures"] == {}
     for workload in ("shop", "plain"):
         assert set(report[workload]) == set(INSTALLED)

@@ -49,6 +49,7 @@ class Report:
     """Everything that the demo found."""
 
     versions: Mapping[str, str]
+    settings: Mapping[str, float]
     workloads: Mapping[str, Workload]
     #: By driver, what went wrong.
     failures: dict[str, str] = field(default_factory=dict)
@@ -57,7 +58,8 @@ class Report:
         """Return it for a program. Times are in seconds."""
         return json.dumps(
             {
-                "versions": dict(self.versions),
+                "versions": self.versions,
+                "settings": self.settings,
                 **{
                     name: {each.driver: _as_dict(each) for each in workload.comparisons}
                     for name, workload in self.workloads.items()

@@ -37,7 +37,11 @@ def show(wishes: Wishes, progress: Progress, stop: Stop) -> Report:
     """
     with stop.held(), _server(progress) as databases, stop.released():
         shop, plain = _workloads(wishes)
-        report = Report(_versions(databases.version), {"shop": shop, "plain": plain})
+        report = Report(
+            versions=_versions(databases.version),
+            settings={"seconds": wishes.seconds, "clients": wishes.clients, **POOL},
+            workloads={"shop": shop, "plain": plain},
+        )
         for driver in wishes.drivers:
             with Children(stop) as children:
                 part = _Part(driver, wishes, databases, children, progress)
