@@ -99,32 +99,19 @@ def connect(settings: Settings, timeout: float | None = None) -> Connection:
     wanted = settings.target_session_attrs
     # "prefer-standby" goes through the hosts twice: for a standby, then for anything.
     rounds = ("standby", "any") if wanted == "prefer-standby" else (wanted,)
-    failures: list[str] = []
-    error: Exception | None = None
-    for kind in rounds:
-        for host in _ordered(settings):
+    failures: list[Exception] = []
+    try:
+        for kind, host in ((kind, host) for kind in rounds for host in _ordered(settings)):
             try:
                 return _connect_host(settings, host, kind, deadline)
             except (OSError, Error) as failed:
-                error = failed
-                failures.append(f"connection to server at {_place(host)} failed: {failed}")
+                failures.append(_about(f"connection to server at {_place(host)} failed", failed))
                 if not _may_do_better_elsewhere(failed):
                     break
-        else:
-            continue
-        break
-    raise _summary(failures, error) from error
-
-
-def _summary(failures: list[str], error: Exception | None) -> OperationalError:
-    summary = OperationalError("\n".join(failures))
-    if isinstance(error, Error):
-        summary.sqlstate, summary.pgerror, summary._diag = (
-            error.sqlstate,
-            error.pgerror,
-            error._diag,
-        )
-    return summary
+        raise _merged(failures)
+    finally:
+        # A traceback that leads back to this frame would keep the caller's objects alive.
+        failures.clear()
 
 
 def _connect_host(
@@ -133,23 +120,48 @@ def _connect_host(
     if settings.connect_timeout is not None:
         limit = monotonic() + settings.connect_timeout
         deadline = limit if deadline is None else min(limit, deadline)
-    error: Exception = OperationalError("the name has no address")
-    for family, target in _targets(settings, host):
-        encrypted = (False,) if family == socket.AF_UNIX else settings.tls.attempts()
-        for encrypt in encrypted:
-            address = _address(settings, host, family, target, encrypt)
-            try:
-                return _let_in(settings, host, address, wanted, deadline)
-            except OSError as failed:
-                error = failed
-                break
-            except OperationalError as failed:
-                error = failed
-                if not (failed.sqlstate or "").startswith(_AUTHORIZATION):
+    failures: list[Exception] = []
+    try:
+        for family, target in _targets(settings, host):
+            encrypted = (False,) if family == socket.AF_UNIX else settings.tls.attempts()
+            for encrypt in encrypted:
+                address = _address(settings, host, family, target, encrypt)
+                try:
+                    return _let_in(settings, host, address, wanted, deadline)
+                except OSError as failed:
+                    failures.append(failed)
                     break
-        if isinstance(error, OperationalError):
-            break
-    raise error
+                except OperationalError as failed:
+                    failures.append(failed)
+                    if not (failed.sqlstate or "").startswith(_AUTHORIZATION):
+                        break
+            if isinstance(failures[-1], OperationalError):
+                break  # the server has answered: its other addresses would say the same
+        raise _merged(failures)
+    finally:
+        failures.clear()
+
+
+def _about(what: str, error: Exception) -> OperationalError:
+    """Return *error* with *what* in front; its SQLSTATE and fields are kept."""
+    told = OperationalError(f"{what}: {error}")
+    if isinstance(error, Error):
+        told.sqlstate, told.pgerror, told._diag = error.sqlstate, error.pgerror, error._diag
+    told.__cause__ = error
+    return told
+
+
+def _merged(failures: list[Exception]) -> Exception:
+    """Return the one error that says what went wrong each time; its SQLSTATE is the first's."""
+    # Two addresses of one name often fail alike, which need not be said twice.
+    texts = list(dict.fromkeys(map(str, failures)))
+    if len(texts) == 1:
+        return failures[0]
+    merged = OperationalError("\n".join(texts))
+    told = next((one for one in failures if isinstance(one, Error) and one.sqlstate), None)
+    if told is not None:
+        merged.sqlstate, merged.pgerror, merged._diag = told.sqlstate, told.pgerror, told._diag
+    return merged
 
 
 def _let_in(

@@ -185,7 +185,12 @@ class Cursor:
         if result is None or result.columns is None:
             raise ProgrammingError("no results to fetch")
         if result.failure is not None:
-            raise result.failure
+            try:
+                raise result.failure
+            finally:
+                # The error's traceback leads here: keeping it would make a cycle.
+                self._forget()
+                del result
         return result.rows
 
     # -- what is known of the last statement -------------------------------------------------

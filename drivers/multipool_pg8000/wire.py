@@ -167,17 +167,11 @@ class Wire(Link):
     def handle_ERROR_RESPONSE(  # noqa: N802  # pg8000's name
         self, data: bytes, context: core.Context
     ) -> None:
-        """Make the server's refusal our error."""
-        fields = diagnostics.parse(data, self._client_encoding)
-        error = errors.from_server(fields)
-        # A connection that the server refuses is an OperationalError whatever the reason,
-        # as with libpq, which gives no SQLSTATE at all.
-        if not isinstance(error, errors.OperationalError):
-            refusal = errors.OperationalError(str(error))
-            refusal.sqlstate, refusal.pgerror = error.sqlstate, error.pgerror
-            refusal._diag = error._diag
-            error = refusal
-        context.error = error
+        """Raise the server's refusal at once.
+
+        pg8000 would keep it in a local variable of the frame that raises it, a cycle.
+        """
+        raise _refusal(diagnostics.parse(data, self._client_encoding))
 
     def handle_NOTICE_RESPONSE(  # noqa: N802  # pg8000's name
         self, data: bytes, context: core.Context | None
@@ -227,8 +221,12 @@ class _Reader:
 
     def outcome(self, statement: str | None) -> Result:
         """Return the last result, or raise what went wrong."""
-        if self.copy_failure is not None:
-            raise self.copy_failure
+        failure, self.copy_failure = self.copy_failure, None
+        if failure is not None:
+            try:
+                raise failure
+            finally:
+                del failure  # else it and this frame would keep each other alive
         if self.error is not None:
             raise errors.from_server(self.error, statement)
         return self.result
@@ -340,6 +338,19 @@ class _Reader:
                 self.sink(piece)
             except Exception as error:
                 self.copy_failure = error
+
+
+def _refusal(fields: dict[str, str]) -> errors.OperationalError:
+    """Return the error of a connection that the server refuses.
+
+    It is an OperationalError whatever the reason, as with libpq, and has its SQLSTATE.
+    """
+    error = errors.from_server(fields)
+    if isinstance(error, errors.OperationalError):
+        return error
+    refusal = errors.OperationalError(str(error))
+    refusal.sqlstate, refusal.pgerror, refusal._diag = error.sqlstate, error.pgerror, error._diag
+    return refusal
 
 
 def _no_copy(direction: str) -> errors.ProgrammingError:
