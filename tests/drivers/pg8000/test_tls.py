@@ -1,0 +1,156 @@
+"""TLS as libpq negotiates it, through a relay that speaks it in the server's name."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from support import Thread
+
+import multipool_pg8000
+from multipool_pg8000 import OperationalError, errors
+from multipool_pg8000.tls import TLS
+
+CERTIFICATE = str(Path(__file__).with_name("localhost.pem"))
+
+
+class Relay:
+    """Answers a request for TLS, encrypts or not, and passes everything on."""
+
+    def __init__(self, server, speaks_tls):
+        self._server, self._speaks_tls = server, speaks_tls
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(CERTIFICATE)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._open = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                self._open.append(client)
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client):
+        origin = socket.socket(socket.AF_UNIX)
+        self._open.append(origin)
+        with contextlib.suppress(OSError):
+            origin.connect(f"{self._server.params['host']}/.s.PGSQL.{self._server.port}")
+            first = client.recv(8)
+            if first == b"\0\0\0\x08\x04\xd2\x16\x2f":
+                client.sendall(b"S" if self._speaks_tls else b"N")
+                if self._speaks_tls:
+                    client = self._context.wrap_socket(client, server_side=True)
+                    self._open.append(client)
+            else:
+                origin.sendall(first)
+            threading.Thread(target=self._pump, args=(origin, client), daemon=True).start()
+            self._pump(client, origin)
+
+    @staticmethod
+    def _pump(source, target):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_RDWR)
+
+    def close(self):
+        for sock in (self._listener, *self._open):
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+            sock.close()
+
+
+@pytest.fixture
+def relay(server, request):
+    relay = Relay(server, getattr(request, "param", True))
+    yield relay
+    relay.close()
+
+
+@pytest.fixture
+def connect(relay, server):
+    opened = []
+
+    def connect(**params):
+        where = {"host": "localhost", "hostaddr": "127.0.0.1", "port": relay.port}
+        opened.append(multipool_pg8000.connect(**{**server.params, **where, **params}))
+        return opened[-1]
+
+    yield connect
+    for conn in opened:
+        conn.close()
+
+
+@pytest.mark.parametrize(
+    ("mode", "encrypted"),
+    [("disable", False), ("allow", False), ("prefer", True), ("require", True)],
+)
+def test_each_mode_encrypts_or_not(connect, mode, encrypted):
+    conn = connect(sslmode=mode, autocommit=True)
+    assert conn.info.ssl_in_use is encrypted
+    assert isinstance(conn.socket, ssl.SSLSocket) is encrypted
+    with conn.cursor() as cursor:
+        cursor.execute("select repeat('x', 300000), %s", (1,))
+        assert len(cursor.fetchone()[0]) == 300000
+    assert conn.drain()
+
+
+@pytest.mark.parametrize("relay", [False], indirect=True)
+def test_a_server_without_tls_will_do_unless_it_is_required(connect):
+    for mode in ("allow", "prefer"):
+        connect(sslmode=mode)
+    with pytest.raises(OperationalError, match="does not support TLS"):
+        connect(sslmode="require")
+
+
+def test_the_certificate_is_verified_when_asked_for(connect):
+    connect(sslmode="verify-full", sslrootcert=CERTIFICATE)
+    connect(sslmode="verify-ca", sslrootcert=CERTIFICATE, host="elsewhere")
+    with pytest.raises(OperationalError, match="elsewhere"):
+        connect(sslmode="verify-full", sslrootcert=CERTIFICATE, host="elsewhere")
+    with pytest.raises(OperationalError, match="certificate verify failed"):
+        connect(sslmode="verify-full", sslrootcert="system")
+
+
+@pytest.mark.parametrize(
+    ("params", "says"),
+    [
+        ({"sslmode": "verify-ca"}, "needs sslrootcert"),
+        ({"sslmode": "verify-ca", "sslrootcert": "/nowhere"}, "'/nowhere'"),
+        ({"sslmode": "require", "sslcert": "/nowhere"}, "sslcert '/nowhere'"),
+        ({"sslmode": "require", "ssl_min_protocol_version": "SSLv3"}, "ssl_min_protocol_version"),
+    ],
+)
+def test_a_file_or_version_that_is_wrong_is_named(connect, params, says, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(OperationalError, match=says):
+        connect(**params)
+
+
+def test_contexts_are_kept_until_a_file_changes(tmp_path):
+    root = tmp_path / "root.crt"
+    root.write_text(Path(CERTIFICATE).read_text())
+    params = {"sslmode": "verify-ca", "sslrootcert": str(root)}
+    first = TLS.of(params).context()
+    assert TLS.of(params).context() is first
+    import os
+
+    os.utime(root, ns=(1, 1))
+    assert TLS.of(params).context() is not first
+
+
+def test_cancel_goes_encrypted_too(connect):
+    conn = connect(sslmode="require")
+    thread = Thread(lambda: conn.cursor().execute("select pg_sleep(30)"))
+    time.sleep(0.2)
+    conn.cancel()
+    with pytest.raises(errors.QueryCanceled):
+        thread.outcome()
