@@ -111,6 +111,14 @@ def test_it_stops_starts_and_restarts_on_the_same_address_with_its_data():
         assert server.psql("select to_regclass('t')") == "t"
 
 
+def test_after_a_crash_it_starts_again():
+    with embedded_server() as server:
+        os.kill(postmaster(server), signal.SIGKILL)
+        assert eventually(lambda: not server.running)
+        server.start()
+        assert server.psql("select 1") == "1"
+
+
 def test_settings_reach_the_server_and_a_wrong_one_is_named():
     with embedded_server(max_connections=7, search_path='a, "b\'c"') as server:
         assert server.psql("show max_connections") == "7"

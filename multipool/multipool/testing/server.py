@@ -146,9 +146,13 @@ class EmbeddedServer:
     def _answers(self) -> bool:
         """Tell whether the server says in its lock file that it accepts connections."""
         try:
-            return "ready" in (self._data / "postmaster.pid").read_text()
+            words = (self._data / "postmaster.pid").read_text().split()
         except FileNotFoundError:
             return False
+        # One that was killed leaves its file behind: the first word is the writer's pid.
+        return (
+            self._process is not None and words[:1] == [str(self._process.pid)] and "ready" in words
+        )
 
     def psql(self, sql: str, dbname: str = SUPERUSER) -> str:
         """Run *sql* as superuser by psql, and return what it prints, unaligned.
