@@ -7,7 +7,8 @@ from types import ModuleType
 from django.apps import AppConfig
 from django.conf import settings
 
-from multipool_django.primary import make_primary_by_settings
+from multipool_django.primary import CONTRIB, make_primary_by_settings
+from multipool_django.type_handlers import dispatch_by_driver
 
 
 class MultipoolConfig(AppConfig):
@@ -20,3 +21,5 @@ class MultipoolConfig(AppConfig):
         super().__init__(app_name, app_module)
         # Not in ready(): by then the apps that follow have been imported.
         make_primary_by_settings(settings.DATABASES)
+        if any(app.startswith(CONTRIB) for app in settings.INSTALLED_APPS):
+            dispatch_by_driver()

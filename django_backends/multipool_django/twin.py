@@ -19,7 +19,7 @@ import builtins
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
-from importlib.machinery import ModuleSpec, PathFinder
+from importlib.machinery import PathFinder
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -73,26 +73,31 @@ class Twin:
         Returns our module, which now has all of Django's names. Raises
         `ImproperlyConfigured` if Django comes without its sources.
         """
-        module = namespace["__name__"].removeprefix(f"{self.package}.")
-        spec = PathFinder.find_spec(f"{ORIGINAL}.{module}", postgresql.__path__)
-        code = self._code(spec)
+        name = namespace["__name__"].removeprefix(f"{self.package}.")
+        self.execute_other(f"{ORIGINAL}.{name}", namespace)
+        return sys.modules[namespace["__name__"]]
+
+    def execute_other(self, name: str, namespace: dict[str, Any]) -> None:
+        """Execute the module *name* in *namespace*, importing as the twin does.
+
+        Raises `ImproperlyConfigured` if it comes without its source.
+        """
+        parent = import_module(name.rpartition(".")[0])
+        # Not `importlib.util.find_spec`, which believes `sys.modules`, where one of our
+        # own may stand under this name.
+        spec = PathFinder.find_spec(name, parent.__path__)
+        # What an importer offers if it has source or bytecode; it keeps the cache too.
+        get_code = getattr(spec and spec.loader, "get_code", None)
+        code = get_code and get_code(name)
         if spec is None or code is None:
             raise ImproperlyConfigured(
-                f"{self.package} is made from Django's own sources, and {ORIGINAL}.{module}"
-                " has none here (a frozen or compiled Django will not do)"
+                f"{self.package} is made from Django's own sources, and {name} has none here"
+                " (a frozen or compiled Django will not do)"
             )
         namespace["__builtins__"] = self.builtins
         # For `inspect`, which looks for the source of a class in its module's file.
         namespace["__file__"] = spec.origin
         exec(code, namespace)  # noqa: S102  # the very purpose: the installed Django's own code
-        return sys.modules[namespace["__name__"]]
-
-    @staticmethod
-    def _code(spec: ModuleSpec | None) -> Any:
-        # `get_code` is what an importer offers if it has source or bytecode, and
-        # keeps the bytecode cache for us.
-        get_code = getattr(spec and spec.loader, "get_code", None)
-        return get_code and spec and get_code(spec.name)
 
     def _import(
         self,

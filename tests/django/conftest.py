@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ def make_alias(database: dict[str, Any]) -> Iterator[MakeAlias]:
         databases = connections.configure_settings({"default": {}, alias: {**database, **changes}})
         connections.settings[alias] = databases[alias]
         made.append(alias)
-        if hasattr(connections._connections, alias):
+        with suppress(AttributeError):  # there was none yet in this thread
             del connections[alias]
         return connections[alias]
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
+from multipool.driver import drivers
 from multipool_django import primary
 
 Manage = Callable[..., subprocess.CompletedProcess[str]]
@@ -72,7 +74,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         ({"default": database("pg8000"), "replica": database("pg8000")}, ["pg8000"]),
         ({"default": database("psycopg2")}, []),
         ({"default": database("pg8000"), "other": database("psycopg")}, []),
-        ({"default": database("pg8000"), "other": {"ENGINE": primary.ORIGINAL}}, []),
+        ({"default": database("pg8000"), "other": {"ENGINE": "django.db.backends.postgresql"}}, []),
         ({"default": {}}, []),
     ],
     ids=["one", "one twice", "Django's own choice", "two", "Django's own ENGINE", "none"],
@@ -92,3 +94,33 @@ def test_becoming_primary_too_late_is_refused_with_what_to_do(
     monkeypatch.setitem(sys.modules, "django.contrib.postgres.signals", object())
     with pytest.raises(ImproperlyConfigured, match=r'"multipool_django" before "django\.contrib'):
         primary.make_primary(driver_name)
+
+
+EACH = """
+from django.db import connections
+
+for alias in connections:
+    if alias != "default":
+        with connections[alias].cursor() as cursor:
+            cursor.execute("select '{a,B}'::citext[]")
+            print(alias, cursor.fetchone()[0])
+"""
+
+
+def test_each_connection_learns_the_extensions_types_from_its_own_driver(
+    manage: Manage, database: dict[str, Any], make_alias: Callable[..., Any]
+) -> None:
+    connection = make_alias()
+    # What an array of it is read as depends on its name alone, so it need not be the extension.
+    with connection.cursor() as cursor:
+        cursor.execute("create domain citext as text")
+    try:
+        names = [name for name in drivers() if find_spec(name)]
+        databases: dict[str, Any] = {"default": {}}
+        for name in names:
+            databases[name] = {**database, "ENGINE": f"multipool_django.{name}"}
+        done = manage("shell", "-v", "0", "-c", EACH, apps=APPS, databases=databases)
+        assert done.stdout.splitlines() == [f"{name} ['a', 'B']" for name in names]
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("drop domain citext")
