@@ -261,11 +261,11 @@ class _Reader:
                 self._take_error(body)
                 current, loaders = Result(), None
             elif code == _READY:
-                self.wire.state = _STATES[body[0]]
-                if self.wire.state == IDLE:
-                    self.wire.ended += 1
+                # After a BEGIN of ours the statement itself is still under way.
                 answers -= 1
                 if answers == 0:
+                    self.wire.state = _STATES[body[0]]
+                    self.wire.ended += self.wire.state == IDLE
                     return
             else:
                 self._take_other(code, body)
