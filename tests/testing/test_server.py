@@ -15,7 +15,7 @@ from multipool.testing.server import _copy, _installed, embedded_server, uri, ve
 
 
 @pytest.fixture(autouse=True)
-def _embedded(server):
+def _only_with_the_embedded_server(server):
     """These tests are about the embedded server: skipped where another is named."""
 
 
