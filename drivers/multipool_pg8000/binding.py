@@ -17,6 +17,7 @@ r"""Which way a statement goes to the server, decided here and before anything i
    - a value that is only asked whether it ``IS NULL``, and a text without a type in a
      statement that calls a function of ``"any"`` type, such as ``concat``: the server would
      not know its type;
+   - a value after a type's name, as in ``interval %s``: the grammar wants a string there;
    - a value that occurs several times in a statement with GROUP BY or DISTINCT: two
      parameters are two different expressions for the server, however equal they are.
 
@@ -108,7 +109,7 @@ def _is_bindable(statement: Statement, values: Sequence[Dumped]) -> bool:
 def _to_stand_in_the_text(statement: Statement, values: Sequence[Dumped]) -> set[int]:
     """Return the places of the values that must be literals in a statement that is bound."""
     apart = {index for index, value in enumerate(values) if isinstance(value, Inline)}
-    apart |= statement.null_tests
+    apart |= statement.literals_only
     if statement.anytyped:
         apart.update(index for index, value in enumerate(values) if value[0] == oids.UNKNOWN)
     if statement.grouped:

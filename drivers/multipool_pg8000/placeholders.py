@@ -45,6 +45,11 @@ _BLANK: Final = re.compile(r"(?:\s|--[^\n]*(?:\n|\Z)|/\*.*?\*/)+", re.DOTALL)
 _WORD: Final = re.compile(r"[(\s]*([A-Za-z]*)")
 _IS_NULL: Final = re.compile(r"[\s)]*IS\s+(?:NOT\s+)?NULL\b", re.IGNORECASE)
 
+_TYPE_NAME: Final = re.compile(
+    r"\b(?:date|interval|time|timestamp|timestamptz|timetz|with(?:out)?\s+time\s+zone)\s*\Z",
+    re.IGNORECASE,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Statement:
@@ -66,8 +71,9 @@ class Statement:
     grouped: bool
     #: Whether a function is called that takes arguments of any type.
     anytyped: bool
-    #: The placeholders that are asked only whether they are NULL.
-    null_tests: frozenset[int]
+    #: The placeholders that only a literal can fill: those of ``%s IS NULL``, whose type
+    #: cannot be told, and of ``interval %s``, where the grammar wants a string.
+    literals_only: frozenset[int]
 
     def pick(self, params: Sequence[Any] | Mapping[str, Any]) -> Sequence[Any]:
         """Return the values of *params* in the order of the placeholders.
@@ -109,7 +115,7 @@ def read(text: str, escapes: bool) -> Statement:
     refuse_nul(text)
     marked, names = _mark(text)
     several = quoted = grouped = anytyped = False
-    null_tests = set()
+    literals_only = set()
     index = at = 0
     while match := _TOKENS.search(marked, at):
         at = match.end()
@@ -117,8 +123,10 @@ def read(text: str, escapes: bool) -> Statement:
         if kind == "separator":
             several = several or bool(_BLANK.sub("", marked[at:]).strip("; \t\r\n\f\v"))
         elif kind == "mark":
-            if _IS_NULL.match(marked, at):
-                null_tests.add(index)
+            if _IS_NULL.match(marked, at) or _TYPE_NAME.search(
+                marked, max(0, match.start() - 32), match.start()
+            ):
+                literals_only.add(index)
             index += 1
         elif kind == "grouped":
             grouped = True
@@ -144,7 +152,7 @@ def read(text: str, escapes: bool) -> Statement:
         quoted=quoted,
         grouped=grouped,
         anytyped=anytyped,
-        null_tests=frozenset(null_tests),
+        literals_only=frozenset(literals_only),
     )
 
 

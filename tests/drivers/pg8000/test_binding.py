@@ -78,6 +78,12 @@ def test_a_value_asked_only_whether_it_is_null_stands_in_the_text():
     assert way("select %s is not null, %s", "a", "b") == (BOUND, "select 'a' is not null, $1")
 
 
+@pytest.mark.parametrize("kind", ["interval", "date", "TIMESTAMP  with time zone", "time"])
+def test_a_value_after_a_types_name_stands_in_the_text(kind):
+    assert way(f"select {kind} %s, %s", "a", "b")[1] == f"select {kind} 'a', $1"
+    assert way("select current_date, update %s", "a")[1] == "select current_date, update $1"
+
+
 def test_a_text_in_a_call_that_takes_any_type_stands_in_the_text():
     assert way("select concat(%s, %s)", "a", 1) == (BOUND, "select concat('a', $1)")
     assert way("select count(*) from t where x = %s", "a")[1].endswith("x = $1")
