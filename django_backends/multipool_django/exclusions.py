@@ -28,6 +28,9 @@ SKIPS: Final[dict[str, dict[str, set[str]]]] = {
         "The module of range types is psycopg2.extras.": {
             f"{_APPS}register_serializer_for_migrations",
         },
+        "Starts a process with settings of its own, which need psycopg or psycopg2.": {
+            "postgres_tests.test_integration.PostgresIntegrationTests.test_check",
+        },
     },
 }
 

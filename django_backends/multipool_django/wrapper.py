@@ -6,12 +6,14 @@ import copy
 import time
 from typing import Any, ClassVar
 
+from django.core.checks import register
 from django.core.exceptions import ImproperlyConfigured
 from django.db.backends.base.base import NO_DB_ALIAS, BaseDatabaseWrapper
 
 from multipool import Pool, get_driver
 from multipool.errors import PoolConfigError
 from multipool_django import options
+from multipool_django.checks import check_pooled_aliases
 from multipool_django.opening import Opening
 from multipool_django.targets import Target, close_pools, pool_for
 
@@ -107,12 +109,15 @@ class PooledWrapper(BaseDatabaseWrapper):
             super().close_if_health_check_failed()
 
     def _close(self) -> None:
-        connection, self.connection = self.connection, None
-        if connection is None:
+        if not self.pooled:
+            # django-stubs leave it out.
+            super()._close()  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
             return
+        # At once, even inside atomic(): from here on it may be somebody else's.
+        connection, self.connection = self.connection, None
         slot = getattr(connection, "_multipool_slot", None)
         if slot is not None and (not slot.leased or slot.serial != self._serial):
-            # Somebody closed it under us: it is back in the pool, perhaps lent again.
+            # Somebody closed it under us, and it is back in the pool, perhaps lent again.
             return
         with self.wrap_database_errors:
             connection.close()
@@ -157,3 +162,8 @@ class PooledWrapper(BaseDatabaseWrapper):
                 f"Invalid transaction isolation level {value} specified. Use one of the"
                 f" psycopg.IsolationLevel values. Alias {self.alias!r} allows: {allowed}."
             ) from None
+
+
+# Here, so that it runs wherever an ENGINE of ours is in use, without any entry in
+# INSTALLED_APPS.
+register(check_pooled_aliases, "multipool")
