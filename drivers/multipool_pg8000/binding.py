@@ -24,7 +24,7 @@ r"""Which way a statement goes to the server, decided here and before anything i
 3. Otherwise all values are written into the text as literals (`literals`), and the text
    goes by the simple protocol.
 
-Nothing is decided by trying. This way of choosing was tried on Django's whole test suite.
+Nothing is decided by trying.
 """
 
 from __future__ import annotations

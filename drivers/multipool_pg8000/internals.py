@@ -15,10 +15,10 @@ from typing import Any, Final
 
 from pg8000 import core, dbapi
 
-__all__ = ["CORE_NAMES", "HANDLERS", "Link", "core", "dbapi"]
+__all__ = ["ATTRIBUTES", "METHODS", "Link", "core", "dbapi"]
 
 #: What we use or override of `pg8000.core.CoreConnection`; a test holds them present.
-CORE_NAMES: Final = (
+METHODS: Final = (
     "handle_AUTHENTICATION_REQUEST",
     "handle_BACKEND_KEY_DATA",
     "handle_ERROR_RESPONSE",
@@ -29,7 +29,7 @@ CORE_NAMES: Final = (
 )
 
 #: The attributes that `pg8000.core.CoreConnection.__init__` sets and that we use or drop.
-HANDLERS: Final = (
+ATTRIBUTES: Final = (
     "message_types",
     "notices",
     "notifications",

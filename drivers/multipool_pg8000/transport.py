@@ -78,9 +78,6 @@ class Stream:
             self._socket.settimeout(None)
         return False
 
-    def close(self) -> None:
-        """Nothing of its own: the socket is closed by whoever owns it."""
-
 
 class PlainSocket(socket.socket):
     """A socket whose `makefile` is a `Stream`."""

@@ -20,6 +20,7 @@ from multipool_pg8000 import diagnostics, errors, messages
 from multipool_pg8000.encodings import codec_of
 from multipool_pg8000.internals import Link, core
 from multipool_pg8000.results import RawLoader, Result, parse_columns, take_rows
+from multipool_pg8000.transport import Stream
 
 _STATES: Final = {ord("I"): IDLE, ord("T"): INTRANS, ord("E"): INERROR}
 
@@ -210,6 +211,8 @@ class _Reader:
         sink: Callable[[bytes], object] | None = None,
     ) -> None:
         self.wire = wire
+        # Kept apart: whoever closes the connection meanwhile takes it from there.
+        self.stream: Stream = wire._sock
         self.find_loader = find_loader
         self.source = source
         self.sink = sink
@@ -233,7 +236,7 @@ class _Reader:
 
     def read(self, answers: int) -> None:
         """Read until the server was ready *answers* times."""
-        stream = self.wire._sock
+        stream = self.stream
         current = Result()
         loaders: list[RawLoader] | None = None
         while True:
@@ -272,7 +275,7 @@ class _Reader:
 
     def take_unasked(self) -> None:
         """Handle the messages that lie complete in the buffer."""
-        stream = self.wire._sock
+        stream = self.stream
         while len(stream.data) - stream.at >= 5:
             size = _SIZE(stream.data, stream.at + 1)[0]
             if len(stream.data) - stream.at <= size:
@@ -285,7 +288,7 @@ class _Reader:
 
     def _message(self) -> tuple[int, bytes]:
         """Return the next message's code and body; the buffer still holds it whole."""
-        stream = self.wire._sock
+        stream = self.stream
         if len(stream.data) - stream.at < 5:
             stream.need(5)
         size = 1 + _SIZE(stream.data, stream.at + 1)[0]
@@ -315,7 +318,7 @@ class _Reader:
             raise errors.NotSupportedError("streaming replication is not supported")
 
     def _copy_in(self) -> None:
-        stream = self.wire._sock
+        stream = self.stream
         if self.source is None:
             self.copy_failure = _no_copy("FROM STDIN")
             stream.send(messages.copy_fail("no data was given"))

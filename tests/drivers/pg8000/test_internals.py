@@ -9,7 +9,7 @@ from importlib.metadata import version
 import pytest
 from pg8000 import core, dbapi
 
-from multipool_pg8000.internals import CORE_NAMES, HANDLERS, Link
+from multipool_pg8000.internals import ATTRIBUTES, METHODS, Link
 
 
 def test_pg8000_is_of_the_series_whose_internals_were_read():
@@ -18,14 +18,14 @@ def test_pg8000_is_of_the_series_whose_internals_were_read():
     )
 
 
-@pytest.mark.parametrize("name", CORE_NAMES)
+@pytest.mark.parametrize("name", METHODS)
 def test_the_core_connection_has_the_method_that_is_used(name):
     assert callable(getattr(core.CoreConnection, name, None)), (
         f"pg8000 {version('pg8000')} has no CoreConnection.{name} any more: see internals.py"
     )
 
 
-@pytest.mark.parametrize("name", HANDLERS)
+@pytest.mark.parametrize("name", ATTRIBUTES)
 def test_the_constructor_sets_the_attribute_that_is_used(name):
     source = inspect.getsource(core.CoreConnection.__init__)
     assert f"self.{name} =" in source, (
