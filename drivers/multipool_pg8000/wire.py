@@ -134,10 +134,10 @@ class Wire(Link):
 
         Called while no statement runs. A connection found dead is closed.
         """
-        if self._sock is None:
-            return False
         with self._lock:
             stream = self._sock
+            if stream is None:
+                return False
             try:
                 alive: bool = stream.take_arrived()
                 _Reader(self).take_unasked()
