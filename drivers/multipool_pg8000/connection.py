@@ -67,11 +67,6 @@ class Connection(Pooled, TwoPhase, Wire):
         self._begin = session.begin(None, None, None)
         super().__init__(sock, user, password, startup)
 
-    def __del__(self) -> None:
-        # Dropping the last reference ends the connection at once and in silence, as with
-        # psycopg2; a pool reports its own that get lost.
-        self.hang_up()
-
     # -- statements and transactions ------------------------------------------------------
 
     def run(

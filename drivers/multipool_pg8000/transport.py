@@ -80,7 +80,13 @@ class Stream:
 
 
 class PlainSocket(socket.socket):
-    """A socket whose `makefile` is a `Stream`."""
+    """A socket whose `makefile` is a `Stream`, and which closes in silence when dropped."""
+
+    def __del__(self) -> None:
+        # Dropping a connection ends it without a ResourceWarning, as with psycopg2; a pool
+        # reports its own that get lost. It must be done here: in a cycle that is collected
+        # the socket may be finalised before the connection.
+        self.close()
 
     def makefile(self, *args: Any, **kwargs: Any) -> Any:
         return Stream(self)
@@ -91,6 +97,9 @@ class TLSSocket(ssl.SSLSocket):
 
     It must be an `ssl.SSLSocket`: pg8000 asks that before it offers channel binding.
     """
+
+    def __del__(self) -> None:
+        self.close()  # in silence, as a `PlainSocket`
 
     def makefile(self, *args: Any, **kwargs: Any) -> Any:
         return Stream(cast(socket.socket, self))

@@ -86,6 +86,15 @@ def test_dropping_the_last_reference_ends_the_connection_at_once(dsn, auto):
     until(lambda: not _alive(auto, pid))
 
 
+def test_a_connection_lost_in_a_cycle_ends_in_silence_when_it_is_collected(dsn, auto):
+    """Unraisable warnings are errors in these tests."""
+    conn = multipool_pg8000.connect(dsn)
+    pid, conn.myself = conn.get_backend_pid(), conn
+    del conn
+    gc.collect()
+    until(lambda: not _alive(auto, pid))
+
+
 def test_a_failed_connect_leaves_no_socket_behind(dsn):
     before = _descriptors()
     with pytest.raises(OperationalError):
