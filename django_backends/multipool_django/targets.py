@@ -44,7 +44,7 @@ def pool_for(owner: Owner, target: Target, make: Callable[[], Pool]) -> Pool:
     winner = _find(owner, target) or made
     if winner is not made:
         made.close(timeout=0)
-        _forget(owner)
+    _pools[owner] = [entry for entry in _pools.get(owner, []) if not entry[1].closed]
     return winner
 
 
@@ -64,8 +64,3 @@ def _find(owner: Owner, target: Target) -> Pool | None:
         if known == target and not pool.closed:
             return pool
     return None
-
-
-def _forget(owner: Owner) -> None:
-    """Drop the closed pools of *owner*."""
-    _pools[owner] = [entry for entry in _pools.get(owner, []) if not entry[1].closed]

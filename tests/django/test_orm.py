@@ -13,6 +13,7 @@ from django.db import IntegrityError, ProgrammingError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Avg, Count, F, Q, Value
 from django.db.models.functions import Concat, TruncMonth
+from django.utils.safestring import mark_safe
 from library.models import Author, Book
 
 UTC = dt.UTC
@@ -150,6 +151,13 @@ def test_a_hostile_value_is_a_value(author: Author) -> None:
     assert not Book.objects.filter(title__icontains=hostile).exists()
     Author.objects.create(name=hostile)
     assert Author.objects.get(name=hostile).name == hostile
+
+
+def test_a_safe_string_is_saved_as_the_text_it_is(author: Author) -> None:
+    author.name = mark_safe("<b>it's</b>")
+    author.save()
+    author.refresh_from_db()
+    assert author.name == "<b>it's</b>"
 
 
 def test_an_error_in_sql_is_djangos_and_names_the_place(library: BaseDatabaseWrapper) -> None:

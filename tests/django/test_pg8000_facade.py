@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import uuid
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -76,6 +77,7 @@ def test_an_adapter_of_ones_own_is_written_into_the_statement(ask: Callable[...,
 
 
 def test_a_safe_string_is_bound_as_the_text_it_is(ask: Callable[..., Any]) -> None:
+    import_module("multipool_django.pg8000.base")  # where Django registers it
     assert ask("select %s::text", SafeString("<b>'\\")) == "<b>'\\"
 
 

@@ -44,14 +44,10 @@ def register_adapter(cls: type, adapter: Callable[[Any], Quotable]) -> None:
     """Send values of *cls* as *adapter* quotes them, in the whole process."""
     if adapter is QuotedString:
         # Bound like any text, so that the statement's text does not change with the value.
-        adapters.register_dumper(cls, lambda value, registry: registry.dump(str(value)))
+        # Not str(value): a SafeString's is itself.
+        adapters.register_dumper(cls, lambda value, registry: registry.dump(str.__str__(value)))
     else:
         adapters.register_dumper(cls, lambda value, registry: _inline(adapter(value)))
-
-
-def dump_quotable(value: Quotable, registry: Adapters) -> Dumped:
-    """Write *value* into the statement as it quotes itself."""
-    return _inline(value)
 
 
 def _inline(quotable: Quotable) -> Dumped:

@@ -1,0 +1,102 @@
+"""Connections come back from wherever they were used."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, connections, transaction
+from support import Thread
+
+MakeAlias = Callable[..., Any]
+
+# Of a cycle the collector may end a socket before the connection that would have closed it.
+socket_first = pytest.mark.filterwarnings(
+    "ignore:Exception ignored in.*Socket:pytest.PytestUnraisableExceptionWarning"
+)
+
+
+def pid(alias: str = "default") -> int:
+    with connections[alias].cursor() as cursor:
+        cursor.execute("select pg_backend_pid()")
+        found: int = cursor.fetchone()[0]
+    return found
+
+
+@pytest.fixture
+def tiny(make_alias: MakeAlias) -> Any:
+    """An alias with one connection, which nobody waits for."""
+    return make_alias(OPTIONS={"pool": {"max_size": 1, "timeout": 5}})
+
+
+@socket_first
+def test_a_thread_that_ends_without_closing_gives_its_place_back_when_collected(
+    tiny: Any,
+) -> None:
+    Thread(pid).outcome()
+    gc.collect()  # Django's wrappers are reference cycles
+    assert pid()
+    assert tiny.pool.stats().size == 1
+
+
+@socket_first
+def test_a_thread_that_ends_in_a_transaction_gives_its_place_back_when_collected(
+    tiny: Any,
+) -> None:
+    def begin() -> None:
+        transaction.atomic().__enter__()
+        pid()
+
+    Thread(begin).outcome()
+    gc.collect()
+    assert pid()
+
+
+def test_a_generator_that_nobody_finishes_keeps_no_connection(tiny: Any) -> None:
+    def rows() -> Any:
+        with connections["default"].cursor() as cursor:
+            cursor.execute("select generate_series(1, 3)")
+            yield from cursor
+
+    def start() -> None:
+        assert next(rows()) == (1,)
+        connections["default"].close()
+
+    Thread(start).outcome()
+    assert pid()
+
+
+def test_a_failed_commit_is_raised_and_the_connection_comes_back(tiny: Any) -> None:
+    with tiny.cursor() as cursor:
+        cursor.execute("create table late (a int, unique (a) deferrable initially deferred)")
+    try:
+        with pytest.raises(IntegrityError), transaction.atomic(), tiny.cursor() as cursor:
+            cursor.execute("insert into late values (1), (1)")
+        tiny.close()
+        assert tiny.pool.stats().used == 0
+    finally:
+        with tiny.cursor() as cursor:
+            cursor.execute("drop table late")
+
+
+def test_a_forked_child_opens_a_connection_of_its_own_and_the_parent_goes_on(tiny: Any) -> None:
+    before = pid()
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            tiny.close()
+            os.write(writing, str(pid()).encode())
+            status = 0
+        finally:
+            os._exit(status)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        answer = pipe.read()
+    assert os.waitpid(child, 0)[1] == 0
+    assert int(answer) != before
+    assert pid() == before
