@@ -57,12 +57,14 @@ class PooledWrapper(BaseDatabaseWrapper):
 
     def get_connection_params(self) -> dict[str, Any]:
         """Return what Django would connect with."""
-        # Django's own looks into OPTIONS and refuses "pool" unless the driver is psycopg.
-        # A copy of the wrapper, since changing settings_dict would be seen by all.
-        without = copy.copy(self)
         mine = self.settings_dict
-        kept = {name: value for name, value in mine["OPTIONS"].items() if name != "pool"}
-        without.settings_dict = {**mine, "OPTIONS": kept}
+        without = self
+        if mine["OPTIONS"].get("pool"):
+            # Django's own refuses "pool" unless the driver is psycopg. A copy of the
+            # wrapper is asked, since all would see a change to the settings.
+            kept = {name: value for name, value in mine["OPTIONS"].items() if name != "pool"}
+            without = copy.copy(self)
+            without.settings_dict = {**mine, "OPTIONS": kept}
         params: dict[str, Any] = super(PooledWrapper, without).get_connection_params()
         return params
 

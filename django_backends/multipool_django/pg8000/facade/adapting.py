@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from multipool_pg8000.adapters import Adapters
 from multipool_pg8000.defaults import adapters
 from multipool_pg8000.literals import literal
 from multipool_pg8000.values import Dumped, Inline
