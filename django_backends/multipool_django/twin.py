@@ -120,13 +120,21 @@ class Twin:
             for original, ours in self._redirects.items():
                 if name == original or name.startswith(f"{original}."):
                     target = ours + name.removeprefix(original)
-                    if fromlist:
-                        name = target
-                        break
-                    # ``import a.b`` binds ``a``: answer with what stands for ``a``.
-                    import_module(target)
-                    return sys.modules[ours]
+                    if not fromlist:
+                        return self._import_top(original, target)
+                    name = target
+                    break
         return builtins.__import__(name, globals, locals, fromlist or (), level)
+
+    def _import_top(self, original: str, target: str) -> Any:
+        """Import *target* and return what ``import a.b`` binds: that which stands for ``a``."""
+        if "." in original:
+            # It would bind "django", which is nobody's to replace. Django does not do it.
+            raise ImportError(
+                f"{self.package}: of {original} only 'from ... import ...' can be redirected"
+            )
+        import_module(target)
+        return sys.modules[self._redirects[original]]
 
     def _require_python(self) -> None:
         if sys.implementation.name != "cpython":

@@ -114,6 +114,11 @@ def test_importing_a_submodule_binds_what_stands_for_the_top() -> None:
     assert names["deep"] is sys.modules["xml.dom"]
 
 
+def test_an_import_that_cannot_be_redirected_is_refused(twin: Twin) -> None:
+    with pytest.raises(ImportError, match="only 'from ... import ...' can be redirected"):
+        exec("import django.db.backends.postgresql.base", {"__builtins__": twin.builtins})
+
+
 def make(driver: str = "nowhere") -> Twin:
     return Twin(f"multipool_django.{driver}", driver=driver, hidden=[], stand_ins={})
 
