@@ -34,6 +34,16 @@ INERROR: Final = 3
 UNKNOWN: Final = 4
 
 
+# What `Pooled.touch` was told of.
+CLIENT: Final = 1
+SESSION: Final = 2
+
+# What `Driver.failure` answers.
+REFUSAL: Final = "refusal"
+OUTAGE: Final = "outage"
+FULL: Final = "full"
+
+
 class Pooled:
     """Mixin for an adapter's connection class: `close` gives a leased connection back.
 
@@ -46,6 +56,18 @@ class Pooled:
 
     # The pool's `Slot` while a pool owns the connection, else None.
     _multipool_slot: Any = None
+
+    def touch(self, what: int = SESSION) -> None:
+        """Note that the session is not any more as the pool made it.
+
+        The adapter calls this when it sees its user change what outlives a transaction:
+        `SESSION` for what the server keeps (SET, LISTEN, temporary tables, ...), `CLIENT` for
+        what the driver keeps (autocommit, row factory, ...). The pool then resets it on return.
+        """
+        slot = self._multipool_slot
+        if slot is not None:
+            slot.touched |= what
+            slot.wary = True
 
     def close(self) -> None:
         """Return a pooled connection to its pool; close any other for good.
@@ -175,18 +197,28 @@ class Driver(ABC):
         """
 
     @abstractmethod
-    def remember(self, conn: Any) -> Any:
-        """Return the client-side settings of *conn*, for `restore`.
+    def remember(self, conn: Any, configured: bool = False) -> Any:
+        """Return what `restore` and `reset` need to bring *conn* back to how it is now.
 
-        Called once, after the pool's ``configure``: isolation level, read-only,
-        autocommit, cursor and row factories, adapters, notice handlers.
+        Called once for each connection. *configured* tells that the pool's ``configure`` ran,
+        which may have set what the server keeps: only then this may cost a round trip.
         """
 
     @abstractmethod
     def restore(self, conn: Any, settings: Any) -> None:
-        """Put the client-side settings back to what `remember` returned. No round trip.
+        """Put the client's side back to what `remember` saw. No round trip.
 
-        Called on an idle connection.
+        Isolation level, read-only, autocommit, cursor and row factories, adapters, notice
+        handlers. Called on an idle connection. Raises if it cannot: the pool then throws
+        the connection away.
+        """
+
+    @abstractmethod
+    def reset(self, conn: Any, settings: Any) -> None:
+        """Put the server's side back to what `remember` saw. One round trip.
+
+        Settings, role, prepared statements, temporary tables, LISTEN, advisory locks,
+        cursors WITH HOLD. Called on an idle connection, which stays so. Raises if it cannot.
         """
 
     @abstractmethod
@@ -202,6 +234,16 @@ class Driver(ABC):
     @abstractmethod
     def sqlstate(self, error: BaseException) -> str | None:
         """Return the five-letter SQLSTATE of *error*, or None where the driver was given none."""
+
+    @abstractmethod
+    def failure(self, error: BaseException) -> str:
+        """Judge why `connect` failed.
+
+        `REFUSAL`: the server answered and will answer the same again (wrong password, no
+        such database); also whatever is not recognised, since storms of attempts lock
+        accounts. `OUTAGE`: nobody answered, or the server is starting or stopping. `FULL`:
+        too many connections.
+        """
 
 
 def drivers() -> list[str]:

@@ -125,6 +125,15 @@ class Proxy:
     # -- everything below runs in the proxy's own thread ---------------------------
 
     def _serve(self) -> None:
+        try:
+            self._serve_until_closed()
+        finally:
+            # Whoever waits for an order must not wait for a thread that has failed.
+            self._closed = True
+            while self._orders:
+                self._orders.popleft()[1].set_exception(RuntimeError("the proxy has failed"))
+
+    def _serve_until_closed(self) -> None:
         while not self._closed:
             ready = {key.fileobj: key.data for key, _ in self._selector.select(self._patience())}
             if self._bell in ready:

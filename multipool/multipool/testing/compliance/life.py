@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from multipool.driver import IDLE, UNKNOWN, Pooled
+from multipool.testing.compliance.slot import StandInSlot
 from multipool.testing.compliance.suite import Suite
 
 CONFIDENTIAL = "xyzzy"
@@ -58,13 +59,13 @@ class Life(Suite):
         assert self.driver.status(conn) == UNKNOWN
 
     def test_in_a_pool_the_connections_own_close_gives_it_back(self, conn: Any) -> None:
-        slot = conn._multipool_slot = _Slot()
+        slot = conn._multipool_slot = StandInSlot()
         conn.close()
         assert slot.given_back == [conn]
         assert self.fetch(conn, self.select) == [(1,)]
 
     def test_the_drivers_close_closes_a_pooled_connection_too(self, conn: Any) -> None:
-        slot = conn._multipool_slot = _Slot()
+        slot = conn._multipool_slot = StandInSlot()
         self.driver.close(conn)
         assert slot.given_back == []
         assert self.driver.status(conn) == UNKNOWN
@@ -76,7 +77,7 @@ class Life(Suite):
         monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
         conn = self.driver.connect(target, timeout=10)
         self.fetch(conn, self.select)
-        conn._multipool_slot = _Slot()
+        conn._multipool_slot = StandInSlot()
         descriptor, reference = self.driver.fileno(conn), weakref.ref(conn)
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -154,13 +155,3 @@ class Life(Suite):
             assert self.fetch(one, "select pg_backend_pid()") == [(pids[0],)]
         else:
             assert pids == [None, None]
-
-
-class _Slot:
-    """Stands for the pool's: it notes what is given back."""
-
-    def __init__(self) -> None:
-        self.given_back: list[Any] = []
-
-    def give_back(self, conn: Any) -> None:
-        self.given_back.append(conn)

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from multipool.driver import IDLE
+from multipool.driver import CLIENT, IDLE, SESSION
+from multipool.testing.compliance.slot import StandInSlot
 from multipool.testing.compliance.suite import Suite
 
 HOSTILE = [
@@ -99,3 +100,43 @@ class Session(Suite):
         self.driver.restore(conn, settings)
         assert {name: getattr(conn, name) for name in self.client_settings} == configured
         self.run(conn, self.select)
+
+    def test_what_only_reads_does_not_touch_the_session(self, conn: Any) -> None:
+        slot = conn._multipool_slot = StandInSlot()
+        assert self.fetch(conn, self.select) == [(1,)]
+        self.driver.rollback(conn)
+        assert not slot.touched & SESSION
+
+    def test_a_setting_and_a_listen_touch_the_session(self, conn: Any) -> None:
+        for flag, sql in (("settings", "set multipool.test to 'x'"), ("notifications", "listen x")):
+            if getattr(self, flag):
+                slot = conn._multipool_slot = StandInSlot()
+                self.run(conn, sql)
+                assert slot.touched & SESSION
+                assert slot.wary
+
+    def test_what_is_set_on_the_clients_side_touches_it(self, conn: Any) -> None:
+        for name, value in self.client_settings.items():
+            slot = conn._multipool_slot = StandInSlot()
+            setattr(conn, name, value)
+            assert slot.touched & CLIENT, name
+
+    def test_reset_leaves_nothing_of_a_borrower_but_what_was_configured(self, conn: Any) -> None:
+        self.needs("settings")
+        self.driver.set_parameter(conn, "application_name", "configured")
+        settings = self.driver.remember(conn, configured=True)
+        self.driver.set_parameter(conn, "application_name", "borrowed")
+        self.driver.set_parameter(conn, "TimeZone", "Asia/Tokyo")
+        self.driver.reset(conn, settings)
+        assert self.driver.status(conn) == IDLE
+        assert self.show(conn, "application_name") == "configured"
+        assert self.show(conn, "TimeZone") != "Asia/Tokyo"
+
+    def test_statements_go_on_working_after_a_reset(self, conn: Any) -> None:
+        settings = self.driver.remember(conn)
+        for _ in range(10):
+            assert self.fetch(conn, self.echo, ["a"]) == [("a",)]
+        self.driver.rollback(conn)
+        self.driver.reset(conn, settings)
+        for _ in range(10):
+            assert self.fetch(conn, self.echo, ["a"]) == [("a",)]

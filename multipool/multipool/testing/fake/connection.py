@@ -6,7 +6,16 @@ from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from multipool.driver import ACTIVE, IDLE, INERROR, INTRANS, UNKNOWN, Pooled
+from multipool.driver import (
+    ACTIVE,
+    CLIENT,
+    IDLE,
+    INERROR,
+    INTRANS,
+    SESSION,
+    UNKNOWN,
+    Pooled,
+)
 from multipool.testing.fake import sql as statements
 from multipool.testing.fake.errors import (
     DatabaseError,
@@ -240,6 +249,16 @@ class FakeConnection(Pooled, _Connection):
     """The fake driver's connection as a pool lends it."""
 
     close_for_good = _Connection.close
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name in ("autocommit", "isolation_level", "readonly", "cursor_factory"):
+            self.touch(CLIENT)
+
+    def _ask(self, operation: str, sql: str | None = None) -> None:
+        if sql is not None and statements.changes_session(sql):
+            self.touch(SESSION)
+        super()._ask(operation, sql)
 
     Error = Error
     InterfaceError = InterfaceError

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from multipool import PoolConfigError, conninfo
-from multipool.driver import Driver
+from multipool.driver import FULL, OUTAGE, REFUSAL, Driver
 from multipool.testing.fake import errors
 from multipool.testing.fake.connection import FakeConnection
 from multipool.testing.fake.server import FakeServer
@@ -77,11 +77,17 @@ class FakeDriver(Driver):
         literal = value.replace("'", "''")
         self.execute(conn, f"set {name} to '{literal}'")
 
-    def remember(self, conn: FakeConnection) -> Any:
-        return conn.autocommit, conn.isolation_level, conn.readonly, conn.cursor_factory
+    def remember(self, conn: FakeConnection, configured: bool = False) -> Any:
+        client = conn.autocommit, conn.isolation_level, conn.readonly, conn.cursor_factory
+        return client, dict(conn.settings)
 
     def restore(self, conn: FakeConnection, settings: Any) -> None:
-        conn.autocommit, conn.isolation_level, conn.readonly, conn.cursor_factory = settings
+        client, _ = settings
+        conn.autocommit, conn.isolation_level, conn.readonly, conn.cursor_factory = client
+
+    def reset(self, conn: FakeConnection, settings: Any) -> None:
+        self.execute(conn, "discard all")
+        conn.settings.update(settings[1])
 
     def parameter_status(self, conn: FakeConnection, name: str) -> str | None:
         return conn.settings.get(name)
@@ -91,6 +97,12 @@ class FakeDriver(Driver):
 
     def sqlstate(self, error: BaseException) -> str | None:
         return getattr(error, "sqlstate", None)
+
+    def failure(self, error: BaseException) -> str:
+        sqlstate = self.sqlstate(error)
+        if sqlstate == "53300":
+            return FULL
+        return OUTAGE if sqlstate is None or sqlstate.startswith("57P0") else REFUSAL
 
 
 def _wanted(params: Mapping[str, Any]) -> float:

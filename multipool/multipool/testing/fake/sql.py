@@ -37,6 +37,11 @@ def run(server: FakeServer, backend: Backend, sql: str, parameters: Sequence[Any
     raise ProgrammingError("the fake server does not know this statement", "42601")
 
 
+def changes_session(sql: str) -> bool:
+    """Return whether a statement changes what outlives its transaction."""
+    return re.match(r"\s*(set|reset|listen|discard)\b", sql, re.IGNORECASE) is not None
+
+
 def _divide(server: FakeServer, backend: Backend, match: re.Match[str]) -> Rows:
     raise DatabaseError("division by zero", "22012")
 

@@ -1,0 +1,82 @@
+"""What a statement does to a PostgreSQL session, and how that is undone.
+
+For adapters to PostgreSQL: they see their user's SQL go by and tell the pool with
+`Pooled.touch`. Seeing nothing where there was something would hand one user's settings to
+the next, seeing too much costs one round trip on return: so whatever is in doubt touches.
+What cannot be seen from here is state set inside a server function; ``reset="always"`` is
+the guarantee.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final
+
+# A first word after which nothing outlives the transaction, unless the text has one of
+# `_LASTING` in it. All others (SET, LISTEN, PREPARE, DECLARE, DO, CALL, COPY, ...) touch.
+_HARMLESS: Final = frozenset(
+    """
+    abort alter analyze begin checkpoint close cluster comment commit create declare delete drop
+    end
+    execute explain fetch grant import insert lock merge move notify reassign refresh reindex
+    release revoke rollback savepoint select show start table truncate update vacuum values
+    with
+    """.split()
+)
+
+_LASTING: Final = re.compile(
+    r"set_config|setseed|advisory|dblink|\btemp(?:orary)?\b|pg_temp|with\s+hold\b|;\s*\S",
+    re.IGNORECASE,
+)
+
+_FIRST_WORD: Final = re.compile(
+    r"(?:\s|\(|--[^\n]*\n|/\*(?:[^*]|\*(?!/))*\*/)*([a-z]+)", re.IGNORECASE
+)
+
+
+def touches(sql: str) -> bool:
+    """Return whether running *sql* may leave something behind in the session."""
+    # Long texts are data as a rule; remembering them would cost more than looking.
+    return _touches(sql) if len(sql) > 2000 else _remembered(sql)
+
+
+def _touches(sql: str) -> bool:
+    found = _FIRST_WORD.match(sql)
+    if found is None:
+        return bool(sql.strip())
+    word = found[1].lower()
+    return word not in _HARMLESS or _LASTING.search(sql) is not None
+
+
+_remembered = lru_cache(maxsize=2048)(_touches)
+
+#: What ``configure`` set, to be set again after a reset: name and value of each setting, and
+#: the role.
+READ_CONFIGURED: Final = (
+    "select name, setting from pg_catalog.pg_settings where source = 'session'"
+    " union all select 'role', pg_catalog.current_setting('role')"
+    " where pg_catalog.current_setting('role') <> 'none'"
+)
+
+#: DISCARD ALL in pieces, since that may not stand beside other statements in one message.
+RESET: Final = (
+    "close all; set session authorization default; reset all; deallocate all; unlisten *;"
+    " select pg_catalog.pg_advisory_unlock_all(); discard temp; discard sequences"
+)
+
+
+def reset_sql(configured: list[tuple[str, str]]) -> str:
+    """Return the text that resets a session and sets again what *configured* holds.
+
+    The values are those the server gave for `READ_CONFIGURED`.
+    """
+    return RESET + "".join(
+        f"; select pg_catalog.set_config({_literal(name)}, {_literal(value)}, false)"
+        for name, value in configured
+    )
+
+
+def _literal(text: str) -> str:
+    # E'' reads the same whatever standard_conforming_strings says.
+    return "E'" + text.replace("\\", "\\\\").replace("'", "''") + "'"

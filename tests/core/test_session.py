@@ -1,0 +1,64 @@
+"""Which statements leave something behind in a session."""
+
+import pytest
+
+from multipool.session import reset_sql, touches
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select 1",
+        "  SELECT %s",
+        "-- a comment with set in it\nselect 1",
+        "/* set role */ select 1",
+        "(select 1) union (select 2)",
+        "update t set x = %s",
+        "insert into t values (1);",
+        "with x as (select 1) select * from x",
+        "begin",
+        "savepoint s",
+        "create table t (x int)",
+        "explain select 1",
+        "",
+    ],
+)
+def test_a_statement_that_ends_with_its_transaction_does_not_touch(sql):
+    assert not touches(sql)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "set role clerk",
+        "SET TIME ZONE 'UTC'",
+        "/* x */ set search_path to y",
+        "reset all",
+        "listen news",
+        "prepare p as select 1",
+        "declare c cursor with hold for select 1",
+        "create temporary table t (x int)",
+        "create temp view v as select 1",
+        "create table pg_temp.t (x int)",
+        "select 1 into temp t",
+        "select pg_advisory_lock(1)",
+        "select set_config('role', 'clerk', false)",
+        "select 1; set role clerk",
+        "do $$ begin end $$",
+        "call p()",
+        "copy t to stdout",
+        "load 'x'",
+        "discard temp",
+        "set" + " " * 3000 + "role clerk",
+        "%s",
+    ],
+)
+def test_a_statement_that_may_leave_something_behind_touches(sql):
+    assert touches(sql)
+
+
+def test_a_configured_value_is_set_again_as_one_literal():
+    sql = reset_sql([("search_path", "'; drop table x; --\\")])
+    assert sql.endswith(
+        r"; select pg_catalog.set_config(E'search_path', E'''; drop table x; --\\', false)"
+    )
