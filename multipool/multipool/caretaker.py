@@ -7,13 +7,16 @@ connection to itself, and holds no lock, since all of this may talk to the serve
 from __future__ import annotations
 
 import logging
+import os
 import random
+import select
 from time import monotonic
 from typing import Any
 
-from multipool.config import PoolConfig
-from multipool.driver import Driver
+from multipool.config import RESETS, PoolConfig
+from multipool.driver import ACTIVE, IDLE, SESSION, UNKNOWN, Driver
 from multipool.errors import PoolError, for_driver
+from multipool.liveness import ALIVE, DEAD, look
 from multipool.slot import Slot
 from multipool.target import Target
 
@@ -24,6 +27,9 @@ NEVER = float("inf")
 #: The shortest of the jittered lifetimes, as a share of ``max_lifetime``.
 SHORTEST = 0.95
 
+#: Seconds for which a close waits for the server to hang up.
+_GOODBYE = 1.0
+
 
 class Caretaker:
     """Opens, judges, cleans and closes the connections of one pool."""
@@ -32,10 +38,20 @@ class Caretaker:
         self._name = name
         self._driver = driver
         self._target = target
-        self._configure = config.configure
-        self._check = config.check
-        self._reset = config.reset
-        self._max_lifetime = config.max_lifetime
+        self._config = config
+        reset = config.reset
+        self._reset_hook = reset if callable(reset) else None
+        self._reset_sql = reset if isinstance(reset, str) and reset not in RESETS else None
+        #: Whether each checkout, and each return, has something to do beyond the usual.
+        self.busy = bool(
+            config.check
+            or config.on_checkout
+            or config.on_return
+            or reset == "always"
+            or self._reset_hook
+            or self._reset_sql
+            or config.upkeep == "inline"
+        )
 
     def open(self, slot: Slot, timeout: float) -> Any:
         """Open a connection, configure it and attach it to *slot*.
@@ -55,65 +71,142 @@ class Caretaker:
         return conn
 
     def _prepare(self, conn: Any, slot: Slot) -> None:
-        driver = self._driver
-        if self._configure is not None:
-            self._configure(conn)
-            if driver.status(conn):
-                raise for_driver(PoolError, driver.OperationalError)(
-                    f"pool {self._name!r}: configure left a transaction open;"
-                    " end it, or work in autocommit"
-                )
+        config, driver = self._config, self._driver
+        for hook, option in ((config.configure, "configure"), (config.on_connect, "on_connect")):
+            if hook is not None:
+                hook(conn)
+                if driver.status(conn) != IDLE:
+                    raise for_driver(PoolError, driver.OperationalError)(
+                        f"pool {self._name!r}: {option} left a transaction open;"
+                        " end it, or work in autocommit"
+                    )
+        slot.settings = driver.remember(conn, configured=config.configure is not None)
         now = monotonic()
-        expires = NEVER
-        if self._max_lifetime is not None:
+        ends = NEVER
+        if config.max_lifetime is not None:
             # A little less for each, so that a burst of connects is no burst of reconnects.
-            expires = now + self._max_lifetime * random.uniform(SHORTEST, 1.0)
-        slot.settings = driver.remember(conn)
-        slot.attach(conn, now, expires)
+            ends = now + config.max_lifetime * random.uniform(SHORTEST, 1.0)
+        slot.attach(conn, now, ends, driver.fileno(conn))
 
-    def fit(self, conn: Any) -> bool:
-        """Return whether an idle connection may be lent. Raises what ``check`` raises
-        beside the driver's errors."""
-        if monotonic() >= conn._multipool_slot.expires:
+    # -- before it is lent -------------------------------------------------------------
+
+    def worth_lending(self, conn: Any, slot: Slot, now: float) -> bool:
+        """Return whether an idle connection may be lent. No round trip but ``check``'s.
+
+        Raises what ``check`` raises beside the driver's errors.
+        """
+        if slot.spent or now >= slot.ends:
             return False
-        if self._check is not None:
+        if now - slot.since >= self._config.check_after and not self.alive(conn, slot):
+            return False
+        check = self._config.check
+        if check is not None:
             try:
-                self._check(conn)
+                check(conn)
                 if self._driver.status(conn):
                     self._driver.rollback(conn)
             except self._driver.Error:
                 return False
         return True
 
-    def clean(self, conn: Any) -> bool:
+    def alive(self, conn: Any, slot: Slot) -> bool:
+        """Return whether the other end of an idle connection is there, as far as is known here."""
+        seen = look(slot.fd)
+        if seen == ALIVE:
+            return True
+        # After its server's last words a driver finds the end only at the second look.
+        return seen != DEAD and self._driver.drain(conn) and look(slot.fd) != DEAD
+
+    # -- when it comes back ------------------------------------------------------------
+
+    def worth_keeping(self, conn: Any, slot: Slot) -> bool:
         """Bring a returned connection to where the next borrower expects it.
 
-        Returns False, and logs why, when it cannot be cleaned and must be closed.
+        Returns False, and logs why, when it must be closed instead.
         """
+        if slot.spent:
+            return False
         try:
-            if self._driver.status(conn):
-                self._driver.rollback(conn)
-            if self._reset is not None:
-                self._reset(conn)
-            if self._driver.status(conn) == 0:
-                return True
-            reason = "reset left a transaction open"
+            return self._clean(conn, slot)
         except Exception as error:
-            # Only its class: a message of the server's may quote a value.
-            reason = type(error).__name__
+            # Of others only the class: a message of the server's may quote a value.
+            self._complain(str(error) if isinstance(error, PoolError) else type(error).__name__)
+            return False
+
+    def _clean(self, conn: Any, slot: Slot) -> bool:
+        driver, config = self._driver, self._config
+        status = driver.status(conn)
+        if status == UNKNOWN:
+            return False  # closed or broken: its borrower knows
+        if status == ACTIVE:
+            self._complain("a query is still running, or was interrupted")
+            return False
+        if status != IDLE:
+            driver.rollback(conn)
+        touched = slot.touched if config.reset != "never" else 0
+        if config.reset == "always" or touched & SESSION:
+            driver.reset(conn, slot.settings)
+        if config.reset == "always" or touched:
+            driver.restore(conn, slot.settings)
+        if self._reset_sql is not None:
+            driver.execute(conn, self._reset_sql)
+        if self._reset_hook is not None:
+            self._reset_hook(conn)
+        if config.on_return is not None:
+            config.on_return(conn)
+        if driver.status(conn) != IDLE:
+            self._complain("reset or on_return left a transaction open")
+            return False
+        slot.touched = 0
+        return True
+
+    def _complain(self, reason: str) -> None:
         log.warning(
             "pool %r: a returned connection is closed, since it could not be cleaned: %s",
             self._name,
             reason,
         )
-        return False
 
-    def close(self, conn: Any, slot: Slot) -> None:
-        """Close the connection of *slot* for good. Never raises."""
+    # -- at its end ----------------------------------------------------------------------
+
+    def close(self, conn: Any, slot: Slot, *, see_off: bool = True) -> None:
+        """Close the connection of *slot* for good. Never raises.
+
+        *see_off*: return only when the server has closed its side too, or after a second.
+        """
+        if self._config.on_close is not None:
+            try:
+                self._config.on_close(conn)
+            except Exception as error:
+                log.warning("pool %r: on_close failed: %s", self._name, type(error).__name__)
         slot.detach(conn)
+        other = _duplicate(self._driver.fileno(conn)) if see_off else None
         self._driver.close(conn)
+        if other is not None:
+            _await_end(other)
 
     def abandon(self, conn: Any, slot: Slot) -> None:
         """Let go of a connection that belongs to the parent process. Never raises."""
         slot.detach(conn)
         self._driver.abandon(conn)
+
+
+# A server process ends some time after its client has said goodbye, and until then it counts
+# against the server's limit. So the place of a closed connection is free only when the
+# server has hung up, which a second descriptor of the same socket sees.
+
+
+def _duplicate(fd: int) -> int | None:
+    try:
+        return os.dup(fd) if fd >= 0 and hasattr(select, "poll") else None
+    except OSError:  # closed behind our back, or not a file's descriptor (Windows)
+        return None
+
+
+def _await_end(fd: int) -> None:
+    try:
+        poll = select.poll()
+        poll.register(fd, getattr(select, "POLLRDHUP", select.POLLIN))
+        poll.poll(_GOODBYE * 1000)
+    finally:
+        os.close(fd)

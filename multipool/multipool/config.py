@@ -9,16 +9,23 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from multipool.conninfo import did_you_mean
 from multipool.errors import PoolConfigError
 
+if TYPE_CHECKING:
+    from multipool.pool import Pool
+
 #: ``max_size`` of a pool without a bound: spelled out, so that nobody gets it by accident.
 UNLIMITED: Final = "unlimited"
 
+#: The ways to bring a session back to what it was; else SQL text or a callable.
+RESETS: Final = ("auto", "always", "never")
+
 Check = Callable[[Any], str | None]
 Hook = Callable[[Any], object]
+PoolHook = Callable[["Pool"], object]
 
 
 def _number(at_least: float, *, or_: tuple[object, ...] = (), above: bool = False) -> Check:
@@ -56,7 +63,20 @@ def _integer(at_least: int, *, or_: tuple[object, ...] = ()) -> Check:
 
 
 def _hook(value: Any) -> str | None:
-    return None if value is None or callable(value) else "a callable that takes the connection"
+    return None if value is None or callable(value) else "a callable that takes one argument"
+
+
+def _one_of(*allowed: object) -> Check:
+    def check(value: Any) -> str | None:
+        return None if value in allowed else " or ".join(map(repr, allowed))
+
+    return check
+
+
+def _reset(value: Any) -> str | None:
+    if callable(value) or (isinstance(value, str) and (value in RESETS or " " in value.strip())):
+        return None
+    return f"{', '.join(map(repr, RESETS))}, SQL text, or a callable that takes the connection"
 
 
 def _name(value: Any) -> str | None:
@@ -99,17 +119,53 @@ class PoolConfig:
     max_idle: float | None = _option(600.0, _number(0, or_=(None,), above=True))
     """A connection idle for longer is closed while more than ``min_size`` are open. None: kept."""
 
+    check_after: float = _option(0.05, _number(0))
+    """A connection idle for longer has its socket looked at when it is lent. No round trip."""
+
+    reconnect_timeout: float = _option(300.0, _number(0, above=True))
+    """When the server has accepted no connection for so long, ``reconnect_failed`` is called."""
+
+    reconnect_failed: PoolHook | None = _option(None, _hook)
+    """Called with the pool, once in an outage, from a helper thread. The pool goes on trying."""
+
     configure: Hook | None = _option(None, _hook)
     """Called once with each new connection, before its first lease. It must leave no
-    transaction open. If it raises, the connection is closed and the caller gets the error."""
+    transaction open. What it sets is what every borrower finds. If it raises, the connection
+    is closed and the caller gets the error."""
 
     check: Hook | None = _option(None, _hook)
-    """Called with a connection at each checkout. If it raises an error of the driver's, that
-    connection is closed and another is tried."""
+    """Called with an idle connection at each checkout. If it raises an error of the driver's,
+    that connection is closed and another is tried; anything else reaches the caller."""
 
-    reset: Hook | None = _option(None, _hook)
-    """Called with each connection that comes back, after the rollback. It must leave no
-    transaction open. If it raises, the connection is closed."""
+    reset: Literal["auto", "always", "never"] | str | Hook = _option("auto", _reset)
+    """What is done to a session, beyond the rollback, when a connection comes back.
+    ``"auto"``: it is reset if its borrower was seen to touch it. ``"always"``: each time, at
+    the price of a round trip; the guarantee, for tenants. ``"never"``: nothing. SQL text is
+    run, a callable is called, each time; it must leave no transaction open, and if it raises,
+    the connection is closed and replaced."""
+
+    on_connect: Hook | None = _option(None, _hook)
+    """Called with each new connection once it is configured. An error closes it and reaches
+    the caller."""
+
+    on_checkout: Hook | None = _option(None, _hook)
+    """Called with each connection that is about to be lent, by the thread that gets it. An
+    error gives the connection back and reaches the caller."""
+
+    on_return: Hook | None = _option(None, _hook)
+    """Called with each connection that came back and is clean. An error closes it, is
+    logged, and reaches nobody."""
+
+    on_close: Hook | None = _option(None, _hook)
+    """Called with each connection before it is closed for good. An error is logged."""
+
+    upkeep: Literal["thread", "inline"] = _option("thread", _one_of("thread", "inline"))
+    """Who ends lifetimes and fills up: one daemon thread for all pools of the process, or
+    whoever calls into the pool next."""
+
+    strict: bool = _option(False, _one_of(True, False))
+    """Lend single-use proxies: a stale reference to a lease raises instead of meeting the
+    next borrower's transaction. Each use of the connection costs a little more."""
 
     def __post_init__(self) -> None:
         for option in fields(self):

@@ -12,11 +12,13 @@ from __future__ import annotations
 
 from _thread import allocate_lock
 from collections import deque
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 from weakref import ReferenceType
 
 from multipool.handoff import Waiter
-from multipool.slot import SPENT, Slot
+from multipool.outage import Outage
+from multipool.slot import Slot
 from multipool.stats import Totals
 
 if TYPE_CHECKING:
@@ -38,6 +40,9 @@ class Places:
         self.slots: set[Slot] = set()
         # Places whose connection was collected; filled by finalisers, so without the lock.
         self._orphans: deque[Slot] = deque()
+        #: Set while the server does not answer: then one thread at a time may try to connect.
+        self.outage: Outage | None = None
+        self._prober: Slot | None = None
         self._lock = allocate_lock()
         self._pool_ref = pool_ref
         self._totals = totals
@@ -57,13 +62,38 @@ class Places:
         try:
             return self.idle.pop()
         except IndexError:
-            return self.reserve() if len(self.slots) < self.limit else None
+            return self.reserve()
 
-    def reserve(self) -> Slot:
-        """Return a new place. The lock is held."""
+    def reserve(self) -> Slot | None:
+        """Return a new place if there is one to be had. The lock is held."""
+        if not self._room():
+            return None
         slot = Slot(self._pool_ref)
         self.slots.add(slot)
+        if self.outage is not None:
+            self._prober = slot
         return slot
+
+    def _room(self) -> bool:
+        return len(self.slots) < self.limit and (self.outage is None or self._prober is None)
+
+    def probe(self, slot: Slot, error: Exception) -> Outage | None:
+        """Note that no connection could be opened in *slot*, since the server does not answer.
+
+        Returns the outage if *slot* is where the next attempt is to be made, else None: then
+        somebody else makes it. The lock is held.
+        """
+        if self.outage is None:
+            self.outage = Outage(error)
+            self._prober = slot
+        elif self._prober is slot:
+            self.outage.go_on(error)
+        return self.outage if self._prober is slot else None
+
+    def recovered(self) -> Outage | None:
+        """Note that the server answers again; return the outage that ends. The lock is held."""
+        outage, self.outage, self._prober = self.outage, None, None
+        return outage
 
     def line_up(self, *, first: bool) -> Waiter:
         """Join the end of the line, or its front, where one stood before. The lock is held.
@@ -89,13 +119,15 @@ class Places:
 
     def _remove(self, slot: Slot) -> None:
         self.slots.discard(slot)
+        if self._prober is slot:
+            self._prober = None
         self._totals.add("checkouts", slot.serial)
 
     # -- without it ------------------------------------------------------------------
 
     def match(self) -> None:
         """Serve those who wait as far as there is something to give. Never blocks."""
-        while self.waiting and (self.idle or self._orphans or len(self.slots) < self.limit):
+        while self.waiting and (self.idle or self._orphans or self._room()):
             if not self._lock.acquire(False):
                 return
             try:
@@ -133,6 +165,25 @@ class Places:
         elif grant is not None and not isinstance(grant, BaseException):
             self.put(grant)
 
+    def stand_by(self, until: float) -> Any | None:
+        """Wait at the front of the line until the monotonic time *until*, holding a place already.
+
+        Returns an idle connection if one comes back, else None. Raises what `shut` was told.
+        """
+        with self:
+            waiter = self.line_up(first=True)
+        try:
+            waiter.wait(until - monotonic())
+        except BaseException:
+            self.leave(waiter)
+            raise
+        with self:
+            if waiter.grant is None:
+                self.waiting.remove(waiter)
+        if isinstance(waiter.grant, BaseException):
+            raise waiter.grant
+        return waiter.grant
+
     def vacate(self, slot: Slot) -> None:
         """Free a place whose connection is gone or never came to be."""
         with self:
@@ -150,7 +201,18 @@ class Places:
         """Let no connection be lent again that is open now."""
         with self:
             for slot in self.slots:
-                slot.expires = SPENT
+                slot.spend()
+
+    def leases(self) -> int:
+        """Return how many leases the open connections have seen."""
+        with self:
+            return sum(slot.serial for slot in self.slots)
+
+    def make_wary(self) -> None:
+        """Let every connection be looked at before it is lent again."""
+        with self:
+            for slot in self.slots:
+                slot.wary = True
 
     def shut(self, error: BaseException) -> None:
         """Give *error* to all who wait, and let no connection be lent again."""

@@ -2,13 +2,15 @@
 
 `Pool.getconn` pops the most recently used idle connection, `Pool.putconn` pushes it back.
 As long as nobody waits, neither takes a lock, makes a system call or a round trip. All
-else is decided in `places`, done to a connection by `caretaker`, or left to `upkeep`.
+else is decided in `places`, done to a connection by `caretaker` and `opening`, or left to
+`upkeep`.
 """
 
 from __future__ import annotations
 
 import itertools
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from time import monotonic, sleep
 from types import TracebackType
@@ -17,7 +19,8 @@ from weakref import ReferenceType, ref
 
 from multipool import lifecycle, upkeep
 from multipool.borrower import here
-from multipool.caretaker import NEVER, SHORTEST, Caretaker
+from multipool.caretaker import Caretaker
+from multipool.clock import clock
 from multipool.config import PoolConfig
 from multipool.driver import Driver, get_driver
 from multipool.errors import (
@@ -31,18 +34,34 @@ from multipool.errors import (
 )
 from multipool.holders import describe_holders
 from multipool.lease import Lease
+from multipool.opening import open_in
 from multipool.places import Grant, Places
-from multipool.slot import SPENT, Slot
+from multipool.slot import Slot
 from multipool.stats import PoolStats, Totals
 from multipool.target import Target
+from multipool.tending import tend
 
 Conninfo = str | Mapping[str, Any] | Callable[[], str | Mapping[str, Any]]
 
 _numbers = itertools.count(1)
 _frame = sys._getframe
 
+#: psycopg_pool's options that are accepted, for those who come from there, and do nothing.
+_IDLE_WORDS = {
+    "num_workers": "connections are opened by those who need them, at the same time",
+    "open": "a pool opens its connections when they are needed, min_size at once",
+}
+
 #: Seconds between two looks of the few calls that wait for a state: `wait` and `close`.
 _POLL = 0.005
+
+
+def _without_idle_words(options: dict[str, Any]) -> dict[str, Any]:
+    """Return *options* without those of psycopg_pool that mean nothing here, and say so."""
+    for name, reason in _IDLE_WORDS.items():
+        if name in options:
+            warnings.warn(f"option {name} has no effect: {reason}", UserWarning, stacklevel=3)
+    return {name: value for name, value in options.items() if name not in _IDLE_WORDS}
 
 
 class Pool:
@@ -59,8 +78,16 @@ class Pool:
     opened here; with ``min_size`` they are opened in the background.
     """
 
+    def __new__(cls, *args: Any, strict: bool = False, **options: Any) -> Pool:
+        """Make a `StrictPool` where single-use leases are asked for: see `strict`."""
+        if strict is True and cls is Pool:
+            from multipool.strict import StrictPool
+
+            return super().__new__(StrictPool)
+        return super().__new__(cls)
+
     def __init__(self, conninfo: Conninfo, *, driver: str | Driver, **options: Any) -> None:
-        config = PoolConfig.from_options(options)
+        config = PoolConfig.from_options(_without_idle_words(options))
         self._config = config
         self._name = config.name or f"pool-{next(_numbers)}"
         try:
@@ -69,19 +96,27 @@ class Pool:
         except PoolConfigError as error:
             raise PoolConfigError(f"pool {self._name!r}: {error}") from error.__cause__
         self._caretaker = Caretaker(self._name, self._driver, self._target, config)
+        self._upkeep = upkeep.of(config.upkeep)
         self._totals = Totals()
         self._closed = False
+        #: Whether there has ever been a connection.
+        self._connected = False
         self._fill_error: Exception | None = None
         # What the hot path needs, one step away.
         self._ref: ReferenceType[Pool] = ref(self)
-        self._places = Places(config.limit, self._ref, self._totals)
-        self._idle, self._waiting = self._places.idle, self._places.waiting
         self._status = self._driver.status
-        self._checks = config.check is not None
-        #: Whether a return must go through `_clean` even if no transaction is open.
-        self._careful = config.reset is not None
+        self._make_places()
+        #: Whether every checkout and return must go by `_lendable` and `_clean`.
+        self._always_wary = self._caretaker.busy or not self._upkeep.watching
+        #: Monotonic time at which inline upkeep is due.
+        self._due = 0.0
         lifecycle.register(self)
-        upkeep.tend(self)
+        if config.upkeep == "thread":
+            self._upkeep.tend(self)
+
+    def _make_places(self) -> None:
+        self._places = Places(self._config.limit, self._ref, self._totals)
+        self._idle, self._waiting = self._places.idle, self._places.waiting
 
     # -- the hot path --------------------------------------------------------------
 
@@ -96,25 +131,25 @@ class Pool:
         `PoolTimeout`, `TooManyWaiting`, `PoolClosed`, or the driver's error when a new
         connection cannot be opened.
         """
-        if not self._waiting:
-            try:
-                conn = self._idle.pop()
-            except IndexError:
-                return self._getconn_slowly(timeout, _frame(_depth))
-            slot: Slot = conn._multipool_slot
-            now = monotonic()
-            if now < slot.expires and not self._checks:
-                frame = _frame(_depth)
-                slot.since = now
-                slot.borrower = here.borrower
-                slot.code = frame.f_code
-                slot.lasti = frame.f_lasti
-                slot.serial += 1
-                slot.leased = True
-                return conn
-            # Not fit as it is: the slow path judges it.
-            self._idle.append(conn)
-        return self._getconn_slowly(timeout, _frame(_depth))
+        if self._waiting:
+            return self._getconn_slowly(timeout, _frame(_depth))
+        try:
+            conn = self._idle.pop()
+        except IndexError:
+            return self._getconn_slowly(timeout, _frame(_depth))
+        slot: Slot = conn._multipool_slot
+        if slot.wary and not self._lendable(conn, slot):
+            return self._getconn_slowly(timeout, _frame(_depth))
+        frame = _frame(_depth)
+        borrower = here.borrower
+        slot.since = clock.now
+        slot.code = frame.f_code
+        slot.lasti = frame.f_lasti
+        slot.serial += 1
+        slot.borrower = borrower
+        if slot.last is not borrower:
+            slot.pass_to(borrower)
+        return conn
 
     def putconn(self, conn: Any) -> None:
         """Give back a connection that `getconn` lent.
@@ -128,20 +163,14 @@ class Pool:
             ours = slot.pool_ref is self._ref
         except AttributeError:
             raise self._not_ours(conn) from None
-        if not ours:
-            raise self._not_ours(conn)
         # Read and cleared with no call in between, so of two threads that return the
         # same lease at once only one comes through.
-        if not slot.leased:
-            raise self._error(ConnectionNotLeased, "this connection was returned already")
-        slot.leased = False
-        if (self._status(conn) or self._careful) and not self._clean(conn, slot):
+        borrower = slot.borrower
+        if borrower is None or not ours:
+            raise self._not_leased(conn) if ours else self._not_ours(conn)
+        slot.borrower = None
+        if (self._status(conn) or slot.wary) and not self._clean(conn, slot, borrower):
             return
-        now = monotonic()
-        if now >= slot.expires:
-            self._discard(conn, slot)
-            return
-        slot.since = now
         self._idle.append(conn)
         if self._waiting:
             self._places.match()
@@ -160,29 +189,30 @@ class Pool:
         if timeout is None:
             timeout = self._config.timeout
         deadline = monotonic() + timeout
-        unfit = False
+        self._tend_if_inline()
+        grant = self._ask(timeout, deadline, first=False)
         while True:
-            grant = self._ask(timeout, deadline, first=unfit)
-            if isinstance(grant, Slot):
-                conn = self._open(grant, max(deadline - monotonic(), 0.0))
-                break
-            conn = grant
-            if self._fit(conn):
-                break
-            unfit = True
-        slot: Slot = conn._multipool_slot
-        slot.since = monotonic()
-        slot.borrower = here.borrower
-        slot.code = frame.f_code
-        slot.lasti = frame.f_lasti
-        slot.serial += 1
-        slot.leased = True
+            conn = open_in(self, grant, deadline) if isinstance(grant, Slot) else grant
+            if conn is not None:
+                slot: Slot = conn._multipool_slot
+                if slot.serial == 0:
+                    self._greet(conn, slot)
+                    break
+                if self._lendable(conn, slot):
+                    break
+            # Of no use, or somebody else asks the server already: the turn is not lost.
+            grant = self._ask(timeout, deadline, first=True)
+        if self._closed:
+            self._discard(conn, slot)
+            self._refuse_if_closed()
+        slot.wary = slot.wary or self._always_wary
+        slot.lend(here.borrower, frame.f_code, frame.f_lasti, clock.read())
         return conn
 
     def _ask(self, timeout: float, deadline: float, *, first: bool) -> Grant:
         """Return an idle connection or a place to open one in, waiting in line if need be.
 
-        *first* keeps its turn to a thread that was given a connection of no use.
+        *first* keeps its turn to a thread that was given something of no use.
         """
         places = self._places
         with places:
@@ -222,58 +252,82 @@ class Pool:
             raise waiter.grant
         return waiter.grant
 
-    # -- one connection ------------------------------------------------------------------
+    # -- one connection, out of the ordinary ---------------------------------------------
 
-    def _open(self, slot: Slot, timeout: float) -> Any:
-        """Open a connection in *slot*, in the caller's thread; on any failure the place is free."""
-        started = monotonic()
+    def _lendable(self, conn: Any, slot: Slot) -> bool:
+        """Look at a wary idle connection; return whether to lend it. If not, it is discarded."""
+        if clock.asleep:
+            self._upkeep.rouse()
+        self._tend_if_inline()
         try:
-            conn = self._caretaker.open(slot, timeout)
+            lendable = self._caretaker.worth_lending(conn, slot, clock.read())
         except BaseException:
-            self._totals.add("connect_errors")
-            self._places.vacate(slot)
-            raise
-        self._totals.add("opened")
-        self._totals.add("connect_time", monotonic() - started)
-        if self._closed:
             self._discard(conn, slot)
-            self._refuse_if_closed()
-        return conn
-
-    def _fit(self, conn: Any) -> bool:
-        """Return whether *conn* may be lent; if not, it is discarded."""
-        try:
-            fit = self._caretaker.fit(conn)
-        except BaseException:
-            self._discard(conn, conn._multipool_slot)
             raise
-        if not fit:
-            self._discard(conn, conn._multipool_slot)
-        return fit
-
-    def _clean(self, conn: Any, slot: Slot) -> bool:
-        """Clean a returned connection, or discard it and return False."""
-        if len(self._places.slots) > self._places.limit:  # since a `resize`
+        if not lendable:
             self._discard(conn, slot)
             return False
+        slot.calm(still_wary=self._always_wary)
+        self._greet(conn, slot)
+        return True
+
+    def _greet(self, conn: Any, slot: Slot) -> None:
+        """Call ``on_checkout``; if it raises, the connection goes back."""
+        if self._config.on_checkout is not None:
+            try:
+                self._config.on_checkout(conn)
+            except BaseException:
+                if self._clean(conn, slot, None):
+                    self._places.put(conn)
+                raise
+
+    def _clean(self, conn: Any, slot: Slot, borrower: Any) -> bool:
+        """Clean a returned connection; return whether to keep it. If not, it is discarded."""
+        me = here.borrower
+        if borrower is not me and borrower is not None and me in slot.former:
+            slot.borrower = borrower
+            raise self._error(
+                ConnectionNotLeased,
+                f"this thread's lease has ended; now thread {borrower.name} has the connection",
+            )
         try:
-            clean = self._caretaker.clean(conn)
+            keep = self._caretaker.worth_keeping(conn, slot)
         except BaseException:  # an interrupt: nobody knows in which state it is
             self._discard(conn, slot)
             raise
-        if not clean:
+        if not keep or len(self._places.slots) > self._places.limit:  # since a `resize`
             self._discard(conn, slot)
-        return clean
+            return False
+        slot.calm(still_wary=self._always_wary or clock.asleep)
+        return True
+
+    def _shelve(self, conn: Any) -> None:
+        """Put a connection that nobody has lent yet among the idle ones."""
+        if self._closed:
+            self._discard(conn, conn._multipool_slot)
+        else:
+            conn._multipool_slot.wary = True
+            self._places.put(conn)
 
     def _discard(self, conn: Any, slot: Slot) -> None:
         """Close *conn*, without making anybody wait for it; then its place is free."""
-        slot.expires = SPENT
-        upkeep.background(self._close_and_vacate, conn, slot)
+        slot.spend()
+        self._upkeep.unwatch(slot)
+        self._upkeep.background(self._close_and_vacate, conn, slot)
 
     def _close_and_vacate(self, conn: Any, slot: Slot) -> None:
         self._caretaker.close(conn, slot)
         self._totals.add("closed")
         self._places.vacate(slot)
+
+    def _tend(self) -> float:
+        """Do what is due; return when there is something to do again (see `tending`)."""
+        return tend(self)
+
+    def _tend_if_inline(self) -> None:
+        if self._config.upkeep == "inline" and monotonic() >= self._due:
+            self._due = float("inf")  # what is done now may come by here again
+            self._due = tend(self)
 
     # -- the rest of the public face -------------------------------------------------------
 
@@ -333,15 +387,14 @@ class Pool:
         with places:
             self._refuse_if_closed()
             self._config, places.limit = config, config.limit
-            surplus = len(places.slots) - places.limit
-            # Nobody knows which of the lent ones comes back first: each is asked on return.
-            self._careful = config.reset is not None or surplus > 0
-            idle = sorted(
-                (conn._multipool_slot for conn in tuple(self._idle)), key=lambda slot: slot.since
-            )
-            for slot in idle[: int(min(max(surplus, 0), len(idle)))]:
-                slot.expires = SPENT
-        upkeep.tend(self)
+            surplus = int(min(max(len(places.slots) - places.limit, 0), len(places.slots)))
+            for conn in tuple(self._idle)[:surplus]:  # the coldest first
+                conn._multipool_slot.spend()
+            if surplus:
+                # Nobody knows which of the lent ones comes back first: each is asked.
+                for slot in places.slots:
+                    slot.wary = True
+        self._upkeep.tend(self)
 
     def drain(self) -> None:
         """Replace every connection: idle ones are closed now, lent ones as they come back.
@@ -349,7 +402,7 @@ class Pool:
         For a fail-over, new credentials, or a changed server setting. Nobody is interrupted.
         """
         self._places.spend()
-        upkeep.tend(self)
+        self._upkeep.tend(self)
 
     def wait(self, timeout: float = 30.0) -> None:
         """Block until ``min_size`` connections are open, opening what is missing.
@@ -359,9 +412,12 @@ class Pool:
         """
         deadline = monotonic() + timeout
         self._fill_error = None
-        upkeep.tend(self)
-        while self.stats().size - self.stats().connecting < self._config.min_size:
+        self._upkeep.tend(self)
+        while True:
             self._refuse_if_closed()
+            stats = self.stats()
+            if stats.size - stats.connecting >= self._config.min_size:
+                return
             if self._fill_error is not None:
                 raise self._fill_error
             if monotonic() >= deadline:
@@ -381,7 +437,7 @@ class Pool:
         deadline = monotonic() + timeout
         self._closed = True
         self._places.shut(self._error(PoolClosed, "closed while waiting"))
-        upkeep.tend(self)
+        self._upkeep.tend(self)
         # Polled, since a lost connection's finaliser may take no lock to tell us.
         while self.stats().size and monotonic() < deadline:
             sleep(_POLL)
@@ -392,21 +448,24 @@ class Pool:
         self._places.spend()
         while self._idle:
             conn = self._idle.pop()
-            self._caretaker.close(conn, conn._multipool_slot)
+            self._upkeep.unwatch(conn._multipool_slot)
+            self._caretaker.close(conn, conn._multipool_slot, see_off=False)
 
     def _after_fork(self) -> None:
         """Begin anew in a forked child: what the parent opened is the parent's."""
         conns = list(self._idle)
         conns += [slot.conn_ref() for slot in self._places.slots if slot.leased and slot.conn_ref]
         self._totals = Totals()
-        self._places = Places(self._config.limit, self._ref, self._totals)
-        self._idle, self._waiting = self._places.idle, self._places.waiting
+        self._upkeep = upkeep.of(self._config.upkeep)
+        self._make_places()
         for conn in conns:
             if conn is not None:
                 self._caretaker.abandon(conn, conn._multipool_slot)
+        if self._config.upkeep == "thread" and self._config.min_size:
+            self._upkeep.tend(self)
 
     def __del__(self) -> None:
-        if hasattr(self, "_totals"):  # else the constructor refused its arguments
+        if hasattr(self, "_due"):  # else the constructor refused its arguments
             self._let_go()
 
     def __enter__(self) -> Self:
@@ -421,60 +480,9 @@ class Pool:
         self.close()
 
     def __repr__(self) -> str:
-        state = (
-            "closed" if self._closed else f"{len(self._places.slots)} of {self._config.max_size}"
-        )
+        size = f"{len(self._places.slots)} of {self._config.max_size}"
+        state = "closed" if self._closed else size
         return f"<Pool {self._name!r} {self._driver.name} {self._target} {state}>"
-
-    # -- upkeep ------------------------------------------------------------------------------
-
-    def _tend(self) -> float:
-        """Close what is spent or idle for too long, open what ``min_size`` lacks.
-
-        Returns the monotonic time at which there is something to do again. Called by
-        upkeep's thread, and by `resize`, `drain`, `close`; blocks on no server.
-        """
-        now = monotonic()
-        max_idle, max_lifetime = self._config.max_idle, self._config.max_lifetime
-        # What is opened or returned from now on cannot be due sooner than this.
-        due = now + min(max_idle or NEVER, (max_lifetime or NEVER) * SHORTEST)
-        spare = len(self._places.slots) - self._config.min_size
-        for conn in tuple(self._idle):  # the coldest first
-            slot: Slot | None = conn._multipool_slot
-            if slot is None:
-                continue
-            ends = slot.expires
-            if max_idle is not None and spare > 0:
-                ends = min(ends, slot.since + max_idle)
-            if now < ends:
-                due = min(due, ends)
-            elif self._places.pick(conn):
-                spare -= 1
-                self._discard(conn, slot)
-        self._fill()
-        return due
-
-    def _fill(self) -> None:
-        """Open, in the background, as many connections as ``min_size`` lacks."""
-        places = self._places
-        with places:
-            lacking = 0 if self._closed else self._config.min_size - len(places.slots)
-            slots = [places.reserve() for _ in range(lacking)]
-        for slot in slots:
-            upkeep.background(self._open_idle, slot)
-
-    def _open_idle(self, slot: Slot) -> None:
-        try:
-            conn = self._open(slot, self._config.timeout)
-        except Exception as error:
-            self._fill_error = error
-            lifecycle.log.warning(
-                "pool %r: a connection for min_size could not be opened: %s",
-                self._name,
-                type(error).__name__,
-            )
-        else:
-            self._places.put(conn)
 
     # -- words ---------------------------------------------------------------------------------
 
@@ -482,7 +490,9 @@ class Pool:
         return for_driver(kind, self._driver.OperationalError)(f"pool {self._name!r}: {text}")
 
     def _whole_state(self) -> str:
-        return describe_holders(self._places.slots, self._config.max_size, len(self._waiting))
+        places = self._places
+        state = describe_holders(places.slots, self._config.max_size, len(self._waiting))
+        return state if places.outage is None else f"{places.outage}; {state}"
 
     def _refuse_if_closed(self) -> None:
         if self._closed:
@@ -491,8 +501,8 @@ class Pool:
     def _refuse_own_deadlock(self) -> None:
         """Raise if this thread holds all there is: it would wait for itself."""
         me = here.borrower
-        own = [slot for slot in self._places.slots if slot.leased and slot.borrower is me]
-        if len(own) >= self._places.limit:
+        own = sum(slot.borrower is me for slot in self._places.slots)
+        if own >= self._places.limit:
             raise self._error(
                 PoolTimeout,
                 "this thread holds every connection already and would wait for itself: "
@@ -504,3 +514,6 @@ class Pool:
             ConnectionNotLeased,
             f"this {type(conn).__name__} is not one of this pool's connections",
         )
+
+    def _not_leased(self, conn: Any) -> PoolError:
+        return self._error(ConnectionNotLeased, "this connection was returned already")

@@ -12,17 +12,13 @@ from multipool.errors import ConnectionNotLeased
 if TYPE_CHECKING:
     from multipool.pool import Pool
 
-#: ``Slot.expires`` of a connection that must not be lent again: dead, drained, too many.
-#: One comparison at checkout and return covers these and the lifetime.
-SPENT = float("-inf")
-
 
 class Slot:
     """One place in a pool: a connection, or the right to open one.
 
     The pool holds a leased connection only weakly, so that one its borrower lost is
     noticed when it is collected. Only the thread that has the connection to itself
-    writes here, but for ``expires``, which anybody may set to `SPENT`.
+    writes here, but for `spend` and ``wary``, which anybody may set.
     """
 
     __slots__ = (
@@ -30,36 +26,59 @@ class Slot:
         "borrower",
         "code",
         "conn_ref",
-        "expires",
+        "ends",
+        "fd",
+        "former",
+        "idle_since",
+        "last",
         "lasti",
-        "leased",
         "pool_ref",
+        "seen",
         "serial",
         "settings",
         "since",
+        "spent",
+        "touched",
+        "wary",
     )
 
     def __init__(self, pool_ref: ReferenceType[Pool]) -> None:
         self.pool_ref = pool_ref
-        #: The connection, once there is one.
+        #: The connection, once there is one, and its socket's file descriptor.
         self.conn_ref: ReferenceType[Any] | None = None
-        #: Monotonic time at which the connection was opened.
+        self.fd = -1
+        #: Monotonic times at which the connection was opened and ends its life.
         self.born = 0.0
-        #: Monotonic time after which it is not lent again.
-        self.expires = SPENT
+        self.ends = 0.0
         #: What the driver remembered of its settings after ``configure``.
         self.settings: Any = None
-        self.leased = False
-        #: Counts the leases: whoever noted it can tell whether a lease is still theirs.
-        self.serial = 0
-        #: Monotonic time of the last checkout while leased, of the return while idle.
-        self.since = 0.0
-        #: Who borrowed it, and where in the code.
+
+        #: One flag for all that is out of the ordinary, so that the hot path asks once:
+        #: whoever sets it wants this connection looked at, when next lent or returned.
+        self.wary = False
+        #: Must not be lent again: dead, past its lifetime, drained, one too many.
+        self.spent = False
+        #: What its borrower did to the session, see `Pooled.touch`.
+        self.touched = 0
+
+        #: Who has it; None while it is not leased.
         self.borrower: Borrower | None = None
+        #: Where in the code it was checked out, and when (coarse monotonic time).
         self.code: CodeType | None = None
         self.lasti = 0
+        self.since = 0.0
+        #: Counts the leases: whoever noted it can tell whether a lease is still theirs.
+        self.serial = 0
+        #: The last borrower, and those before: a thread among these that returns the lease
+        #: of another holds a stale reference.
+        self.last: Borrower | None = None
+        self.former: set[Borrower] = set()
 
-    def attach(self, conn: Any, now: float, expires: float) -> None:
+        #: Upkeep's: the lease count it saw last, and since when it has been idle.
+        self.seen = -1
+        self.idle_since = 0.0
+
+    def attach(self, conn: Any, now: float, ends: float, fd: int) -> None:
         """Take *conn*, just opened, into this place."""
         pool_ref = self.pool_ref
 
@@ -70,15 +89,53 @@ class Slot:
                 pool._places.forgotten(slot)
 
         self.conn_ref = ref(conn, collected)
-        self.born = self.since = now
-        self.expires = expires
+        self.fd = fd
+        self.born = self.since = self.idle_since = now
+        self.ends = ends
         conn._multipool_slot = self
 
     def detach(self, conn: Any) -> None:
         """Let go of *conn*: from here on its ``close`` closes it for good."""
         self.conn_ref = None
-        self.expires = SPENT
+        self.spend()
         conn._multipool_slot = None
+
+    @property
+    def leased(self) -> bool:
+        """Whether somebody has it."""
+        return self.borrower is not None
+
+    def spend(self) -> None:
+        """Let the connection not be lent again."""
+        self.spent = True
+        self.wary = True
+
+    def calm(self, *, still_wary: bool) -> None:
+        """Note that the connection was looked at."""
+        # In this order, lest a `spend` by somebody else be overlooked.
+        self.wary = False
+        if still_wary or self.spent:
+            self.wary = True
+
+    def lend(self, borrower: Borrower, code: CodeType, lasti: int, now: float) -> None:
+        """Begin a lease. The hot path writes the same, in line (see `Pool.getconn`)."""
+        self.since = now
+        self.code = code
+        self.lasti = lasti
+        self.serial += 1
+        self.borrower = borrower
+        if self.last is not borrower:
+            self.pass_to(borrower)
+
+    def pass_to(self, borrower: Borrower) -> None:
+        """Note that another thread than before borrows."""
+        if self.last is not None:
+            self.former = {one for one in self.former if not one.ended}
+            self.former.add(self.last)
+            self.former.discard(borrower)
+        self.last = borrower
+        # The return will have a look at who returns.
+        self.wary = True
 
     def give_back(self, conn: Any) -> None:
         """Return *conn* to its pool; called by its own ``close``."""
@@ -87,7 +144,7 @@ class Slot:
             pool.putconn(conn)
         elif self.leased:
             # The pool was dropped while this was out: nobody is left to keep it.
-            self.leased = False
+            self.borrower = None
             self.detach(conn)
             conn.close()
         else:

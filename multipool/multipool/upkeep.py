@@ -1,19 +1,24 @@
 """The work that nobody should wait for: ends of lifetimes, closing, filling up.
 
-One daemon thread for all pools of the process sleeps until the next connection is due
-and then calls `Pool._tend`. It starts with the first pool that has something to look
-after and ends when there is none. What may block is handed to short-lived helpers.
+`Thread` is one daemon thread for all pools of the process. It sleeps on every socket and
+until the next connection is due, and only marks and sorts; what may block is handed to
+short-lived helpers. `Inline` starts no thread: what is due is done at the next call into
+the pool. A pool uses one or the other, by its option ``upkeep``.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
-from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
+
+from multipool.clock import TICK, clock
+from multipool.slot import Slot
+from multipool.sockets import SocketWatch
 
 if TYPE_CHECKING:
     from multipool.pool import Pool
@@ -21,91 +26,191 @@ if TYPE_CHECKING:
 log = logging.getLogger("multipool")
 
 #: Helpers at once, for all pools. More would only crowd a server that is slow already.
-_HELPERS: Final = 8
-#: The longest sleep, in seconds, so that a clock or a bug never stops upkeep for good.
-_LONGEST: Final = 60.0
+_HELPERS: Final = 16
+#: The longest sleep, in seconds, so that nothing overlooked stays so for good.
+_LONGEST: Final = 5.0
 
 
-class _Upkeep:
-    """The thread, its helpers and what they have to do; made anew in a forked child."""
+class Upkeep(ABC):
+    """Who looks after a pool, and does for it what may block."""
 
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.pools: WeakSet[Pool] = WeakSet()
-        self.bell = threading.Event()
-        self.running = False
-        self.tasks: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
-        self.helpers = 0
+    #: Whether the ends of sockets are noticed as they happen.
+    watching: bool
+
+    @abstractmethod
+    def tend(self, pool: Pool) -> None:
+        """Look after *pool* from now on, and look at it at once."""
+
+    @abstractmethod
+    def background(self, function: Callable[..., object], *args: Any) -> None:
+        """Run ``function(*args)`` where nobody waits for it, if there is such a place."""
+
+    @abstractmethod
+    def watch(self, slot: Slot) -> None:
+        """Notice when the connection of *slot* ends."""
+
+    @abstractmethod
+    def unwatch(self, slot: Slot) -> None:
+        """No more. Must come before its close."""
+
+    @abstractmethod
+    def rouse(self) -> None:
+        """Let the clock tick: connections are being lent."""
+
+
+class Inline(Upkeep):
+    """No thread: all is done in the calls into the pool."""
+
+    watching = False
 
     def tend(self, pool: Pool) -> None:
-        with self.lock:
-            self.pools.add(pool)
-            if self.running:
-                self.bell.set()
+        pool._tend()
+
+    def background(self, function: Callable[..., object], *args: Any) -> None:
+        function(*args)
+
+    def watch(self, slot: Slot) -> None:
+        """Nobody watches: the socket is looked at when the connection is checked out."""
+
+    def unwatch(self, slot: Slot) -> None:
+        """Nobody watched."""
+
+    def rouse(self) -> None:
+        clock.read()
+
+
+class Thread(Upkeep):
+    """One daemon thread for every pool of the process, and its helpers."""
+
+    watching = SocketWatch is not None
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pools: WeakSet[Pool] = WeakSet()
+        self._running = False
+        self._rung = False
+        self._sockets = SocketWatch() if SocketWatch else _Blind()
+        self._tasks: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
+        self._helpers = 0
+
+    def tend(self, pool: Pool) -> None:
+        with self._lock:
+            self._pools.add(pool)
+            self._rung = True
+            start = not self._running
+            self._running = True
+        if start:
+            self._running = _spawn("multipool-upkeep", self._run)
+        else:
+            self._sockets.ring()
+
+    def background(self, function: Callable[..., object], *args: Any) -> None:
+        with self._lock:
+            self._tasks.append((function, args))
+            if self._helpers >= _HELPERS:
                 return
-            self.running = True
-        if not _spawn("multipool-upkeep", self.run):
-            self.running = False
+            self._helpers += 1
+        if not _spawn("multipool-helper", self._help):
+            self._help()
 
-    def run(self) -> None:
-        while True:
-            self.bell.clear()
-            due = self.round()
-            with self.lock:
-                if not self.pools:
-                    self.running = False
-                    return
-            self.bell.wait(min(max(due - monotonic(), 0.001), _LONGEST))
+    def watch(self, slot: Slot) -> None:
+        self._sockets.add(slot)
 
-    def round(self) -> float:
-        """Tend every pool; return when the first of them is due again."""
-        due = float("inf")
-        with self.lock:
-            pools = list(self.pools)
+    def unwatch(self, slot: Slot) -> None:
+        self._sockets.remove(slot)
+
+    def rouse(self) -> None:
+        if clock.asleep and self._running:
+            clock.asleep = False
+            self._sockets.ring()
+        clock.read()
+
+    def forget(self) -> None:
+        """Let go of the parent's descriptors, in a forked child."""
+        self._sockets.close()
+
+    # -- the thread ------------------------------------------------------------------
+
+    def _run(self) -> None:
+        due: float | None = clock.read()
+        activity = -1
+        while due is not None:
+            until = TICK if not clock.asleep else _LONGEST
+            ended = self._sockets.sleep(min(until, max(due - clock.read(), 0.0)))
+            now = clock.read()
+            for slot in ended:
+                slot.spend()
+            if ended or self._rung or now >= due:
+                due = self._round()
+            if not clock.asleep:
+                activity = self._doze_if_quiet(activity)
+
+    def _round(self) -> float | None:
+        """Tend every pool; return when the first of them is due again, None if there is none."""
+        with self._lock:
+            self._rung = False
+            pools = list(self._pools)
+            if not pools:
+                self._running = False
+                clock.asleep = True
+                return None
+        due = clock.now + _LONGEST
         for pool in pools:
             try:
                 due = min(due, pool._tend())
             except Exception:
                 log.exception("pool %r: upkeep failed; it goes on", pool.name)
             if pool.closed:
-                with self.lock:
-                    self.pools.discard(pool)
+                with self._lock:
+                    self._pools.discard(pool)
+                    self._rung = True
         return due
 
-    def help(self) -> None:
+    def _doze_if_quiet(self, before: int) -> int:
+        """Stop the clock when nothing was lent since the last tick."""
+        with self._lock:
+            pools = list(self._pools)
+        activity = sum(pool._places.leases() for pool in pools)
+        if activity == before:
+            # Asleep first, marked second: whoever comes in between wakes us or is marked.
+            clock.asleep = True
+            for pool in pools:
+                pool._places.make_wary()
+        return activity
+
+    def _help(self) -> None:
         while True:
-            with self.lock:
-                if not self.tasks:
-                    self.helpers -= 1
+            with self._lock:
+                if not self._tasks:
+                    self._helpers -= 1
                     return
-                function, args = self.tasks.popleft()
+                function, args = self._tasks.popleft()
             function(*args)
             del function, args  # they may hold the last reference to a pool
 
 
-_upkeep = _Upkeep()
+class _Blind:
+    """Where there is no epoll: a bell alone."""
 
+    def __init__(self) -> None:
+        self._bell = threading.Event()
 
-def tend(pool: Pool) -> None:
-    """Look after *pool* from now on, and look at it at once."""
-    _upkeep.tend(pool)
+    def add(self, slot: Slot) -> None:
+        """Nothing to watch it with."""
 
+    def remove(self, slot: Slot) -> None:
+        """It was not watched."""
 
-def background(function: Callable[..., object], *args: Any) -> None:
-    """Run ``function(*args)`` in a helper, or here when no thread can be had any more."""
-    with _upkeep.lock:
-        _upkeep.tasks.append((function, args))
-        if _upkeep.helpers >= _HELPERS:
-            return
-        _upkeep.helpers += 1
-    if not _spawn("multipool-helper", _upkeep.help):
-        _upkeep.help()
+    def ring(self) -> None:
+        self._bell.set()
 
+    def sleep(self, timeout: float) -> list[Slot]:
+        self._bell.wait(timeout)
+        self._bell.clear()
+        return []
 
-def after_fork_in_child() -> None:
-    """Forget the parent's threads, none of which lives here."""
-    global _upkeep
-    _upkeep = _Upkeep()
+    def close(self) -> None:
+        """It has no descriptors."""
 
 
 def _spawn(name: str, target: Callable[[], object]) -> bool:
@@ -114,3 +219,20 @@ def _spawn(name: str, target: Callable[[], object]) -> bool:
     except RuntimeError:  # the interpreter is shutting down
         return False
     return True
+
+
+inline: Final = Inline()
+thread = Thread()
+
+
+def of(option: str) -> Upkeep:
+    """Return who looks after a pool with ``upkeep=option``."""
+    return thread if option == "thread" else inline
+
+
+def after_fork_in_child() -> None:
+    """Forget the parent's thread, which does not live here, and its descriptors."""
+    global thread
+    clock.asleep = True
+    thread.forget()
+    thread = Thread()

@@ -23,7 +23,7 @@ SECRET = "hunter2"
         ({"max_waiting": "3"}, "option max_waiting='3': must be an integer"),
         ({"max_lifetime": 0}, "option max_lifetime=0: must be a number greater than 0 or None"),
         ({"max_idle": "x"}, "option max_idle='x': must be a number greater than 0 or None"),
-        ({"configure": 3}, "option configure=3: must be a callable that takes the connection"),
+        ({"configure": 3}, "option configure=3: must be a callable that takes one argument"),
         (
             {"max_sise": 3},
             r"unknown option 'max_sise' \(did you mean 'max_size'\?\); allowed: name",

@@ -1,0 +1,73 @@
+"""Sleeping on every socket at once, to learn of a connection's end when it happens.
+
+The sockets are registered for the end of the stream alone, edge-triggered: neither the
+answers to queries nor a NOTIFY wake anybody. Linux only; elsewhere `SocketWatch` is None
+and connections are looked at when they are checked out.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+from contextlib import suppress
+from typing import Any
+
+from multipool.slot import Slot
+
+
+class _SocketWatch:
+    """An epoll instance with a bell to wake its sleeper."""
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
+        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._epoll.register(self._bell, select.EPOLLIN)
+        # The system uses a number again as soon as its file is closed, so an event counts
+        # for the slot that registered the number last.
+        self._slots: dict[int, Slot] = {}
+
+    def add(self, slot: Slot) -> None:
+        """Watch the socket of *slot*."""
+        if slot.fd < 0:
+            return
+        self._slots[slot.fd] = slot
+        events = select.EPOLLRDHUP | select.EPOLLET  # the system adds HUP and ERR
+        try:
+            self._epoll.register(slot.fd, events)
+        except FileExistsError:
+            self._epoll.modify(slot.fd, events)
+        except OSError:  # closed already, or no socket at all
+            self._slots.pop(slot.fd, None)
+
+    def remove(self, slot: Slot) -> None:
+        """Watch it no more. Must come before its close."""
+        if self._slots.get(slot.fd) is slot:
+            del self._slots[slot.fd]
+            with suppress(OSError, ValueError):
+                self._epoll.unregister(slot.fd)
+
+    def ring(self) -> None:
+        """Wake the sleeper."""
+        with suppress(OSError):  # rung to the brim, or closed
+            os.eventfd_write(self._bell, 1)
+
+    def sleep(self, timeout: float) -> list[Slot]:
+        """Sleep until the bell, an end, or *timeout* seconds; return whose stream has ended."""
+        ended = []
+        for fd, _ in self._epoll.poll(timeout):
+            if fd == self._bell:
+                with suppress(OSError):
+                    os.eventfd_read(self._bell)
+            elif (slot := self._slots.get(fd)) is not None:
+                ended.append(slot)
+        return ended
+
+    def close(self) -> None:
+        """Close both descriptors: in a forked child they are the parent's."""
+        with suppress(OSError):
+            self._epoll.close()
+            os.close(self._bell)
+
+
+_able = hasattr(select, "epoll") and hasattr(select, "EPOLLRDHUP") and hasattr(os, "eventfd")
+SocketWatch: Any = _SocketWatch if _able else None

@@ -1,0 +1,127 @@
+"""A server that goes away and comes back, one that is full, one that refuses."""
+
+import time
+
+import pytest
+from support import Thread, until
+
+from multipool import PoolTimeout
+from multipool.testing.fake import Raise, errors
+
+
+def _connected(pool):
+    pool.putconn(pool.getconn())
+
+
+def _stop(fake, pool):
+    fake.stop()
+    until(lambda: pool.stats().size == 0)
+
+
+def test_a_pool_that_never_had_a_connection_fails_at_once(fake, make_pool):
+    fake.stop()
+    with pytest.raises(errors.OperationalError, match="connection refused"):
+        make_pool().getconn()
+    assert fake.calls["connect"] == 1
+
+
+def test_a_refusal_is_raised_at_once_and_not_tried_again(fake, make_pool):
+    pool = make_pool()
+    _connected(pool)
+    pool.drain()
+    fake.always("connect", Raise(errors.OperationalError("password authentication", "28P01")))
+    with pytest.raises(errors.OperationalError, match="password"):
+        pool.getconn()
+    assert fake.calls["connect"] == 2
+    assert pool.stats().size == 0
+
+
+def test_an_outage_is_waited_out_by_one_that_asks_and_many_that_wait(fake, make_pool):
+    pool = make_pool(max_size=8)
+    _connected(pool)
+    _stop(fake, pool)
+    before = fake.calls["connect"]
+
+    def work():
+        with pool.connection() as conn:
+            return conn.backend_pid
+
+    threads = [Thread(work) for _ in range(30)]
+    time.sleep(1)
+    # Those that were about to connect when it began, and one every quarter of a second since.
+    assert fake.calls["connect"] - before <= 8 + 10
+    fake.start()
+    for thread in threads:
+        assert thread.outcome(5)
+    assert fake.peak <= 8
+
+
+def test_the_timeout_holds_in_an_outage_and_its_error_says_why(fake, make_pool):
+    pool = make_pool(max_size=1)
+    _connected(pool)
+    _stop(fake, pool)
+    asking = Thread(lambda: pool.getconn(timeout=0.3))
+    until(lambda: pool._places.outage)
+    with pytest.raises(PoolTimeout, match=r"has not accepted a connection for .*refused"):
+        pool.getconn(timeout=0.1)
+    with pytest.raises(errors.OperationalError):
+        asking.outcome()
+
+
+def test_a_full_server_is_no_failure_while_one_of_our_own_comes_back(fake, make_pool):
+    fake.max_connections = 1
+    pool = make_pool(max_size=5)
+    conn = pool.getconn()
+    waiting = Thread(pool.getconn)
+    until(lambda: pool._places.outage)
+    pool.putconn(conn)
+    assert waiting.outcome() is conn
+
+
+def test_reconnect_failed_is_called_once_in_an_outage_that_lasts(fake, make_pool):
+    called = []
+    pool = make_pool(reconnect_timeout=0.1, reconnect_failed=called.append)
+    _connected(pool)
+    _stop(fake, pool)
+    with pytest.raises(errors.OperationalError):
+        pool.getconn(timeout=0.7)
+    until(lambda: called)
+    assert called == [pool]
+
+
+def test_a_killed_idle_connection_is_replaced_without_an_error(fake, make_pool):
+    pool = make_pool()
+    conns = [pool.getconn() for _ in range(10)]
+    for conn in conns:
+        pool.putconn(conn)
+    for pid in fake.pids:
+        fake.kill(pid)
+    until(lambda: pool.stats().idle == 0)
+    for conn in [pool.getconn() for _ in range(10)]:
+        conn.cursor().execute("select 1")
+        pool.putconn(conn)
+
+
+def test_a_killed_idle_connection_is_noticed_at_checkout_by_inline_upkeep(fake, make_pool):
+    pool = make_pool(upkeep="inline", check_after=0)
+    conns = [pool.getconn() for _ in range(10)]
+    for conn in conns:
+        pool.putconn(conn)
+    for pid in fake.pids:
+        fake.kill(pid)
+    for conn in [pool.getconn() for _ in range(10)]:
+        conn.cursor().execute("select 1")
+        pool.putconn(conn)
+
+
+def test_a_notification_is_no_death_and_is_not_lost(fake, make_pool):
+    for upkeep in ("thread", "inline"):
+        pool = make_pool(upkeep=upkeep, check_after=0, reset="never")
+        with pool.connection() as conn:
+            conn.cursor().execute("listen news")
+        time.sleep(0.35)  # until the clock sleeps, so that the socket is looked at
+        fake.notify("news", upkeep)
+        again = pool.getconn()
+        assert again is conn
+        assert again.notifies == [("news", upkeep)]
+        pool.putconn(again)
