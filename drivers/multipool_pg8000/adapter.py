@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Any, ClassVar, Final
 
 from multipool import conninfo
-from multipool.driver import UNKNOWN, Driver
+from multipool.driver import Driver
+from multipool.errors import PoolError
+from multipool.failures import judge
+from multipool.session import READ_CONFIGURED, reset_sql
 from multipool_pg8000 import connecting, errors, messages
 from multipool_pg8000 import params as libpq
 from multipool_pg8000.connection import Connection
+from multipool_pg8000.cursor import Cursor
 from multipool_pg8000.literals import identifier, quote
 from multipool_pg8000.wire import Wire
 
@@ -36,9 +41,8 @@ class Pg8000Driver(Driver):
     def abandon(self, conn: Connection) -> None:
         conn.hang_up()
 
-    def status(self, conn: Connection) -> int:
-        # A prepared transaction that nobody ended is no state to lend on: idle it is not.
-        return UNKNOWN if conn.in_prepared_transaction else conn.state
+    # In C: a method of our own around it would cost more than it.
+    status = staticmethod(attrgetter("state"))  # type: ignore[assignment]
 
     def fileno(self, conn: Connection) -> int:
         sock = conn.socket
@@ -64,11 +68,23 @@ class Pg8000Driver(Driver):
         quoted = ".".join(map(identifier, name.split(".")))
         self.execute(conn, f"SET SESSION {quoted} TO {quote(value)}")
 
-    def remember(self, conn: Connection) -> Any:
-        return conn.client_settings()
+    def remember(self, conn: Connection, configured: bool = False) -> Any:
+        on_server: list[tuple[str, str]] = []
+        if configured:
+            autocommit, conn.autocommit = conn.autocommit, True
+            with Cursor(conn) as cursor:
+                cursor.execute(READ_CONFIGURED)
+                on_server = cursor.fetchall()
+            conn.autocommit = autocommit
+        return conn.client_settings(), on_server
 
     def restore(self, conn: Connection, settings: Any) -> None:
-        conn.restore_client_settings(settings)
+        if conn.in_prepared_transaction:
+            raise PoolError(f"a transaction was left prepared, xid {str(conn.tpc_xid)!r}")
+        conn.restore_client_settings(settings[0])
+
+    def reset(self, conn: Connection, settings: Any) -> None:
+        self.execute(conn, reset_sql(settings[1]))
 
     def parameter_status(self, conn: Connection, name: str) -> str | None:
         return conn.get_parameter_status(name)
@@ -78,6 +94,9 @@ class Pg8000Driver(Driver):
 
     def sqlstate(self, error: BaseException) -> str | None:
         return error.sqlstate if isinstance(error, errors.Error) else None
+
+    def failure(self, error: BaseException) -> str:
+        return judge(self.sqlstate(error), str(error))
 
 
 def connect(dsn: str | None = None, **kwargs: Any) -> Connection:

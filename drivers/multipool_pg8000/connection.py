@@ -6,7 +6,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from multipool.driver import IDLE, Pooled
+from multipool.driver import CLIENT, IDLE, SESSION, Pooled
+from multipool.session import touches
 from multipool_pg8000 import cancelling, errors, messages, session
 from multipool_pg8000.adapters import Adapters
 from multipool_pg8000.binding import Prepared
@@ -54,10 +55,8 @@ class Connection(Pooled, TwoPhase, Wire):
     ) -> None:
         #: Where the server is, for `info` and for cancelling.
         self.address = address
-        #: ``"server"`` or ``"client"``: see `multipool_pg8000.binding`.
-        self.binding = binding
-        #: The class that `cursor` makes unless told.
-        self.cursor_factory = cursor_factory
+        self._binding = binding
+        self._cursor_factory = cursor_factory
         #: This connection's own dumpers and loaders, over the process's.
         self.adapters = Adapters(process_adapters)
         self._autocommit = autocommit
@@ -78,6 +77,8 @@ class Connection(Pooled, TwoPhase, Wire):
         sink: Callable[[bytes], object] | None = None,
     ) -> Result:
         """Send a statement, beginning a transaction with it if autocommit is off."""
+        if touches(prepared.text):
+            self.touch(SESSION)
         return self.exchange(
             prepared.message,
             begin=b"" if self._autocommit else self._begin,
@@ -100,6 +101,8 @@ class Connection(Pooled, TwoPhase, Wire):
         """
         if self.closed:
             raise errors.InterfaceError("connection already closed")
+        # Whoever has a cursor may register types on the connection, which nobody sees.
+        self.touch(CLIENT)
         factory: Any = cursor_factory or self.cursor_factory
         if name is None:
             if scrollable is not None or withhold:
@@ -145,6 +148,26 @@ class Connection(Pooled, TwoPhase, Wire):
         elif not self.closed:
             self.rollback()
 
+    @property
+    def binding(self) -> str:
+        """``"server"`` or ``"client"``: see `multipool_pg8000.binding`."""
+        return self._binding
+
+    @binding.setter
+    def binding(self, value: str) -> None:
+        self._binding = value
+        self.touch(CLIENT)
+
+    @property
+    def cursor_factory(self) -> type[Cursor]:
+        """The class that `cursor` makes unless told."""
+        return self._cursor_factory
+
+    @cursor_factory.setter
+    def cursor_factory(self, value: type[Cursor]) -> None:
+        self._cursor_factory = value
+        self.touch(CLIENT)
+
     # -- how transactions are begun ----------------------------------------------------------
 
     @property
@@ -156,6 +179,7 @@ class Connection(Pooled, TwoPhase, Wire):
     def autocommit(self, value: bool) -> None:
         self._check_between_transactions("autocommit")
         self._autocommit = bool(value)
+        self.touch(CLIENT)
 
     @property
     def isolation_level(self) -> session.IsolationLevel | None:
@@ -206,6 +230,7 @@ class Connection(Pooled, TwoPhase, Wire):
         if autocommit is not None:
             self._autocommit = bool(autocommit)
         self._begin = session.begin(self._isolation, self._readonly, self._deferrable)
+        self.touch(CLIENT)
 
     def _check_between_transactions(self, what: str) -> None:
         self._check_open()
@@ -219,8 +244,8 @@ class Connection(Pooled, TwoPhase, Wire):
             self._isolation,
             self._readonly,
             self._deferrable,
-            self.binding,
-            self.cursor_factory,
+            self._binding,
+            self._cursor_factory,
             self.adapters.snapshot(),
         )
 
@@ -231,8 +256,8 @@ class Connection(Pooled, TwoPhase, Wire):
             self._isolation,
             self._readonly,
             self._deferrable,
-            self.binding,
-            self.cursor_factory,
+            self._binding,
+            self._cursor_factory,
             registered,
         ) = settings
         self.adapters.restore(registered)
@@ -291,6 +316,7 @@ class Connection(Pooled, TwoPhase, Wire):
         if codec_of(encoding) is None:
             raise errors.ProgrammingError(f"Python has no codec for the encoding {encoding!r}")
         plain = encoding.replace("-", "").replace(" ", "")
+        self.touch(SESSION)
         self.exchange(messages.query(f"SET client_encoding TO '{plain}'".encode()))
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from multipool.driver import IDLE
+from multipool.driver import CLIENT, IDLE
 from multipool_pg8000 import errors, messages
 from multipool_pg8000.literals import quote
 
@@ -54,6 +54,7 @@ class TwoPhase:
         _autocommit: bool
         _begin: bytes
 
+        def touch(self, what: int) -> None: ...
         def exchange(self, message: bytes, **kwargs: Any) -> Result: ...
         def cursor(self) -> Any: ...
 
@@ -65,6 +66,11 @@ class TwoPhase:
     def in_prepared_transaction(self) -> bool:
         """Whether a transaction was prepared here that `tpc_commit` or `tpc_rollback` awaits."""
         return self._tpc_prepared
+
+    @property
+    def tpc_xid(self) -> Xid | None:
+        """The id of the two-phase transaction that was begun here and not finished."""
+        return self._tpc
 
     def xid(self, format_id: int, gtrid: str, bqual: str) -> Xid:
         """Return a transaction id for `tpc_begin`. Raises ValueError for what cannot be one."""
@@ -80,6 +86,7 @@ class TwoPhase:
         self._check_outside("tpc_begin()")
         if self._autocommit:
             raise errors.ProgrammingError("tpc_begin() cannot be called in autocommit mode")
+        self.touch(CLIENT)  # once prepared, it is not seen in the transaction status
         self.exchange(self._begin)
         self._tpc = xid if isinstance(xid, Xid) else Xid.from_text(xid)
 

@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg.rows import tuple_row
 from psycopg.sql import SQL, Identifier, Literal
 
 from multipool.driver import Driver
+from multipool.failures import judge
+from multipool.session import READ_CONFIGURED, reset_sql
 from multipool_psycopg import params as parameters
 from multipool_psycopg.connection import Connection
 from multipool_psycopg.session import Settings
@@ -86,9 +89,7 @@ class PsycopgDriver(Driver):
             with psycopg.Cursor(conn) as cursor:
                 cursor.execute(sql.encode(), prepare=False)
             if cursor.statusmessage in ("DISCARD ALL", "DEALLOCATE ALL"):
-                # psycopg does not watch for these and would go on using what is gone.
-                conn._prepared.clear()
-                conn._prepared._to_flush.clear()
+                _forget_prepared(conn)
         finally:
             if not conn.closed:
                 conn.autocommit = autocommit
@@ -97,11 +98,22 @@ class PsycopgDriver(Driver):
         statement = SQL("set {} to {}").format(Identifier(*name.split(".")), Literal(value))
         self.execute(conn, statement.as_string(conn))
 
-    def remember(self, conn: Connection) -> Settings:
-        return Settings(conn)
+    def remember(self, conn: Connection, configured: bool = False) -> Settings:
+        settings = Settings(conn)
+        if configured:
+            autocommit = conn.autocommit
+            conn.autocommit = True
+            with psycopg.Cursor(conn, row_factory=tuple_row) as cursor:
+                settings.on_server = cursor.execute(READ_CONFIGURED, prepare=False).fetchall()
+            conn.autocommit = autocommit
+        return settings
 
     def restore(self, conn: Connection, settings: Settings) -> None:
         settings.restore(conn)
+
+    def reset(self, conn: Connection, settings: Settings) -> None:
+        self.execute(conn, reset_sql(settings.on_server))
+        _forget_prepared(conn)
 
     def parameter_status(self, conn: Connection, name: str) -> str | None:
         value = conn.pgconn.parameter_status(name.encode())
@@ -112,3 +124,12 @@ class PsycopgDriver(Driver):
 
     def sqlstate(self, error: BaseException) -> str | None:
         return error.sqlstate if isinstance(error, psycopg.Error) else None
+
+    def failure(self, error: BaseException) -> str:
+        return judge(self.sqlstate(error), str(error))
+
+
+def _forget_prepared(conn: Connection) -> None:
+    """Let psycopg prepare anew: it does not see what deallocates, and would use what is gone."""
+    conn._prepared.clear()
+    conn._prepared._to_flush.clear()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from psycopg import ProgrammingError, postgres
+from psycopg import postgres
 from psycopg.adapt import AdaptersMap
 
+from multipool.errors import PoolError
 from multipool_psycopg.connection import Connection
 
 # Attributes whose setters want an idle connection and take a lock: set only where changed.
@@ -21,10 +22,12 @@ _PLAIN: Final = (
 
 
 class Settings:
-    """The client-side settings of a connection at one moment."""
+    """The settings of a connection at one moment."""
 
     def __init__(self, conn: Connection) -> None:
         self._values = {name: getattr(conn, name) for name in _CHARACTERISTICS + _PLAIN}
+        #: What the server is to be told again after a reset: names and values.
+        self.on_server: list[tuple[str, str]] = []
         self._notice_handlers = list(conn._notice_handlers)
         self._notify_handlers = list(conn._notify_handlers)
         # None until somebody asks for them: then psycopg makes a copy of the global ones.
@@ -34,13 +37,13 @@ class Settings:
     def restore(self, conn: Connection) -> None:
         """Put them back.
 
-        Raises `ProgrammingError` for a connection left in pipeline mode or with a
+        Raises `PoolError` for a connection left in pipeline mode or with a
         transaction prepared (two-phase).
         """
         if conn._tpc is not None:
-            raise ProgrammingError("a two-phase transaction was left prepared")
+            raise PoolError(f"a transaction was left prepared, xid {str(conn._tpc[0])!r}")
         if conn._pipeline is not None:
-            raise ProgrammingError("the connection was left in pipeline mode")
+            raise PoolError("the connection was left in pipeline mode")
         for name, value in self._values.items():
             if getattr(conn, name) != value:
                 setattr(conn, name, value)

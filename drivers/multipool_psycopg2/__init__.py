@@ -1,7 +1,7 @@
 """psycopg2's adapter for multipool: `driver` is what its entry point names.
 
 - `adapter`: the contract, fulfilled with psycopg2's own calls.
-- `connection`: the connection class a pool lends.
+- `connection`, `cursor`: the classes that a pool lends.
 - `params`: which parameters are accepted, and what is added to them.
 - `session`: the settings a connection keeps on the client's side.
 """

@@ -14,6 +14,8 @@ from psycopg2.extensions import cursor as plain_cursor
 from psycopg2.sql import SQL, Identifier, Literal
 
 from multipool.driver import IDLE, Driver
+from multipool.failures import judge
+from multipool.session import READ_CONFIGURED, reset_sql
 from multipool_psycopg2 import params as parameters
 from multipool_psycopg2.connection import Connection
 from multipool_psycopg2.session import Settings, autocommitting
@@ -93,11 +95,23 @@ class Psycopg2Driver(Driver):
         statement = SQL("set {} to {}").format(Identifier(*name.split(".")), Literal(value))
         self.execute(conn, statement.as_string(conn))
 
-    def remember(self, conn: Connection) -> Settings:
-        return Settings(conn)
+    def remember(self, conn: Connection, configured: bool = False) -> Settings:
+        settings = Settings(conn)
+        # psycopg2 itself sets this one after connecting, where the server has it otherwise.
+        date_style = conn.get_parameter_status("DateStyle")
+        if date_style is not None:  # a pooler may keep it to itself
+            settings.on_server.append(("DateStyle", date_style))
+        if configured:
+            with autocommitting(conn), plain_cursor(conn) as cursor:
+                cursor.execute(READ_CONFIGURED)
+                settings.on_server += cursor.fetchall()
+        return settings
 
     def restore(self, conn: Connection, settings: Settings) -> None:
         settings.restore(conn)
+
+    def reset(self, conn: Connection, settings: Settings) -> None:
+        self.execute(conn, reset_sql(settings.on_server))
 
     def parameter_status(self, conn: Connection, name: str) -> str | None:
         return conn.get_parameter_status(name)
@@ -107,3 +121,6 @@ class Psycopg2Driver(Driver):
 
     def sqlstate(self, error: BaseException) -> str | None:
         return error.pgcode if isinstance(error, psycopg2.Error) else None
+
+    def failure(self, error: BaseException) -> str:
+        return judge(self.sqlstate(error), str(error))

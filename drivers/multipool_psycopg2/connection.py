@@ -2,14 +2,80 @@
 
 from __future__ import annotations
 
-import psycopg2.extensions
+from typing import Any
 
-from multipool.driver import Pooled
+from psycopg2.extensions import connection as plain_connection
+from psycopg2.extensions import cursor as plain_cursor
+
+from multipool.driver import CLIENT, SESSION, Pooled
+from multipool_psycopg2.cursor import watching
 
 
-class Connection(Pooled, psycopg2.extensions.connection):
+def _watched(name: str) -> Any:
+    """Return psycopg2's own attribute *name*, whose setting the pool is told of."""
+    own = getattr(plain_connection, name)
+
+    def change(conn: Connection, value: Any) -> None:
+        own.__set__(conn, value)
+        conn.touch(CLIENT)
+
+    return property(own.__get__, change, doc=own.__doc__)
+
+
+class Connection(Pooled, plain_connection):
     """psycopg2's own connection, whose ``close`` gives it back to its pool.
 
     A subclass made through psycopg2's factory, so that its C functions (``register_type``,
-    ``execute_values``, COPY) and ``cursor_factory`` go on working.
+    ``execute_values``, COPY) and ``cursor_factory`` go on working. Each cursor is of a
+    subclass of the class asked for, and tells the pool of statements that touch the session.
     """
+
+    #: The id of the two-phase transaction that was begun last.
+    tpc_xid: Any = None
+
+    autocommit = _watched("autocommit")
+    isolation_level = _watched("isolation_level")
+    readonly = _watched("readonly")
+    deferrable = _watched("deferrable")
+    cursor_factory = _watched("cursor_factory")
+    notices = _watched("notices")
+
+    def cursor(
+        self,
+        name: str | bytes | None = None,
+        cursor_factory: Any = None,
+        withhold: bool = False,
+        scrollable: bool | None = None,
+    ) -> Any:
+        """Return a cursor, as psycopg2 does."""
+        # Whoever has a cursor may register types on the connection, which nobody sees.
+        self.touch(CLIENT | SESSION if withhold else CLIENT)
+        factory = cursor_factory or self.cursor_factory or plain_cursor
+        if isinstance(factory, type):
+            factory = watching(factory)
+        else:
+            self.touch(SESSION)  # a function may make anything
+        return super().cursor(
+            name, cursor_factory=factory, withhold=withhold, scrollable=scrollable
+        )
+
+    def set_session(self, *args: Any, **options: Any) -> None:
+        """Set isolation, read-only, deferrable and autocommit, as psycopg2 does."""
+        self.touch(CLIENT)
+        super().set_session(*args, **options)
+
+    def set_isolation_level(self, level: int | None) -> None:
+        """Set the isolation level, as psycopg2 does."""
+        self.touch(CLIENT)
+        super().set_isolation_level(level)
+
+    def set_client_encoding(self, encoding: str) -> None:
+        """Set the encoding, here and on the server."""
+        self.touch(CLIENT | SESSION)
+        super().set_client_encoding(encoding)
+
+    def tpc_begin(self, xid: Any) -> None:
+        """Begin a two-phase transaction, which may outlive the lease."""
+        self.touch(CLIENT)
+        self.tpc_xid = xid
+        super().tpc_begin(xid)

@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from psycopg2 import ProgrammingError
 from psycopg2.extensions import STATUS_PREPARED
 
+from multipool.errors import PoolError
 from multipool_psycopg2.connection import Connection
 
 Characteristics = tuple[bool, int | None, bool | None, bool | None]
 
 
 class Settings:
-    """The client-side settings of a connection at one moment."""
+    """The settings of a connection at one moment."""
 
     def __init__(self, conn: Connection) -> None:
         self._characteristics = _characteristics(conn)
@@ -23,15 +23,17 @@ class Settings:
         # Typecasters registered on this connection alone (``register_type(type, conn)``).
         self._casters = dict(conn.string_types), dict(conn.binary_types)
         self._notices = conn.notices
+        #: What the server is to be told again after a reset: names and values.
+        self.on_server: list[tuple[str, str]] = []
 
     def restore(self, conn: Connection) -> None:
         """Put them back. Costs a round trip only where psycopg2 itself changed the server's
         defaults: isolation and the like, set under autocommit.
 
-        Raises `ProgrammingError` for a transaction that was left prepared (two-phase).
+        Raises `PoolError` for a transaction that was left prepared (two-phase).
         """
         if conn.status == STATUS_PREPARED:
-            raise ProgrammingError("a two-phase transaction was left prepared")
+            raise PoolError(f"a transaction was left prepared, xid {str(conn.tpc_xid)!r}")
         if _characteristics(conn) != self._characteristics:
             autocommit, isolation_level, readonly, deferrable = self._characteristics
             conn.set_session(

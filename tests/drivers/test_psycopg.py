@@ -10,6 +10,7 @@ import pytest
 from psycopg.rows import dict_row
 from psycopg.types.string import TextLoader
 
+from multipool import PoolError
 from multipool.driver import IDLE
 from multipool.testing.compliance import DriverCompliance
 from multipool_psycopg import driver
@@ -104,7 +105,7 @@ def test_a_handler_hears_the_notification_that_drain_reads(conn, params):
 
 def test_a_connection_left_in_pipeline_mode_is_refused_at_the_return(conn):
     settings = driver.remember(conn)
-    with conn.pipeline(), pytest.raises(psycopg.ProgrammingError, match="pipeline"):
+    with conn.pipeline(), pytest.raises(PoolError, match="pipeline"):
         driver.restore(conn, settings)
 
 
@@ -116,7 +117,7 @@ def test_a_transaction_left_prepared_is_refused_at_the_return(server):
     conn.execute("select 1")
     conn.tpc_prepare()
     assert driver.status(conn) == IDLE
-    with pytest.raises(psycopg.ProgrammingError, match="prepared"):
+    with pytest.raises(PoolError, match="prepared"):
         driver.restore(conn, settings)
     conn.tpc_rollback()
     driver.close(conn)

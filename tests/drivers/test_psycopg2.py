@@ -11,6 +11,7 @@ import pytest
 from psycopg2.extensions import ISOLATION_LEVEL_SERIALIZABLE
 from psycopg2.extras import RealDictCursor, execute_values
 
+from multipool import PoolError
 from multipool.driver import IDLE
 from multipool.testing.compliance import DriverCompliance
 from multipool_psycopg2 import driver
@@ -109,7 +110,7 @@ def test_a_transaction_left_prepared_is_refused_at_the_return(server):
     ask(conn, "select 1")
     conn.tpc_prepare()
     assert driver.status(conn) == IDLE
-    with pytest.raises(psycopg2.ProgrammingError, match="prepared"):
+    with pytest.raises(PoolError, match="prepared"):
         driver.restore(conn, settings)
     conn.tpc_rollback()
     driver.close(conn)
