@@ -24,8 +24,15 @@ def test_its_table_lists_every_option_in_order_with_its_default():
     del rows["name"]  # numbered
     for option in fields(PoolConfig):
         if option.name in rows:
-            expected = "" if option.default is None else f"{option.default:g}"
-            assert rows[option.name] == expected
+            assert rows[option.name] == _shown(option.default)
+
+
+def _shown(default: object) -> str:
+    if default is None:
+        return ""
+    if isinstance(default, (str, bool)):
+        return f"`{default}`" if isinstance(default, bool) else f'`"{default}"`'
+    return f"{default:g}"
 
 
 @pytest.mark.parametrize("heading", ["Run it", "Test it"])
