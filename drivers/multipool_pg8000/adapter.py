@@ -7,6 +7,7 @@ from operator import attrgetter
 from typing import Any, ClassVar, Final
 
 from multipool import conninfo
+from multipool.connecting import with_keepalive
 from multipool.driver import Driver
 from multipool.errors import PoolError
 from multipool.failures import judge
@@ -32,7 +33,7 @@ class Pg8000Driver(Driver):
         libpq.check(params)
 
     def connect(self, params: Mapping[str, Any], timeout: float | None) -> Connection:
-        return connecting.connect(libpq.settings(params), timeout)
+        return connecting.connect(libpq.settings(with_keepalive(params)), timeout)
 
     def close(self, conn: Connection) -> None:
         # Not conn.close(), which gives a leased connection back to its pool.

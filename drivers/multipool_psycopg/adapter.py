@@ -39,7 +39,7 @@ class PsycopgDriver(Driver):
         psycopg waits for whole seconds, for two at least, and so long for each host and
         each address of a host.
         """
-        return Connection.connect(**parameters.with_timeout(params, timeout))
+        return Connection.connect(**parameters.complete(params, timeout))
 
     def close(self, conn: Connection) -> None:
         with suppress(Exception):

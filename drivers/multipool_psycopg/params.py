@@ -2,42 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any, Final
 
-from multipool import PoolConfigError, conninfo
+from multipool import conninfo
+from multipool.connecting import check_timeout, with_keepalive, with_timeout
 
 OWN: Final = frozenset(
     ["autocommit", "context", "cursor_factory", "prepare_threshold", "row_factory"]
 )
 
-# psycopg follows libpq: whole seconds, and 1 means 2 to it.
-_SHORTEST: Final = 2
-
 
 def check(params: Mapping[str, Any]) -> None:
     """Refuse what `connect` would not understand; raises `PoolConfigError`."""
     conninfo.check(params, OWN)
-    _wanted(params)
+    check_timeout(params)
 
 
-def with_timeout(params: Mapping[str, Any], timeout: float | None) -> dict[str, Any]:
-    """Return *params* with a ``connect_timeout`` of at most *timeout* seconds, rounded up.
-
-    A ``connect_timeout`` in *params* counts if it is shorter; 0 or less means none there.
-    """
-    if timeout is None:
-        return dict(params)
-    limit = max(math.ceil(timeout), _SHORTEST)
-    wanted = _wanted(params)
-    return {**params, "connect_timeout": min(limit, wanted) if wanted > 0 else limit}
-
-
-def _wanted(params: Mapping[str, Any]) -> int:
-    try:
-        return int(params.get("connect_timeout") or 0)
-    except (TypeError, ValueError):
-        raise PoolConfigError(
-            "bad connection parameter connect_timeout: must be a whole number of seconds"
-        ) from None
+def complete(params: Mapping[str, Any], timeout: float | None) -> dict[str, Any]:
+    """Return the arguments of the driver's ``connect``, which may take *timeout* seconds."""
+    return with_timeout(with_keepalive(params), timeout)

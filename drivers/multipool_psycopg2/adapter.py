@@ -41,7 +41,7 @@ class Psycopg2Driver(Driver):
         """
         # An empty DSN, since psycopg2 refuses to connect with no parameter at all.
         conn: Connection = psycopg2.connect(
-            "", connection_factory=Connection, **parameters.with_timeout(params, timeout)
+            "", connection_factory=Connection, **parameters.complete(params, timeout)
         )
         return conn
 

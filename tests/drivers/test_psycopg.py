@@ -11,10 +11,10 @@ from psycopg.rows import dict_row
 from psycopg.types.string import TextLoader
 
 from multipool import PoolError
+from multipool.connecting import with_timeout
 from multipool.driver import IDLE
 from multipool.testing.compliance import DriverCompliance
 from multipool_psycopg import driver
-from multipool_psycopg.params import with_timeout
 
 
 class TestPsycopg(DriverCompliance):

@@ -12,10 +12,10 @@ from psycopg2.extensions import ISOLATION_LEVEL_SERIALIZABLE
 from psycopg2.extras import RealDictCursor, execute_values
 
 from multipool import PoolError
+from multipool.connecting import with_timeout
 from multipool.driver import IDLE
 from multipool.testing.compliance import DriverCompliance
 from multipool_psycopg2 import driver
-from multipool_psycopg2.params import with_timeout
 
 
 class TestPsycopg2(DriverCompliance):
