@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 
@@ -38,15 +38,16 @@ class Connection(Pooled, psycopg.Connection[Any]):
     that touch the session. One made from its class directly, not by `cursor`, does not.
     """
 
-    autocommit = _watched("autocommit")
-    isolation_level = _watched("isolation_level")
-    read_only = _watched("read_only")
-    deferrable = _watched("deferrable")
-    prepare_threshold = _watched("prepare_threshold")
-    prepared_max = _watched("prepared_max")
-    cursor_factory = _plain("cursor_factory")
-    server_cursor_factory = _plain("server_cursor_factory")
-    row_factory = _plain("row_factory")
+    if not TYPE_CHECKING:  # to the checkers they are the driver's own
+        autocommit = _watched("autocommit")
+        isolation_level = _watched("isolation_level")
+        read_only = _watched("read_only")
+        deferrable = _watched("deferrable")
+        prepare_threshold = _watched("prepare_threshold")
+        prepared_max = _watched("prepared_max")
+        cursor_factory = _plain("cursor_factory")
+        server_cursor_factory = _plain("server_cursor_factory")
+        row_factory = _plain("row_factory")
 
     @property
     def _pool(self) -> Any:  # type: ignore[override]

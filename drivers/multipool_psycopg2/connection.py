@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from psycopg2.extensions import connection as plain_connection
 from psycopg2.extensions import cursor as plain_cursor
@@ -33,14 +33,15 @@ class Connection(Pooled, plain_connection):
     #: The id of the two-phase transaction that was begun last.
     tpc_xid: Any = None
 
-    autocommit = _watched("autocommit")
-    isolation_level = _watched("isolation_level")
-    readonly = _watched("readonly")
-    deferrable = _watched("deferrable")
-    cursor_factory = _watched("cursor_factory")
-    notices = _watched("notices")
+    if not TYPE_CHECKING:  # to the checkers they are the driver's own
+        autocommit = _watched("autocommit")
+        isolation_level = _watched("isolation_level")
+        readonly = _watched("readonly")
+        deferrable = _watched("deferrable")
+        cursor_factory = _watched("cursor_factory")
+        notices = _watched("notices")
 
-    def cursor(
+    def cursor(  # pyright: ignore[reportIncompatibleMethodOverride]  # three overloads in one
         self,
         name: str | bytes | None = None,
         cursor_factory: Any = None,
@@ -50,7 +51,8 @@ class Connection(Pooled, plain_connection):
         """Return a cursor, as psycopg2 does."""
         # Whoever has a cursor may register types on the connection, which nobody sees.
         self.touch(CLIENT | SESSION if withhold else CLIENT)
-        factory = cursor_factory or self.cursor_factory or plain_cursor
+        default: Any = self.cursor_factory
+        factory = cursor_factory or default or plain_cursor
         if isinstance(factory, type):
             factory = watching(factory)
         else:

@@ -83,8 +83,8 @@ class Pool:
         if strict is True and cls is Pool:
             from multipool.strict import StrictPool
 
-            return super().__new__(StrictPool)
-        return super().__new__(cls)
+            return object.__new__(StrictPool)
+        return object.__new__(cls)
 
     def __init__(self, conninfo: Conninfo, *, driver: str | Driver, **options: Any) -> None:
         config = PoolConfig.from_options(_without_idle_words(options))
