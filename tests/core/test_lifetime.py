@@ -23,8 +23,8 @@ def test_a_connection_past_its_lifetime_is_closed_when_it_comes_back(fake, make_
     conn = pool.getconn()
     time.sleep(0.03)
     pool.putconn(conn)
-    until(lambda: fake.open == 0)
-    assert pool.stats().size == 0
+    until(lambda: pool.stats().size == 0)
+    assert fake.open == 0
 
 
 def test_an_idle_connection_past_its_lifetime_is_closed_though_nobody_asks(fake, make_pool):
