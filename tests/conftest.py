@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -24,6 +25,15 @@ FOREIGN = os.environ.get("MULTIPOOL_TEST_DSN")
 
 # Adapters are listed even where the driver they adapt is not installed.
 INSTALLED = [name for name in drivers() if find_spec(name)]
+
+
+def pytest_configure() -> None:
+    """Hear SIGINT even where the run was started in the background, which turns it off.
+
+    What tests start inherits that.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header() -> list[str]:

@@ -65,9 +65,7 @@ def test_a_block_that_raises_leaves_nothing_either():
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGKILL"])
 def test_a_killed_process_leaves_no_server(name):
     program = """
-import signal, time
-# Where the test itself was started in the background, this one is ignored.
-signal.signal(signal.SIGINT, signal.default_int_handler)
+import time
 from multipool.testing.server import embedded_server
 with embedded_server() as server:
     print(server.home, (server.home / "data/postmaster.pid").read_text().split()[0], flush=True)
