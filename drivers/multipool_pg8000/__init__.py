@@ -34,7 +34,6 @@ from multipool_pg8000.errors import (
     InterfaceError,
     InternalError,
     NotSupportedError,
-    NulCharacterError,
     OperationalError,
     ProgrammingError,
     Warning,  # noqa: A004  # PEP 249's name
@@ -105,7 +104,6 @@ __all__ = [
     "NamedCursor",
     "NotSupportedError",
     "Notify",
-    "NulCharacterError",
     "NumericRange",
     "OperationalError",
     "Pg8000Driver",

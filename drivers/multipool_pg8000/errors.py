@@ -92,12 +92,6 @@ class NotSupportedError(DatabaseError, dbapi.NotSupportedError):
     __module__ = "multipool_pg8000"
 
 
-class NulCharacterError(DataError, ValueError):
-    """A text holds a NUL character, which PostgreSQL cannot store (a ValueError in psycopg2)."""
-
-    __module__ = "multipool_pg8000"
-
-
 _BY_CLASS: dict[str, type[DatabaseError]] = {
     "0A": NotSupportedError,
     "08": OperationalError,

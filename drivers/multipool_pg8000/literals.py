@@ -10,7 +10,6 @@ import re
 from typing import Final
 
 from multipool_pg8000 import oids
-from multipool_pg8000.errors import NulCharacterError
 from multipool_pg8000.values import Dumped, Inline
 
 _DIGITS: Final = re.compile(r"-?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\Z", re.ASCII)
@@ -19,7 +18,7 @@ _DIGITS: Final = re.compile(r"-?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\Z", re.ASCII)
 def quote(text: str) -> str:
     """Return *text* as a string literal.
 
-    Raises `NulCharacterError` for a NUL character, which no text in PostgreSQL can hold.
+    Raises ValueError, as psycopg2 does, for a NUL character, which no text in PostgreSQL can hold.
     """
     refuse_nul(text)
     doubled = text.replace("'", "''")
@@ -30,7 +29,7 @@ def quote(text: str) -> str:
 
 
 def identifier(name: str) -> str:
-    """Return *name* as a quoted identifier. Raises `NulCharacterError`."""
+    """Return *name* as a quoted identifier. Raises ValueError."""
     refuse_nul(name)
     return '"' + name.replace('"', '""') + '"'
 
@@ -51,6 +50,6 @@ def literal(value: Dumped) -> str:
 
 
 def refuse_nul(text: str) -> None:
-    """Raise `NulCharacterError` if *text* holds a NUL character."""
+    """Raise ValueError if *text* holds a NUL character."""
     if "\0" in text:
-        raise NulCharacterError("a text cannot contain NUL (0x00) characters")
+        raise ValueError("A string literal cannot contain NUL (0x00) characters.")

@@ -7,8 +7,6 @@ from decimal import Decimal
 
 import pytest
 
-from multipool_pg8000 import NulCharacterError
-
 HOSTILE = [
     "'; drop table x; --",
     "\\'; drop table x; --",
@@ -100,9 +98,8 @@ def test_bytes_are_the_same_however_strings_are_read(either_strings, binding):
 @pytest.mark.parametrize("binding", ["server", "client"])
 def test_a_nul_character_is_refused_before_anything_is_sent(auto, binding):
     auto.binding = binding
-    with auto.cursor() as cursor, pytest.raises(NulCharacterError):
+    with auto.cursor() as cursor, pytest.raises(ValueError, match="NUL"):
         cursor.execute("select %s", ("a\0b",))
-    assert issubclass(NulCharacterError, ValueError)
 
 
 def test_negative_numbers_make_no_comment(auto):
