@@ -1,0 +1,101 @@
+"""``python -m benchmarks``: run them, print what they found, write it down if asked to."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from benchmarks import checkout, cold, contention, hard_cases, kills, outage, peers, query
+from benchmarks.chart import svg
+from benchmarks.measure import Effort, machine, versions
+from benchmarks.report import Report
+
+BENCHMARKS: Final[dict[str, Callable[[Effort], Report]]] = {
+    "checkout": checkout.run,
+    "contention": contention.run,
+    "query": query.run,
+    "cold": cold.run,
+    "outage": outage.run,
+    "kills": kills.run,
+    "hard_cases": hard_cases.run,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the benchmarks that *arguments* (the command line's by default) name."""
+    asked = _parser().parse_args(arguments)
+    # The pools log what they go through here; it is written nowhere, but not for free.
+    logging.basicConfig(handlers=[logging.NullHandler()])
+    reports = {}
+    head = _head(asked.quick)
+    print(head, end="\n\n")
+    for name in asked.names or BENCHMARKS:
+        began = time.monotonic()
+        report = reports[name] = BENCHMARKS[name](Effort(asked.quick))
+        print(report.as_markdown() if asked.markdown else report.as_text(), end="\n\n", flush=True)
+        print(f"{name} took {time.monotonic() - began:.0f} s", file=sys.stderr)
+    if asked.write is not None:
+        _write(asked.write, head, reports)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=sys.modules[__package__ or ""].__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "names",
+        nargs="*",
+        choices=[[], *BENCHMARKS],
+        metavar="name",
+        help=f"which: {', '.join(BENCHMARKS)}; all by default",
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="only see that everything runs; the figures mean nothing",
+    )
+    parser.add_argument("--markdown", action="store_true", help="print Markdown")
+    parser.add_argument(
+        "--write",
+        type=Path,
+        metavar="folder",
+        help="write benchmarks.md, and the charts beside it, to this folder",
+    )
+    return parser
+
+
+def _head(quick: bool) -> str:
+    """Return what the figures depend on."""
+    missing = [peer.label for peer in peers.ALL if not peer.installed()]
+    lines = [
+        machine(),
+        versions(peers.installed(peers.ALL)),
+        *([f"Not installed: {', '.join(missing)}."] if missing else []),
+        *(["A quick run: the figures mean nothing."] if quick else []),
+    ]
+    return "\n".join(lines)
+
+
+def _write(folder: Path, head: str, reports: dict[str, Report]) -> None:
+    parts = [
+        "# Benchmarks",
+        "Made by `python -m benchmarks --write docs`, the pools taking turns in one run.",
+        head.replace("\n", "  \n"),
+    ]
+    for name, report in reports.items():
+        parts.append(report.as_markdown())
+        if report.chart is not None:
+            (folder / f"{name}.svg").write_text(svg(report.chart, peers.Multipool.label))
+            parts.append(f"![{report.chart.title}]({name}.svg)")
+    (folder / "benchmarks.md").write_text("\n\n".join(parts) + "\n")
+
+
+if __name__ == "__main__":
+    main()
