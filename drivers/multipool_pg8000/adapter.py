@@ -19,6 +19,9 @@ from multipool_pg8000.cursor import Cursor
 from multipool_pg8000.literals import identifier, quote
 from multipool_pg8000.wire import Wire
 
+# PgBouncer gives this code to all it says itself, so its words must do, as they do for libpq.
+_POOLERS: Final = "08P01"
+
 
 class Pg8000Driver(Driver):
     """multipool's driver contract, fulfilled for pg8000."""
@@ -97,6 +100,8 @@ class Pg8000Driver(Driver):
         return error.sqlstate if isinstance(error, errors.Error) else None
 
     def failure(self, error: BaseException) -> str:
+        if isinstance(error, errors.Error) and error.sqlstate == _POOLERS:
+            return judge(None, error.pgerror or str(error))
         return judge(self.sqlstate(error), str(error))
 
 
