@@ -28,7 +28,11 @@ BENCHMARKS: Final[dict[str, Callable[[Effort], Report]]] = {
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmarks that *arguments* (the command line's by default) name."""
-    asked = _parser().parse_args(arguments)
+    parser = _parser()
+    asked = parser.parse_args(arguments)
+    for name in asked.names:
+        if name not in BENCHMARKS:
+            parser.error(f"no benchmark is called {name!r}; there are: {', '.join(BENCHMARKS)}")
     # The pools log what they go through here; it is written nowhere, but not for free.
     logging.basicConfig(handlers=[logging.NullHandler()])
     reports = {}
@@ -52,7 +56,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "names",
         nargs="*",
-        choices=[[], *BENCHMARKS],
         metavar="name",
         help=f"which: {', '.join(BENCHMARKS)}; all by default",
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from typing import cast
 
 from benchmarks.measure import Effort, fill, interleave, medians, per_call
 from benchmarks.peers import (
@@ -19,7 +20,6 @@ from benchmarks.peers import (
     MultipoolPolling,
     MultipoolPsycopg,
     Options,
-    Params,
     Peer,
     Psycopg2Pool,
     PsycopgPool,
@@ -76,9 +76,7 @@ def run(effort: Effort) -> Report:
 
 
 def _blocks(peer: type[Lending], made: Callable[[type[Peer]], Peer]) -> Callable[[int], object]:
-    pool = made(peer)
-    assert isinstance(pool, Lending)
-    return pool.blocks
+    return cast(Lending, made(peer)).blocks
 
 
 def _timed(loops: Mapping[str, Callable[[int], object]], effort: Effort) -> dict[str, float]:

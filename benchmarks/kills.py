@@ -96,10 +96,8 @@ class _Killing:
 
     def __call__(self) -> Aftermath:
         with self._peer(self._server.params, self._options) as pool:
-            pids = ", ".join(map(str, fill(pool, SIZE)))
-            self._server.psql(
-                f"select pg_terminate_backend(pid, 5000) from unnest(array[{pids}]) pid"
-            )
+            for pid in fill(pool, SIZE):
+                self._server.psql(f"select pg_terminate_backend({pid}, 5000)")
             time.sleep(PAUSE)
             begun = time.perf_counter()
             lent, errors = _borrow(pool)

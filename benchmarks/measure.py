@@ -137,5 +137,6 @@ def _processor() -> str:
 
 
 def versions(peers: Iterable[type[Peer]]) -> str:
-    """Return the versions of the libraries of *peers*."""
-    return ", ".join(sorted({peer.versions() for peer in peers}, key=str.lower))
+    """Return the versions of the libraries of *peers* and of their drivers."""
+    found: set[str] = set().union(*(peer.versions() for peer in peers))
+    return ", ".join(sorted(found, key=str.lower))

@@ -12,13 +12,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any, ClassVar, Final, Self, TypeVar
 
 P = TypeVar("P", bound="Peer")
 Params = Mapping[str, str]
-Hook = Callable[[Any], object]
+Hook = Callable[[Any], None]
 
 EVERYTHING: Final = frozenset(
     {"waiting", "timeout", "lifetime", "configure hook", "reset hook", "object to drop"}
@@ -52,8 +53,8 @@ class Peer(ABC):
     label: ClassVar[str]
     #: And at the head of a narrow column.
     short: ClassVar[str]
-    #: The distribution on PyPI and the driver whose connections it lends.
-    distribution: ClassVar[str]
+    #: The distribution on PyPI (None: the driver itself) and the driver whose connections it lends.
+    distribution: ClassVar[str | None]
     driver: ClassVar[str]
     #: What must be importable.
     modules: ClassVar[tuple[str, ...]]
@@ -84,9 +85,12 @@ class Peer(ABC):
         return all(find_spec(module) for module in cls.modules)
 
     @classmethod
-    def versions(cls) -> str:
-        """Return the library's version."""
-        return f"{cls.distribution} {version(cls.distribution)}"
+    def versions(cls) -> set[str]:
+        """Return the versions of the library and its driver, as in ``pg8000 1.31.6``."""
+        driver = f"{cls.driver} {import_module(cls.driver).__version__.split()[0]}"
+        if cls.distribution is None:
+            return {driver}
+        return {f"{cls.distribution} {version(cls.distribution)}", driver}
 
     @abstractmethod
     def getconn(self) -> Any:
@@ -115,7 +119,7 @@ class Peer(ABC):
         self.close()
 
 
-class NotOffered(Exception):  # noqa: N818  (no error: an answer)
+class NotOffered(Exception):
     """The library has no such function."""
 
 
@@ -227,7 +231,9 @@ class PsycopgPool(Lending):
         super().__init__(params, options)
         from psycopg_pool import ConnectionPool
 
-        lifetime = {} if options.lifetime is None else {"max_lifetime": options.lifetime}
+        lifetime: dict[str, Any] = (
+            {} if options.lifetime is None else {"max_lifetime": options.lifetime}
+        )
         self.pool = ConnectionPool(
             kwargs={**params, "autocommit": options.autocommit},
             min_size=0,
@@ -310,7 +316,7 @@ class DBUtils(Closing):
 
     def __init__(self, params: Params, options: Options) -> None:
         super().__init__(params, options)
-        from dbutils.pooled_db import PooledDB
+        from dbutils.pooled_db import PooledDB  # type: ignore[import-untyped]
 
         careful = {"ping": "select 1"} if options.careful else {}
         connect = _connector(params, options.configure)
@@ -340,7 +346,7 @@ class Psycopg2Pool(Peer):
 
     label = "psycopg2.pool"
     short = "psycopg2.pool"
-    distribution = "psycopg2-binary"
+    distribution = None  # it is a part of the driver
     driver = "psycopg2"
     modules = ("psycopg2",)
     offers = frozenset({"object to drop"})
@@ -350,12 +356,6 @@ class Psycopg2Pool(Peer):
         from psycopg2.pool import ThreadedConnectionPool
 
         self.pool = ThreadedConnectionPool(options.size, options.size, **params)
-
-    @classmethod
-    def versions(cls) -> str:
-        import psycopg2
-
-        return f"psycopg2 {psycopg2.__version__.split()[0]}"
 
     def getconn(self) -> Any:
         return self.pool.getconn()
@@ -431,7 +431,8 @@ class Django(Closing):
         return conn.connection
 
     def close(self) -> None:
-        self._connections[self._alias].close_pool()
+        django_connection: Any = self._connections[self._alias]
+        django_connection.close_pool()
         del self._connections[self._alias]
         del self._connections.settings[self._alias]
 
@@ -481,8 +482,10 @@ def _connector(params: Params, configure: Hook | None = None) -> Callable[[], An
     """Return a function that opens a psycopg2 connection and configures it."""
     import psycopg2
 
+    keywords: dict[str, Any] = dict(params)
+
     def connector() -> Any:
-        conn = psycopg2.connect(**params)
+        conn = psycopg2.connect(**keywords)
         if configure is not None:
             configure(conn)
         return conn

@@ -15,7 +15,6 @@ from typing import Any, Final
 from benchmarks.measure import Effort, at_once, fill, interleave, medians, per_call
 from benchmarks.peers import (
     Lending,
-    Multipool,
     MultipoolPsycopg,
     Options,
     Params,

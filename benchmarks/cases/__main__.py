@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import benchmarks.cases.skew  # isort: skip  (before any pool is imported)
-
 import json
 import logging
 import os

@@ -65,7 +65,7 @@ def restarted(scene: Scene) -> None:
 def leaves_in_peace(scene: Scene) -> None:
     """The interpreter ends under a second and without a word: idle, lent and waited for."""
     command = [sys.executable, "-m", "benchmarks.cases.leaver"]
-    leaver = subprocess.Popen(
+    leaver = subprocess.Popen(  # noqa: S603  (a program of ours)
         [*command, scene.kind.__name__, json.dumps(dict(scene.params))],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import time
 from contextlib import suppress
-from typing import Any
 
 from benchmarks.cases.scene import (
     Attempt,
@@ -14,8 +13,6 @@ from benchmarks.cases.scene import (
     available,
     give_back,
     in_thread,
-    until,
-    use,
 )
 from benchmarks.measure import at_once, execute, fill
 from benchmarks.peers import Closing, Peer

@@ -17,7 +17,7 @@ def _skewed() -> float:
 
 def skew(seconds: float) -> None:
     """Let the wall clock be off by *seconds* from now on."""
-    global _skew  # noqa: PLW0603  (a process has one wall clock)
+    global _skew
     _skew = seconds
 
 

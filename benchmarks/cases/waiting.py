@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -53,7 +54,7 @@ def interrupted(scene: Scene) -> None:
     signal.signal(signal.SIGALRM, _interrupt)
     for _ in range(60):
         holding = threading.Event()
-        holder = Attempt(lambda: _hold(pool, 0.005, holding))
+        holder = Attempt(partial(_hold, pool, 0.005, holding))
         holding.wait(3)
         signal.setitimer(signal.ITIMER_REAL, random.uniform(0.003, 0.007))
         mine = None
