@@ -77,9 +77,11 @@ def test_nobody_who_comes_later_snatches_a_connection_from_those_who_wait(make_p
 def test_each_of_eight_threads_gets_its_turns_on_one_connection(make_pool):
     pool = make_pool(max_size=1)
     turns = dict.fromkeys(range(8), 0)
+    start = threading.Barrier(len(turns))
     stop = threading.Event()
 
     def work(number):
+        start.wait()  # else the first have had turns before the last is there
         while not stop.is_set():
             with pool.connection():
                 turns[number] += 1
