@@ -124,4 +124,4 @@ def _reasons(outcomes: Mapping[int, Mapping[type[Peer], Outcome]]) -> Table:
         for peer, outcome in by_peer.items()
         if outcome.how != "holds"
     ]
-    return Table("What happened", ["case", "pool", "outcome", "why"], rows)
+    return Table("What happened", ["case", "pool", "outcome", "why"], rows, prose=True)

@@ -37,13 +37,15 @@ class Effort:
         return quick if self.quick else full
 
 
-def interleave(subjects: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, list[T]]:
+def interleave(
+    subjects: Mapping[str, Callable[[], T]], rounds: int, *, warm_up: bool = True
+) -> dict[str, list[T]]:
     """Call each subject in turn, *rounds* times over; return what each returned.
 
-    A round before the first one does not count.
+    With *warm_up* there is one round more, the first, which does not count.
     """
     results: dict[str, list[T]] = {name: [] for name in subjects}
-    for number in range(rounds + 1):
+    for number in range(not warm_up, rounds + 1):
         for name, subject in subjects.items():
             gc.collect()
             result = subject()

@@ -312,15 +312,16 @@ class DBUtils(Closing):
     driver = "psycopg2"
     modules = ("dbutils", "psycopg2")
     care = "ping"
-    offers = frozenset({"waiting", "configure hook", "object to drop"})
+    offers = frozenset({"waiting", "object to drop"})
 
     def __init__(self, params: Params, options: Options) -> None:
         super().__init__(params, options)
         from dbutils.pooled_db import PooledDB  # type: ignore[import-untyped]
 
-        careful = {"ping": "select 1"} if options.careful else {}
-        connect = _connector(params, options.configure)
-        self.pool = PooledDB(connect, maxconnections=options.size, blocking=True, **careful)
+        careful: dict[str, Any] = {"ping": "select 1"} if options.careful else {}
+        self.pool = PooledDB(
+            _connector(params), maxconnections=options.size, blocking=True, **careful
+        )
 
     def raw(self, conn: Any) -> Any:
         return conn.dbapi_connection
@@ -478,17 +479,14 @@ def _configure(options: Options) -> Hook | None:
     return configure
 
 
-def _connector(params: Params, configure: Hook | None = None) -> Callable[[], Any]:
-    """Return a function that opens a psycopg2 connection and configures it."""
+def _connector(params: Params) -> Callable[[], Any]:
+    """Return a function that opens a psycopg2 connection."""
     import psycopg2
 
     keywords: dict[str, Any] = dict(params)
 
     def connector() -> Any:
-        conn = psycopg2.connect(**keywords)
-        if configure is not None:
-            configure(conn)
-        return conn
+        return psycopg2.connect(**keywords)
 
     connector.dbapi = psycopg2  # type: ignore[attr-defined]  # DBUtils finds the error classes here
     return connector

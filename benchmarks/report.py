@@ -9,36 +9,42 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of words; the first column names the subject, the others hold its figures."""
+    """Rows of words; the first column names the subject, the others hold its figures.
+
+    With *prose* they hold words, and are written from the left.
+    """
 
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     notes: Sequence[str] = ()
+    prose: bool = False
 
     def as_text(self) -> str:
         """Return the table for a terminal."""
         lines = [self.columns, *self.rows]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        head, *body = ["  ".join(_padded(line, widths)).rstrip() for line in lines]
+        head, *body = ["  ".join(self._padded(line, widths)).rstrip() for line in lines]
         rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
         notes = [f"  {note}" for note in self.notes]
         return "\n".join([self.title, rule, head, rule, *body, *notes])
 
     def as_markdown(self) -> str:
         """Return the table in GitHub's Markdown."""
-        lines = [self.columns, ["---", *["---:"] * (len(self.columns) - 1)], *self.rows]
+        lines = [
+            self.columns,
+            ["---", *["---" if self.prose else "---:"] * (len(self.columns) - 1)],
+            *self.rows,
+        ]
         table = ["| " + " | ".join(line) + " |" for line in lines]
         notes = ["", *[f"- {note}" for note in self.notes]] if self.notes else []
         return "\n".join([f"**{self.title}**", "", *table, *notes])
 
-
-def _padded(line: Sequence[str], widths: Sequence[int]) -> list[str]:
-    first, *rest = (
-        cell.rjust(width) if number else cell.ljust(width)
-        for number, (cell, width) in enumerate(zip(line, widths, strict=True))
-    )
-    return [first, *rest]
+    def _padded(self, line: Sequence[str], widths: Sequence[int]) -> list[str]:
+        return [
+            cell.rjust(width) if number and not self.prose else cell.ljust(width)
+            for number, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
 
 
 @dataclass(frozen=True)
