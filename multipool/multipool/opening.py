@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from multipool.driver import REFUSAL
 from multipool.outage import Outage
-from multipool.slot import Slot
 
 if TYPE_CHECKING:
+    from multipool.places import Room
     from multipool.pool import Pool
+    from multipool.slot import Slot
 
 log = logging.getLogger("multipool")
 
 
-def open_in(pool: Pool, slot: Slot, deadline: float) -> Any | None:
-    """Open a connection in *slot* and return it.
+def open_in(pool: Pool, room: Room, deadline: float) -> Any | None:
+    """Open a connection in *room* and return it.
 
     A refusal is raised at once, and so is the failure of a pool that has never had a
     connection: nothing says that its server will ever answer. Afterwards the first thread
@@ -27,7 +28,7 @@ def open_in(pool: Pool, slot: Slot, deadline: float) -> Any | None:
 
     Raises the driver's error, or what the hooks raise.
     """
-    places = pool._places
+    places, slot = pool._places, room.slot
     outage = places.outage
     try:
         while True:
@@ -47,8 +48,7 @@ def open_in(pool: Pool, slot: Slot, deadline: float) -> Any | None:
                 if not pool._connected or pool._driver.failure(error) == REFUSAL:
                     raise
                 known = places.outage
-                with places:
-                    outage = places.probe(slot, error)
+                outage = places.probe(slot, error)
                 if known is None:
                     log.warning("pool %r: %s", pool.name, places.outage)
                 if outage is None:
@@ -68,8 +68,7 @@ def _note(pool: Pool, slot: Slot, took: float) -> None:
     pool._totals.add("connect_time", took)
     pool._upkeep.watch(slot)
     if pool._places.outage is not None:
-        with pool._places:
-            outage = pool._places.recovered()
+        outage = pool._places.recovered()
         if outage is not None:
             log.info("pool %r: the server answers again", pool.name)
 
@@ -82,4 +81,13 @@ def _report(pool: Pool, outage: Outage) -> None:
         outage.reported = True
         log.error("pool %r: %s", pool.name, outage)
         if hook is not None:
-            pool._upkeep.background(hook, pool)
+            pool._upkeep.background(_call_reconnect_failed, pool)
+
+
+def _call_reconnect_failed(pool: Pool) -> None:
+    hook = pool.config.reconnect_failed
+    assert hook is not None
+    try:
+        hook(pool)
+    except Exception as error:
+        log.warning("pool %r: reconnect_failed failed: %s", pool.name, type(error).__name__)

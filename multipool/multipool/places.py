@@ -1,19 +1,25 @@
 """The places of one pool: the connections in them, and those who wait for one.
 
-All decisions are made here, under one lock, and none of them talks to a server. The lock
-is used as ``with places:``, and leaving that block brings idle connections and waiters
-together. So a return need not wait for the lock: it pushes its connection and calls
-`Places.match`, which gives up when the lock is taken, since whoever has it looks again
-after releasing it. This is also what lets a finaliser return a connection while its own
-thread is inside the pool.
+All decisions are made here, under one lock, and none of them talks to a server. Whoever
+had the lock calls `Places.match` after releasing it, which brings idle connections and
+waiters together. So a return need not wait for the lock: it pushes its connection and calls
+`match`, which gives up when the lock is taken. This is also what lets a finaliser return a
+connection while its own thread is inside the pool.
+
+An interrupt may strike anywhere. The lock is used as ``with places.lock:`` alone, since only
+there none can come between taking it and the block; what is given is lost to nobody when
+its last reference goes, since then its place is free (see `Room` and `Slot.attach`); and one
+who waits looks around now and then, lest a wake-up was interrupted.
 """
 
 from __future__ import annotations
 
+import gc
 from _thread import allocate_lock
 from collections import deque
+from contextlib import suppress
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from weakref import ReferenceType
 
 from multipool.handoff import Waiter
@@ -24,8 +30,25 @@ from multipool.stats import Totals
 if TYPE_CHECKING:
     from multipool.pool import Pool
 
-#: What a thread may be given: an idle connection, or a place to open one in.
+#: What a thread may be given: an idle connection, or a `Room` to open one in.
 Grant = Any
+
+#: Seconds after which one who waits looks around.
+_LOOK_AROUND: Final = 0.5
+
+
+class Room:
+    """The right to open a connection in ``slot``; whoever drops it unused gives it back."""
+
+    _places: Places | None = None
+
+    def __init__(self, places: Places, slot: Slot) -> None:
+        self.slot = slot
+        self._places = places
+
+    def __del__(self) -> None:
+        if self._places is not None and not self.slot.born:
+            self._places.vacate(self.slot)
 
 
 class Places:
@@ -36,64 +59,54 @@ class Places:
         #: Idle connections, the most recently used at the right.
         self.idle: deque[Any] = deque()
         self.waiting: deque[Waiter] = deque()
-        #: All places taken, including those of connections being opened or closed.
+        #: All places taken, including those of connections being opened or closed. Changed
+        #: with the lock held; ``list(slots)`` is one step, and needs none.
         self.slots: set[Slot] = set()
-        # Places whose connection was collected; filled by finalisers, so without the lock.
-        self._orphans: deque[Slot] = deque()
+        #: Taken for decisions only; leaving it calls for a `match`.
+        self.lock = allocate_lock()
+        # Places that are free again; filled by finalisers too, so without the lock.
+        self._vacant: deque[Slot] = deque()
         #: Set while the server does not answer: then one thread at a time may try to connect.
         self.outage: Outage | None = None
         self._prober: Slot | None = None
-        self._lock = allocate_lock()
         self._pool_ref = pool_ref
         self._totals = totals
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-        self._bury()
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
-        self.match()
 
     # -- with the lock held ----------------------------------------------------------
 
     def take(self) -> Grant | None:
-        """Return an idle connection, else a new place, else None. The lock is held."""
+        """Return an idle connection, else a place to open one in, else None. The lock is held."""
         try:
             return self.idle.pop()
         except IndexError:
             return self.reserve()
 
-    def reserve(self) -> Slot | None:
-        """Return a new place if there is one to be had. The lock is held."""
-        if not self._room():
+    def reserve(self) -> Room | None:
+        """Return a place to open a connection in, if there is one. The lock is held."""
+        self.reclaim()
+        if not self._space():
             return None
-        slot = Slot(self._pool_ref)
-        self.slots.add(slot)
+        room = Room(self, Slot(self._pool_ref))
+        self.slots.add(room.slot)
         if self.outage is not None:
-            self._prober = slot
-        return slot
+            self._prober = room.slot
+        return room
 
-    def _room(self) -> bool:
+    def _space(self) -> bool:
         return len(self.slots) < self.limit and (self.outage is None or self._prober is None)
 
-    def probe(self, slot: Slot, error: Exception) -> Outage | None:
-        """Note that no connection could be opened in *slot*, since the server does not answer.
-
-        Returns the outage if *slot* is where the next attempt is to be made, else None: then
-        somebody else makes it. The lock is held.
-        """
-        if self.outage is None:
-            self.outage = Outage(error)
-            self._prober = slot
-        elif self._prober is slot:
-            self.outage.go_on(error)
-        return self.outage if self._prober is slot else None
-
-    def recovered(self) -> Outage | None:
-        """Note that the server answers again; return the outage that ends. The lock is held."""
-        outage, self.outage, self._prober = self.outage, None, None
-        return outage
+    def reclaim(self) -> None:
+        """Free the places that were vacated. The lock is held."""
+        while self._vacant:
+            slot = self._vacant[0]
+            if slot in self.slots:
+                self.slots.discard(slot)
+                if self._prober is slot:
+                    self._prober = None
+                self._totals.add("closed", slot.born > 0)
+                self._totals.add("lost", slot.leased)
+                self._totals.add("checkouts", slot.serial)
+            self._vacant.popleft()  # last, lest an interrupt come in between
 
     def line_up(self, *, first: bool) -> Waiter:
         """Join the end of the line, or its front, where one stood before. The lock is held.
@@ -108,37 +121,23 @@ class Places:
             self.waiting.append(waiter)
         return waiter
 
-    def _bury(self) -> None:
-        """Free the places of collected connections. The lock is held."""
-        while self._orphans:
-            slot = self._orphans.popleft()
-            if slot in self.slots:
-                self._totals.add("lost", slot.leased)
-                self._totals.add("closed")
-                self._remove(slot)
-
-    def _remove(self, slot: Slot) -> None:
-        self.slots.discard(slot)
-        if self._prober is slot:
-            self._prober = None
-        self._totals.add("checkouts", slot.serial)
-
     # -- without it ------------------------------------------------------------------
 
     def match(self) -> None:
-        """Serve those who wait as far as there is something to give. Never blocks."""
-        while self.waiting and (self.idle or self._orphans or self._room()):
-            if not self._lock.acquire(False):
-                return
-            try:
-                self._bury()
+        """Serve those who wait as far as there is something to give. Never waits for them."""
+        while self._vacant or (self.waiting and (self.idle or self._space())):
+            if self.lock.locked():
+                return  # whoever has it comes by here; it may be this very thread
+            with self.lock:
+                self.reclaim()
                 while self.waiting:
-                    grant = self.take()
-                    if grant is None:
-                        break
-                    self.waiting.popleft().give(grant)
-            finally:
-                self._lock.release()
+                    waiter = self.waiting[0]
+                    if waiter.grant is None:  # else an interrupt kept it in the line
+                        grant = self.take()
+                        if grant is None:
+                            break
+                        waiter.give(grant)
+                    self.waiting.popleft()
 
     def put(self, conn: Any) -> None:
         """Put a connection that is clean onto the idle stack, or into waiting hands."""
@@ -154,69 +153,117 @@ class Places:
             return False
         return True
 
-    def leave(self, waiter: Waiter) -> None:
-        """Step out of the line; what was given meanwhile goes to the next."""
-        with self:
-            if waiter in self.waiting:
+    def wait(self, waiter: Waiter, until: float) -> bool:
+        """Sleep until *waiter* is given something or the monotonic time *until*; return which.
+
+        After that, or after an exception, *waiter* is in the line no more, and what it was
+        given all the same at the last moment has gone to the next.
+        """
+        try:
+            while waiter.grant is None and (left := until - monotonic()) > 0:
+                self._seek_lost()
+                waiter.wait(min(left, _LOOK_AROUND))
+                if waiter.grant is None:
+                    self.match()
+            self._leave(waiter)
+        except BaseException:
+            self._leave(waiter)
+            self._pass_on(waiter.grant)
+            raise
+        return waiter.grant is not None
+
+    def _leave(self, waiter: Waiter) -> None:
+        # Whoever was given something is out of the line already.
+        if waiter.grant is None:
+            with self.lock, suppress(ValueError):
                 self.waiting.remove(waiter)
-        grant = waiter.grant
-        if isinstance(grant, Slot):
-            self.vacate(grant)
+            self.match()
+
+    def _pass_on(self, grant: Grant | None) -> None:
+        if isinstance(grant, Room):
+            self.vacate(grant.slot)
         elif grant is not None and not isinstance(grant, BaseException):
             self.put(grant)
+
+    def _seek_lost(self) -> None:
+        """Collect garbage if a thread has ended that had a connection: it may lie in a cycle.
+
+        Once for each lease, since the connection may as well have been handed on.
+        """
+        lost = False
+        for slot in list(self.slots):
+            if slot.conn_ref is not None and slot.conn_ref() is None:
+                self.vacate(slot)  # its finaliser was interrupted
+            borrower = slot.borrower
+            if borrower is not None and borrower.ended and slot.sought != slot.serial:
+                slot.sought = slot.serial
+                lost = True
+        if lost:
+            gc.collect()
 
     def stand_by(self, until: float) -> Any | None:
         """Wait at the front of the line until the monotonic time *until*, holding a place already.
 
         Returns an idle connection if one comes back, else None. Raises what `shut` was told.
         """
-        with self:
+        with self.lock:
             waiter = self.line_up(first=True)
-        try:
-            waiter.wait(until - monotonic())
-        except BaseException:
-            self.leave(waiter)
-            raise
-        with self:
-            if waiter.grant is None:
-                self.waiting.remove(waiter)
+        self.match()
+        self.wait(waiter, until)
         if isinstance(waiter.grant, BaseException):
             raise waiter.grant
         return waiter.grant
 
-    def vacate(self, slot: Slot) -> None:
-        """Free a place whose connection is gone or never came to be."""
-        with self:
-            self._remove(slot)
+    def probe(self, slot: Slot, error: Exception) -> Outage | None:
+        """Note that no connection could be opened in *slot*, since the server does not answer.
 
-    def forgotten(self, slot: Slot) -> None:
-        """Note that the connection in *slot* was collected.
-
-        Called by its finaliser, wherever that runs: takes no lock.
+        Returns the outage if *slot* is where the next attempt is to be made, else None: then
+        somebody else makes it.
         """
-        self._orphans.append(slot)
+        with self.lock:
+            if self.outage is None:
+                self.outage = Outage(error)
+                self._prober = slot
+            elif self._prober is slot:
+                self.outage.go_on(error)
+            mine = self.outage if self._prober is slot else None
         self.match()
+        return mine
 
-    def spend(self) -> None:
-        """Let no connection be lent again that is open now."""
-        with self:
-            for slot in self.slots:
-                slot.spend()
+    def recovered(self) -> Outage | None:
+        """Note that the server answers again; return the outage that ends."""
+        with self.lock:
+            outage, self.outage, self._prober = self.outage, None, None
+        self.match()
+        return outage
+
+    def vacate(self, slot: Slot) -> None:
+        """Free a place whose connection is gone or never came to be.
+
+        Called by finalisers too, wherever they run: waits for no lock.
+        """
+        self._vacant.append(slot)
+        self.match()
 
     def leases(self) -> int:
         """Return how many leases the open connections have seen."""
-        with self:
-            return sum(slot.serial for slot in self.slots)
+        return sum(slot.serial for slot in list(self.slots))
+
+    def spend(self) -> None:
+        """Let no connection be lent again that is open now."""
+        for slot in list(self.slots):
+            slot.spend()
 
     def make_wary(self) -> None:
         """Let every connection be looked at before it is lent again."""
-        with self:
-            for slot in self.slots:
-                slot.wary = True
+        for slot in list(self.slots):
+            slot.wary = True
 
     def shut(self, error: BaseException) -> None:
         """Give *error* to all who wait, and let no connection be lent again."""
-        with self:
-            while self.waiting:
-                self.waiting.popleft().give(error)
+        with self.lock:
+            for waiter in self.waiting:
+                if waiter.grant is None:
+                    waiter.give(error)
+            self.waiting.clear()
         self.spend()

@@ -35,7 +35,7 @@ from multipool.errors import (
 from multipool.holders import describe_holders
 from multipool.lease import Lease
 from multipool.opening import open_in
-from multipool.places import Grant, Places
+from multipool.places import Grant, Places, Room
 from multipool.slot import Slot
 from multipool.stats import PoolStats, Totals
 from multipool.target import Target
@@ -163,17 +163,28 @@ class Pool:
             ours = slot.pool_ref is self._ref
         except AttributeError:
             raise self._not_ours(conn) from None
+        if not ours:
+            raise self._not_ours(conn)
+        if slot.wary:
+            self._refuse_stale(slot)
         # Read and cleared with no call in between, so of two threads that return the
         # same lease at once only one comes through.
-        borrower = slot.borrower
-        if borrower is None or not ours:
-            raise self._not_leased(conn) if ours else self._not_ours(conn)
+        if slot.borrower is None:
+            raise self._not_leased(conn)
         slot.borrower = None
-        if (self._status(conn) or slot.wary) and not self._clean(conn, slot, borrower):
-            return
+        try:
+            wary = self._status(conn) or slot.wary
+            if wary and not self._clean(conn, slot):
+                return
+        except BaseException:  # an interrupt: nobody knows in which state it is
+            self._discard(conn, slot)
+            raise
+        # With no call in between: from here on it may be somebody else's.
         self._idle.append(conn)
         if self._waiting:
             self._places.match()
+        if wary:
+            self._reconsider(conn, slot)
 
     def connection(self, timeout: float | None = None) -> Lease:
         """Return a context manager that lends a connection for a ``with`` block.
@@ -192,7 +203,7 @@ class Pool:
         self._tend_if_inline()
         grant = self._ask(timeout, deadline, first=False)
         while True:
-            conn = open_in(self, grant, deadline) if isinstance(grant, Slot) else grant
+            conn = open_in(self, grant, deadline) if isinstance(grant, Room) else grant
             if conn is not None:
                 slot: Slot = conn._multipool_slot
                 if slot.serial == 0:
@@ -215,37 +226,21 @@ class Pool:
         *first* keeps its turn to a thread that was given something of no use.
         """
         places = self._places
-        with places:
-            self._refuse_if_closed()
-            grant = None if self._waiting and not first else places.take()
-            if grant is not None:
-                return grant
-            if timeout <= 0:
-                self._totals.add("timeouts")
-                raise self._error(PoolTimeout, f"no connection at once: {self._whole_state()}")
-            self._refuse_own_deadlock()
-            limit = self._config.max_waiting
-            if limit and len(self._waiting) >= limit:
-                self._totals.add("rejected")
-                raise self._error(
-                    TooManyWaiting,
-                    f"max_waiting={limit} threads wait already: {self._whole_state()}",
-                )
-            waiter = places.line_up(first=first)
         try:
-            waiter.wait(deadline - monotonic())
-        except BaseException:
-            places.leave(waiter)
-            raise
-        with places:
-            # Given at the last moment is given in time.
-            if waiter.grant is None:
-                self._totals.add("timeouts")
-                error = self._error(
-                    PoolTimeout, f"no connection within {timeout:g} s: {self._whole_state()}"
-                )
-                self._waiting.remove(waiter)
-                raise error
+            with places.lock:
+                self._refuse_if_closed()
+                grant = None if self._waiting and not first else places.take()
+                if grant is not None:
+                    return grant
+                self._refuse_to_wait(timeout)
+                waiter = places.line_up(first=first)
+        finally:
+            places.match()
+        if not places.wait(waiter, deadline):
+            self._totals.add("timeouts")
+            raise self._error(
+                PoolTimeout, f"no connection within {timeout:g} s: {self._whole_state(1)}"
+            )
         self._totals.add("waited")
         self._totals.add("wait_time", monotonic() - waiter.since)
         if isinstance(waiter.grant, BaseException):
@@ -267,7 +262,7 @@ class Pool:
         if not lendable:
             self._discard(conn, slot)
             return False
-        slot.calm(still_wary=self._always_wary)
+        self._calm(slot)
         self._greet(conn, slot)
         return True
 
@@ -277,29 +272,37 @@ class Pool:
             try:
                 self._config.on_checkout(conn)
             except BaseException:
-                if self._clean(conn, slot, None):
+                if self._clean(conn, slot):
                     self._places.put(conn)
                 raise
 
-    def _clean(self, conn: Any, slot: Slot, borrower: Any) -> bool:
+    def _clean(self, conn: Any, slot: Slot) -> bool:
         """Clean a returned connection; return whether to keep it. If not, it is discarded."""
-        me = here.borrower
-        if borrower is not me and borrower is not None and me in slot.former:
-            slot.borrower = borrower
-            raise self._error(
-                ConnectionNotLeased,
-                f"this thread's lease has ended; now thread {borrower.name} has the connection",
-            )
-        try:
-            keep = self._caretaker.worth_keeping(conn, slot)
-        except BaseException:  # an interrupt: nobody knows in which state it is
+        if self._caretaker.worth_keeping(conn, slot) and not self._is_surplus(slot):
+            self._calm(slot)
+            return True
+        self._discard(conn, slot)
+        return False
+
+    def _calm(self, slot: Slot) -> None:
+        """Note that the connection was looked at."""
+        slot.wary = False
+        # In this order, lest a mark that somebody sets meanwhile be overlooked.
+        if self._always_wary or clock.asleep or self._is_surplus(slot):
+            slot.wary = True
+
+    def _is_surplus(self, slot: Slot) -> bool:
+        """Return whether there is one connection too many, since a `resize`, or *slot* is spent."""
+        places = self._places
+        return slot.spent or (
+            len(places.slots) > places.limit
+            and sum(not slot.spent for slot in list(places.slots)) > places.limit
+        )
+
+    def _reconsider(self, conn: Any, slot: Slot) -> None:
+        """Look again at a connection on the idle stack: a mark set while it came is heeded."""
+        if self._is_surplus(slot) and self._places.pick(conn):
             self._discard(conn, slot)
-            raise
-        if not keep or len(self._places.slots) > self._places.limit:  # since a `resize`
-            self._discard(conn, slot)
-            return False
-        slot.calm(still_wary=self._always_wary or clock.asleep)
-        return True
 
     def _shelve(self, conn: Any) -> None:
         """Put a connection that nobody has lent yet among the idle ones."""
@@ -316,9 +319,16 @@ class Pool:
         self._upkeep.background(self._close_and_vacate, conn, slot)
 
     def _close_and_vacate(self, conn: Any, slot: Slot) -> None:
-        self._caretaker.close(conn, slot)
-        self._totals.add("closed")
-        self._places.vacate(slot)
+        if slot.closing:  # asked twice, since the first time was interrupted
+            return
+        slot.closing = True
+        try:
+            self._caretaker.close(conn, slot)
+        except BaseException:
+            self._driver.close(conn)
+            raise
+        finally:
+            self._places.vacate(slot)
 
     def _tend(self) -> float:
         """Do what is due; return when there is something to do again (see `tending`)."""
@@ -327,7 +337,11 @@ class Pool:
     def _tend_if_inline(self) -> None:
         if self._config.upkeep == "inline" and monotonic() >= self._due:
             self._due = float("inf")  # what is done now may come by here again
-            self._due = tend(self)
+            try:
+                self._due = tend(self)
+            except BaseException:
+                self._due = 0.0
+                raise
 
     # -- the rest of the public face -------------------------------------------------------
 
@@ -353,9 +367,7 @@ class Pool:
 
     def stats(self) -> PoolStats:
         """Return what the pool has and what it has done, as a frozen dataclass."""
-        with self._places:
-            slots = list(self._places.slots)
-            waiting = len(self._waiting)
+        slots = list(self._places.slots)
         idle = len(self._idle)
         used = sum(slot.leased for slot in slots)
         config, totals = self._config, self._totals.as_dict()
@@ -369,7 +381,7 @@ class Pool:
             idle=idle,
             used=used,
             connecting=max(len(slots) - idle - used, 0),
-            waiting=waiting,
+            waiting=len(self._waiting),
             **totals,
         )
 
@@ -384,16 +396,17 @@ class Pool:
             name=self._name, **{k: v for k, v in changes.items() if v is not None}
         )
         places = self._places
-        with places:
-            self._refuse_if_closed()
+        self._refuse_if_closed()
+        with places.lock:
             self._config, places.limit = config, config.limit
-            surplus = int(min(max(len(places.slots) - places.limit, 0), len(places.slots)))
-            for conn in tuple(self._idle)[:surplus]:  # the coldest first
+            surplus = sum(not slot.spent for slot in places.slots) - places.limit
+        places.match()
+        if surplus > 0:
+            # Nobody knows which of the lent ones comes back first: each is asked, from now
+            # on. So what is idle after this is all that comes back unasked.
+            places.make_wary()
+            for conn in tuple(self._idle)[: int(surplus)]:  # the coldest first
                 conn._multipool_slot.spend()
-            if surplus:
-                # Nobody knows which of the lent ones comes back first: each is asked.
-                for slot in places.slots:
-                    slot.wary = True
         self._upkeep.tend(self)
 
     def drain(self) -> None:
@@ -489,17 +502,22 @@ class Pool:
     def _error(self, kind: type[PoolError], text: str) -> PoolError:
         return for_driver(kind, self._driver.OperationalError)(f"pool {self._name!r}: {text}")
 
-    def _whole_state(self) -> str:
+    def _whole_state(self, gave_up: int = 0) -> str:
         places = self._places
-        state = describe_holders(places.slots, self._config.max_size, len(self._waiting))
+        waiting = len(self._waiting) + gave_up
+        state = describe_holders(list(places.slots), self._config.max_size, waiting)
         return state if places.outage is None else f"{places.outage}; {state}"
 
     def _refuse_if_closed(self) -> None:
         if self._closed:
             raise self._error(PoolClosed, "the pool is closed")
 
-    def _refuse_own_deadlock(self) -> None:
-        """Raise if this thread holds all there is: it would wait for itself."""
+    def _refuse_to_wait(self, timeout: float) -> None:
+        """Raise if this thread may not wait. The places' lock is held."""
+        if timeout <= 0:
+            self._totals.add("timeouts")
+            raise self._error(PoolTimeout, f"no connection at once: {self._whole_state()}")
+        # If it holds all there is, it would wait for itself.
         me = here.borrower
         own = sum(slot.borrower is me for slot in self._places.slots)
         if own >= self._places.limit:
@@ -507,6 +525,22 @@ class Pool:
                 PoolTimeout,
                 "this thread holds every connection already and would wait for itself: "
                 + self._whole_state(),
+            )
+        limit = self._config.max_waiting
+        if limit and len(self._waiting) >= limit:
+            self._totals.add("rejected")
+            raise self._error(
+                TooManyWaiting,
+                f"max_waiting={limit} threads wait already: {self._whole_state()}",
+            )
+
+    def _refuse_stale(self, slot: Slot) -> None:
+        """Raise if this thread had the connection once, and somebody else has it now."""
+        borrower, me = slot.borrower, here.borrower
+        if borrower is not None and borrower is not me and me in slot.former:
+            raise self._error(
+                ConnectionNotLeased,
+                f"this thread's lease has ended; now thread {borrower.name} has the connection",
             )
 
     def _not_ours(self, conn: Any) -> PoolError:

@@ -24,6 +24,7 @@ class Slot:
     __slots__ = (
         "born",
         "borrower",
+        "closing",
         "code",
         "conn_ref",
         "ends",
@@ -37,6 +38,7 @@ class Slot:
         "serial",
         "settings",
         "since",
+        "sought",
         "spent",
         "touched",
         "wary",
@@ -58,6 +60,8 @@ class Slot:
         self.wary = False
         #: Must not be lent again: dead, past its lifetime, drained, one too many.
         self.spent = False
+        #: Is being closed already.
+        self.closing = False
         #: What its borrower did to the session, see `Pooled.touch`.
         self.touched = 0
 
@@ -74,6 +78,9 @@ class Slot:
         self.last: Borrower | None = None
         self.former: set[Borrower] = set()
 
+        #: The lease for which garbage was collected, lest it had been lost.
+        self.sought = 0
+
         #: Upkeep's: the lease count it saw last, and since when it has been idle.
         self.seen = -1
         self.idle_since = 0.0
@@ -86,7 +93,7 @@ class Slot:
             # Runs wherever the collector happens to run: no lock may be taken here.
             pool = pool_ref()
             if pool is not None:
-                pool._places.forgotten(slot)
+                pool._places.vacate(slot)
 
         self.conn_ref = ref(conn, collected)
         self.fd = fd
@@ -109,13 +116,6 @@ class Slot:
         """Let the connection not be lent again."""
         self.spent = True
         self.wary = True
-
-    def calm(self, *, still_wary: bool) -> None:
-        """Note that the connection was looked at."""
-        # In this order, lest a `spend` by somebody else be overlooked.
-        self.wary = False
-        if still_wary or self.spent:
-            self.wary = True
 
     def lend(self, borrower: Borrower, code: CodeType, lasti: int, now: float) -> None:
         """Begin a lease. The hot path writes the same, in line (see `Pool.getconn`)."""

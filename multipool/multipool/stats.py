@@ -92,6 +92,5 @@ class Totals:
             self._values[name] += amount
 
     def as_dict(self) -> dict[str, Any]:
-        """Return a copy."""
-        with self._lock:
-            return dict(self._values)
+        """Return a copy. Takes no lock, which a finaliser that runs meanwhile may want."""
+        return dict(self._values)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from multipool.caretaker import NEVER, SHORTEST
 from multipool.opening import open_in
-from multipool.slot import Slot
 
 if TYPE_CHECKING:
+    from multipool.places import Room
     from multipool.pool import Pool
+    from multipool.slot import Slot
 
 log = logging.getLogger("multipool")
 
@@ -50,22 +51,23 @@ def tend(pool: Pool) -> float:
 def _fill(pool: Pool) -> float:
     """Open as many connections as ``min_size`` lacks; return when to look again."""
     places = pool._places
-    slots: list[Slot] = []
-    with places:
+    rooms: list[Room] = []
+    with places.lock:
         outage = places.outage
         while not pool.closed and len(places.slots) < pool.config.min_size:
-            slot = places.reserve()
-            if slot is None:
+            room = places.reserve()
+            if room is None:
                 break
-            slots.append(slot)
-    for slot in slots:
-        pool._upkeep.background(_open_idle, pool, slot)
+            rooms.append(room)
+    places.match()
+    while rooms:
+        pool._upkeep.background(_open_idle, pool, rooms.pop())
     return NEVER if outage is None else outage.next_try
 
 
-def _open_idle(pool: Pool, slot: Slot) -> None:
+def _open_idle(pool: Pool, room: Room) -> None:
     try:
-        conn: Any = open_in(pool, slot, monotonic() + pool.config.timeout)
+        conn: Any = open_in(pool, room, monotonic() + pool.config.timeout)
     except Exception as error:
         pool._fill_error = error
         log.warning(

@@ -85,7 +85,8 @@ class Thread(Upkeep):
     watching = SocketWatch is not None
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # Reentrant, since a finaliser may hand on work in the midst of it.
+        self._lock = threading.RLock()
         self._pools: WeakSet[Pool] = WeakSet()
         self._running = False
         self._rung = False
@@ -97,24 +98,28 @@ class Thread(Upkeep):
         with self._lock:
             self._pools.add(pool)
             self._rung = True
-            start = not self._running
-            self._running = True
-        if start:
-            self._running = _spawn("multipool-upkeep", self._run)
-        else:
+        if self._running:
             self._sockets.ring()
+        else:
+            _spawn("multipool-upkeep", self._run)
 
     def background(self, function: Callable[..., object], *args: Any) -> None:
-        with self._lock:
+        try:
             self._tasks.append((function, args))
-            if self._helpers >= _HELPERS:
-                return
-            self._helpers += 1
-        if not _spawn("multipool-helper", self._help):
+            self._call_helper()
+        except BaseException:  # an interrupt: the work must not lie there until there is more
+            self._call_helper()
+            raise
+
+    def _call_helper(self) -> None:
+        if self._tasks and self._helpers < _HELPERS and not _spawn("multipool-helper", self._help):
             self._help()
 
     def watch(self, slot: Slot) -> None:
         self._sockets.add(slot)
+        pool = slot.pool_ref()
+        if pool is not None and pool not in self._pools:  # a forked child's first connection
+            self.tend(pool)
 
     def unwatch(self, slot: Slot) -> None:
         self._sockets.remove(slot)
@@ -132,6 +137,11 @@ class Thread(Upkeep):
     # -- the thread ------------------------------------------------------------------
 
     def _run(self) -> None:
+        # What runs counts itself, since whoever starts it may be interrupted.
+        with self._lock:
+            if self._running:
+                return
+            self._running = True
         due: float | None = clock.read()
         activity = -1
         while due is not None:
@@ -179,13 +189,20 @@ class Thread(Upkeep):
         return activity
 
     def _help(self) -> None:
+        with self._lock:
+            if self._helpers >= _HELPERS:
+                return
+            self._helpers += 1
         while True:
             with self._lock:
                 if not self._tasks:
                     self._helpers -= 1
                     return
                 function, args = self._tasks.popleft()
-            function(*args)
+            try:
+                function(*args)
+            except Exception:
+                log.exception("background work failed")
             del function, args  # they may hold the last reference to a pool
 
 
