@@ -22,7 +22,7 @@ class Waiter:
         self._lock.acquire()
         #: Monotonic time at which it began to wait.
         self.since = monotonic()
-        #: What it was given: a connection, a `Slot` to open one in, or an error to raise.
+        #: What it was given: a connection, a `Room` to open one in, or an error to raise.
         #: Written once, with the pool's lock held.
         self.grant: Any = None
 
@@ -31,9 +31,6 @@ class Waiter:
         self.grant = grant
         self._lock.release()
 
-    def wait(self, timeout: float | None) -> bool:
-        """Sleep until something is given; return False after *timeout* seconds (None: never)."""
-        if timeout is None:
-            return self._lock.acquire()
-        # The platform's limit is about 292 years; what is longer would raise OverflowError.
-        return self._lock.acquire(timeout=min(max(timeout, 0.0), 1e9))
+    def wait(self, timeout: float) -> None:
+        """Sleep until something is given, or for *timeout* seconds."""
+        self._lock.acquire(timeout=timeout)

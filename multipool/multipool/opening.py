@@ -6,6 +6,7 @@ import logging
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from multipool.config import PoolHook
 from multipool.driver import REFUSAL
 from multipool.outage import Outage
 
@@ -81,12 +82,10 @@ def _report(pool: Pool, outage: Outage) -> None:
         outage.reported = True
         log.error("pool %r: %s", pool.name, outage)
         if hook is not None:
-            pool._upkeep.background(_call_reconnect_failed, pool)
+            pool._upkeep.background(_call, hook, pool)
 
 
-def _call_reconnect_failed(pool: Pool) -> None:
-    hook = pool.config.reconnect_failed
-    assert hook is not None
+def _call(hook: PoolHook, pool: Pool) -> None:
     try:
         hook(pool)
     except Exception as error:

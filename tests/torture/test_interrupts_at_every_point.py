@@ -15,7 +15,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any
 
 import pytest
 from support import Thread, until
@@ -231,10 +230,11 @@ def in_room_finaliser(frame: FrameType | None) -> bool:
 
 @contextmanager
 def whole_pool(upkeep: str) -> Iterator[Pool]:
-    with Pool(
-        {}, driver=FakeDriver(FakeServer()), max_size=SIZE, upkeep=upkeep, name="shop"
-    ) as pool:
+    pool = Pool({}, driver=FakeDriver(FakeServer()), max_size=SIZE, upkeep=upkeep, name="shop")
+    try:
         yield pool
+    finally:
+        pool.close(timeout=0)
 
 
 def check(pool: Pool, told: str) -> None:
