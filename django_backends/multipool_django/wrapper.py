@@ -118,11 +118,13 @@ class PooledWrapper(BaseDatabaseWrapper):
         # At once, even inside atomic(): from here on it may be somebody else's.
         connection, self.connection = self.connection, None
         slot = getattr(connection, "_multipool_slot", None)
-        if slot is not None and (not slot.leased or slot.serial != self._serial):
-            # Somebody closed it under us, and it is back in the pool, perhaps lent again.
-            return
         with self.wrap_database_errors:
-            connection.close()
+            if slot is None:
+                connection.close()
+            else:
+                # Our lease and no other: somebody may have closed it under us, and it is
+                # back in the pool, perhaps lent again. From whatever thread Django closes.
+                slot.end(connection, self._serial)
 
     # -- ours --------------------------------------------------------------------------
 

@@ -63,10 +63,12 @@ class Caretaker:
             try:
                 self._prepare(conn, slot)
             except BaseException:
-                self._driver.close(conn)
+                self._end(conn, see_off=True)
                 raise
         except BaseException as error:
-            error.add_note(f"while pool {self._name!r} opened a connection")
+            note = f"while pool {self._name!r} opened a connection"
+            if note not in getattr(error, "__notes__", ()):  # it may be the same one again
+                error.add_note(note)
             raise
         return conn
 
@@ -105,7 +107,12 @@ class Caretaker:
                 check(conn)
                 if self._driver.status(conn):
                     self._driver.rollback(conn)
-            except self._driver.Error:
+            except self._driver.Error as error:
+                log.warning(
+                    "pool %r: an idle connection failed its check and is replaced: %s",
+                    self._name,
+                    type(error).__name__,
+                )
                 return False
         return True
 
@@ -180,6 +187,9 @@ class Caretaker:
             except Exception as error:
                 log.warning("pool %r: on_close failed: %s", self._name, type(error).__name__)
         slot.detach(conn)
+        self._end(conn, see_off)
+
+    def _end(self, conn: Any, see_off: bool) -> None:
         other = _duplicate(self._driver.fileno(conn)) if see_off else None
         self._driver.close(conn)
         if other is not None:

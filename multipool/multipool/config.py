@@ -68,7 +68,8 @@ def _hook(value: Any) -> str | None:
 
 def _one_of(*allowed: object) -> Check:
     def check(value: Any) -> str | None:
-        return None if value in allowed else " or ".join(map(repr, allowed))
+        known = any(value == one and type(value) is type(one) for one in allowed)
+        return None if known else " or ".join(map(repr, allowed))
 
     return check
 
@@ -120,7 +121,8 @@ class PoolConfig:
     """A connection idle for longer is closed while more than ``min_size`` are open. None: kept."""
 
     check_after: float = _option(0.05, _number(0))
-    """A connection idle for longer has its socket looked at when it is lent. No round trip."""
+    """Where nobody watches its socket, one last lent longer ago is looked at when it is lent
+    again. No round trip. With the upkeep thread on Linux that is so only while all is quiet."""
 
     reconnect_timeout: float = _option(300.0, _number(0, above=True))
     """When the server has accepted no connection for so long, ``reconnect_failed`` is called."""

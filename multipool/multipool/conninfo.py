@@ -94,11 +94,13 @@ def redact(params: Mapping[str, Any]) -> dict[str, Any]:
 
 def _parse_uri(rest: str) -> dict[str, str]:
     params: dict[str, str] = {}
+    # As libpq does: credentials end at an "@" before any "/", and may hold a "?".
+    end = next((i for i, letter in enumerate(rest) if letter in "@/"), -1)
+    userinfo = ""
+    if end >= 0 and rest[end] == "@":
+        userinfo, rest = rest[:end], rest[end + 1 :]
     rest, _, query = rest.partition("?")
-    authority, _, dbname = rest.partition("/")
-    userinfo, at, hosts = authority.partition("@")
-    if not at:
-        userinfo, hosts = "", authority
+    hosts, _, dbname = rest.partition("/")
     if "@" in hosts or "@" in dbname:
         raise PoolConfigError(
             "bad DSN: more than one '@'; write an '@' in the user or password as %40, a '/' as %2F"

@@ -17,16 +17,17 @@ class Lease:
     checkout itself.
     """
 
-    __slots__ = ("_conn", "_pool", "_serial", "_timeout")
+    __slots__ = ("_lent", "_pool", "_serial", "_slot", "_timeout")
 
     def __init__(self, pool: Pool, timeout: float | None) -> None:
         self._pool = pool
         self._timeout = timeout
 
     def __enter__(self) -> Any:
-        self._conn = conn = self._pool.getconn(self._timeout, 2)
-        self._serial = conn._multipool_slot.serial
-        return conn
+        self._lent = lent = self._pool.getconn(self._timeout, 2)
+        self._slot: Slot = lent._multipool_slot
+        self._serial = self._slot.serial
+        return lent
 
     def __exit__(
         self,
@@ -34,13 +35,13 @@ class Lease:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        conn, pool = self._conn, self._pool
-        del self._conn  # the pool must be the only one to hold it, once it is back
-        slot: Slot | None = conn._multipool_slot
-        if slot is None or not slot.leased or slot.serial != self._serial:
+        slot, serial, pool = self._slot, self._serial, self._pool
+        if slot.serial != serial or slot.borrower is None or slot.conn_ref is None:
             return  # given back inside the block; by now it may be somebody else's
+        conn = slot.conn_ref()  # the driver's own, where a strict pool lent a proxy
+        del self._lent  # the pool must be the only one to hold it, once it is back
         try:
             if kind is None and pool._status(conn):
                 pool._driver.commit(conn)
         finally:
-            pool.putconn(conn)
+            slot.end(conn, serial)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from multipool.config import PoolHook
 from multipool.driver import REFUSAL
+from multipool.errors import PoolTimeout
 from multipool.outage import Outage
+from multipool.refusing import whole_state
 
 if TYPE_CHECKING:
     from multipool.places import Room
@@ -27,19 +29,21 @@ def open_in(pool: Pool, room: Room, deadline: float) -> Any | None:
     get None here. While it pauses, an idle connection may come back: that is returned then,
     not judged yet. The place is free again unless a new connection sits in it.
 
-    Raises the driver's error, or what the hooks raise.
+    Raises the driver's error, what the hooks raise, `PoolTimeout` or `PoolClosed`.
     """
     places, slot = pool._places, room.slot
     outage = places.outage
     try:
         while True:
             if outage is not None:
-                if outage.next_try >= deadline:
-                    raise outage.error
-                came_back = places.stand_by(outage.next_try)
+                came_back = places.stand_by(min(outage.next_try, deadline))
                 if came_back is not None:
                     places.vacate(slot)
                     return came_back
+                if outage.next_try >= deadline:
+                    pool._totals.add("timeouts")
+                    raise pool._error(PoolTimeout, f"no connection in time: {whole_state(pool)}")
+            pool._refuse_if_closed()
             started = monotonic()
             try:
                 conn = pool._caretaker.open(slot, max(deadline - started, 0.0))
@@ -50,8 +54,8 @@ def open_in(pool: Pool, room: Room, deadline: float) -> Any | None:
                     raise
                 known = places.outage
                 outage = places.probe(slot, error)
-                if known is None:
-                    log.warning("pool %r: %s", pool.name, places.outage)
+                if known is None and outage is not None:
+                    log.warning("pool %r: %s", pool.name, outage)
                 if outage is None:
                     places.vacate(slot)
                     return None

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 #: What a thread may be given: an idle connection, or a `Room` to open one in.
 Grant = Any
 
+#: Given to those who wait when the pool is closed.
+CLOSED: Final = object()
+
 #: Seconds after which one who waits looks around.
 _LOOK_AROUND: Final = 0.5
 
@@ -66,6 +69,10 @@ class Places:
         self.lock = allocate_lock()
         # Places that are free again; filled by finalisers too, so without the lock.
         self._vacant: deque[Slot] = deque()
+        #: Leases that nobody ended: their connection was collected. For upkeep to report.
+        self.lost: deque[Slot] = deque()
+        #: Whether the pool was closed.
+        self.closed = False
         #: Set while the server does not answer: then one thread at a time may try to connect.
         self.outage: Outage | None = None
         self._prober: Slot | None = None
@@ -104,7 +111,9 @@ class Places:
                 if self._prober is slot:
                     self._prober = None
                 self._totals.add("closed", slot.born > 0)
-                self._totals.add("lost", slot.leased)
+                if slot.leased:
+                    self._totals.add("lost")
+                    self.lost.append(slot)
                 self._totals.add("checkouts", slot.serial)
             self._vacant.popleft()  # last, lest an interrupt come in between
 
@@ -159,11 +168,13 @@ class Places:
         After that, or after an exception, *waiter* is in the line no more, and what it was
         given all the same at the last moment has gone to the next.
         """
+        patience = min((until - monotonic()) / 2, _LOOK_AROUND)
         try:
             while waiter.grant is None and (left := until - monotonic()) > 0:
-                self._seek_lost()
-                waiter.wait(min(left, _LOOK_AROUND))
+                waiter.wait(min(left, patience))
+                patience = _LOOK_AROUND
                 if waiter.grant is None:
+                    self._seek_lost()
                     self.match()
             self._leave(waiter)
         except BaseException:
@@ -182,7 +193,7 @@ class Places:
     def _pass_on(self, grant: Grant | None) -> None:
         if isinstance(grant, Room):
             self.vacate(grant.slot)
-        elif grant is not None and not isinstance(grant, BaseException):
+        elif grant is not None and grant is not CLOSED:
             self.put(grant)
 
     def _seek_lost(self) -> None:
@@ -204,15 +215,15 @@ class Places:
     def stand_by(self, until: float) -> Any | None:
         """Wait at the front of the line until the monotonic time *until*, holding a place already.
 
-        Returns an idle connection if one comes back, else None. Raises what `shut` was told.
+        Returns an idle connection if one comes back, else None; that also if the pool is closed.
         """
         with self.lock:
+            if self.closed:
+                return None
             waiter = self.line_up(first=True)
         self.match()
         self.wait(waiter, until)
-        if isinstance(waiter.grant, BaseException):
-            raise waiter.grant
-        return waiter.grant
+        return None if waiter.grant is CLOSED else waiter.grant
 
     def probe(self, slot: Slot, error: Exception) -> Outage | None:
         """Note that no connection could be opened in *slot*, since the server does not answer.
@@ -259,11 +270,12 @@ class Places:
         for slot in list(self.slots):
             slot.wary = True
 
-    def shut(self, error: BaseException) -> None:
-        """Give *error* to all who wait, and let no connection be lent again."""
+    def shut(self) -> None:
+        """Give `CLOSED` to all who wait, and let no connection be lent again."""
         with self.lock:
+            self.closed = True
             for waiter in self.waiting:
                 if waiter.grant is None:
-                    waiter.give(error)
+                    waiter.give(CLOSED)
             self.waiting.clear()
         self.spend()

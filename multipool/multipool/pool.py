@@ -17,29 +17,20 @@ from types import TracebackType
 from typing import Any, Self
 from weakref import ReferenceType, ref
 
-from multipool import lifecycle, upkeep
+from multipool import lifecycle, refusing, upkeep
 from multipool.borrower import here
-from multipool.caretaker import Caretaker
+from multipool.caretaker import NEVER, Caretaker
 from multipool.clock import clock
 from multipool.config import PoolConfig
 from multipool.driver import Driver, get_driver
-from multipool.errors import (
-    ConnectionNotLeased,
-    PoolClosed,
-    PoolConfigError,
-    PoolError,
-    PoolTimeout,
-    TooManyWaiting,
-    for_driver,
-)
-from multipool.holders import describe_holders
+from multipool.errors import PoolClosed, PoolConfigError, PoolError, PoolTimeout
 from multipool.lease import Lease
 from multipool.opening import open_in
-from multipool.places import Grant, Places, Room
+from multipool.places import CLOSED, Grant, Places, Room
 from multipool.slot import Slot
 from multipool.stats import PoolStats, Totals
 from multipool.target import Target
-from multipool.tending import tend
+from multipool.tending import Filling, tend
 
 Conninfo = str | Mapping[str, Any] | Callable[[], str | Mapping[str, Any]]
 
@@ -47,7 +38,7 @@ _numbers = itertools.count(1)
 _frame = sys._getframe
 
 #: psycopg_pool's options that are accepted, for those who come from there, and do nothing.
-_IDLE_WORDS = {
+_WITHOUT_EFFECT = {
     "num_workers": "connections are opened by those who need them, at the same time",
     "open": "a pool opens its connections when they are needed, min_size at once",
 }
@@ -56,12 +47,12 @@ _IDLE_WORDS = {
 _POLL = 0.005
 
 
-def _without_idle_words(options: dict[str, Any]) -> dict[str, Any]:
+def _effective(options: dict[str, Any]) -> dict[str, Any]:
     """Return *options* without those of psycopg_pool that mean nothing here, and say so."""
-    for name, reason in _IDLE_WORDS.items():
+    for name, reason in _WITHOUT_EFFECT.items():
         if name in options:
             warnings.warn(f"option {name} has no effect: {reason}", UserWarning, stacklevel=3)
-    return {name: value for name, value in options.items() if name not in _IDLE_WORDS}
+    return {name: value for name, value in options.items() if name not in _WITHOUT_EFFECT}
 
 
 class Pool:
@@ -80,14 +71,14 @@ class Pool:
 
     def __new__(cls, *args: Any, strict: bool = False, **options: Any) -> Pool:
         """Make a `StrictPool` where single-use leases are asked for: see `strict`."""
-        if strict is True and cls is Pool:
-            from multipool.strict import StrictPool
+        if strict is True:
+            from multipool.strict import strict_class
 
-            return object.__new__(StrictPool)
+            return object.__new__(strict_class(cls))
         return object.__new__(cls)
 
     def __init__(self, conninfo: Conninfo, *, driver: str | Driver, **options: Any) -> None:
-        config = PoolConfig.from_options(_without_idle_words(options))
+        config = PoolConfig.from_options(_effective(options))
         self._config = config
         self._name = config.name or f"pool-{next(_numbers)}"
         try:
@@ -101,7 +92,7 @@ class Pool:
         self._closed = False
         #: Whether there has ever been a connection.
         self._connected = False
-        self._fill_error: Exception | None = None
+        self._filling = Filling()
         # What the hot path needs, one step away.
         self._ref: ReferenceType[Pool] = ref(self)
         self._status = self._driver.status
@@ -155,22 +146,22 @@ class Pool:
         """Give back a connection that `getconn` lent.
 
         A transaction left open is rolled back first; what cannot be cleaned is closed.
-        Raises `ConnectionNotLeased` for a connection that is not of this pool or was
-        returned already.
+        Raises `ConnectionNotLeased` for a connection that is not of this pool, was returned
+        already, or was lent since to another thread, where this one had it before.
         """
         try:
             slot: Slot = conn._multipool_slot
             ours = slot.pool_ref is self._ref
         except AttributeError:
-            raise self._not_ours(conn) from None
+            raise refusing.not_ours(self, conn) from None
         if not ours:
-            raise self._not_ours(conn)
+            raise refusing.not_ours(self, conn)
         if slot.wary:
-            self._refuse_stale(slot)
+            refusing.refuse_stale(self, slot)
         # Read and cleared with no call in between, so of two threads that return the
         # same lease at once only one comes through.
         if slot.borrower is None:
-            raise self._not_leased(conn)
+            raise refusing.not_leased(self)
         slot.borrower = None
         try:
             wary = self._status(conn) or slot.wary
@@ -200,13 +191,13 @@ class Pool:
         if timeout is None:
             timeout = self._config.timeout
         deadline = monotonic() + timeout
-        self._tend_if_inline()
+        self._tend_if_inline(deadline)
         grant = self._ask(timeout, deadline, first=False)
         while True:
             conn = open_in(self, grant, deadline) if isinstance(grant, Room) else grant
             if conn is not None:
                 slot: Slot = conn._multipool_slot
-                if slot.serial == 0:
+                if isinstance(grant, Room) and slot is grant.slot:  # opened just now
                     self._greet(conn, slot)
                     break
                 if self._lendable(conn, slot):
@@ -232,19 +223,20 @@ class Pool:
                 grant = None if self._waiting and not first else places.take()
                 if grant is not None:
                     return grant
-                self._refuse_to_wait(timeout)
+                refusing.refuse_to_wait(self, timeout, again=first)
                 waiter = places.line_up(first=first)
         finally:
             places.match()
         if not places.wait(waiter, deadline):
             self._totals.add("timeouts")
             raise self._error(
-                PoolTimeout, f"no connection within {timeout:g} s: {self._whole_state(1)}"
+                PoolTimeout,
+                f"no connection within {timeout:g} s: {refusing.whole_state(self, gave_up=1)}",
             )
+        if waiter.grant is CLOSED:
+            raise self._error(PoolClosed, "closed while waiting")
         self._totals.add("waited")
         self._totals.add("wait_time", monotonic() - waiter.since)
-        if isinstance(waiter.grant, BaseException):
-            raise waiter.grant
         return waiter.grant
 
     # -- one connection, out of the ordinary ---------------------------------------------
@@ -271,9 +263,11 @@ class Pool:
         if self._config.on_checkout is not None:
             try:
                 self._config.on_checkout(conn)
+                if self._status(conn):
+                    raise self._error(PoolError, "on_checkout left a transaction open; end it")
             except BaseException:
                 if self._clean(conn, slot):
-                    self._places.put(conn)
+                    self._keep(conn, slot)
                 raise
 
     def _clean(self, conn: Any, slot: Slot) -> bool:
@@ -294,10 +288,19 @@ class Pool:
     def _is_surplus(self, slot: Slot) -> bool:
         """Return whether there is one connection too many, since a `resize`, or *slot* is spent."""
         places = self._places
-        return slot.spent or (
-            len(places.slots) > places.limit
-            and sum(not slot.spent for slot in list(places.slots)) > places.limit
+        return (
+            slot.spent
+            or self._closed
+            or (
+                len(places.slots) > places.limit
+                and sum(not slot.spent for slot in list(places.slots)) > places.limit
+            )
         )
+
+    def _keep(self, conn: Any, slot: Slot) -> None:
+        """Put a connection on the idle stack, or into waiting hands, by the slow way."""
+        self._places.put(conn)
+        self._reconsider(conn, slot)
 
     def _reconsider(self, conn: Any, slot: Slot) -> None:
         """Look again at a connection on the idle stack: a mark set while it came is heeded."""
@@ -306,11 +309,9 @@ class Pool:
 
     def _shelve(self, conn: Any) -> None:
         """Put a connection that nobody has lent yet among the idle ones."""
-        if self._closed:
-            self._discard(conn, conn._multipool_slot)
-        else:
-            conn._multipool_slot.wary = True
-            self._places.put(conn)
+        slot: Slot = conn._multipool_slot
+        slot.wary = True
+        self._keep(conn, slot)
 
     def _discard(self, conn: Any, slot: Slot) -> None:
         """Close *conn*, without making anybody wait for it; then its place is free."""
@@ -329,19 +330,25 @@ class Pool:
             raise
         finally:
             self._places.vacate(slot)
+            if self._config.min_size and not self._closed:
+                self._tend_soon()
 
-    def _tend(self) -> float:
-        """Do what is due; return when there is something to do again (see `tending`)."""
-        return tend(self)
+    def _tend_soon(self) -> None:
+        """Have upkeep look at what has changed: at once by its thread, else at the next call."""
+        if self._config.upkeep == "inline":
+            self._due = 0.0
+        else:
+            self._upkeep.tend(self)
 
-    def _tend_if_inline(self) -> None:
+    def _tend_if_inline(self, deadline: float | None = None) -> None:
         if self._config.upkeep == "inline" and monotonic() >= self._due:
-            self._due = float("inf")  # what is done now may come by here again
+            self._due = NEVER  # what is done now may come by here again
+            due = 0.0
             try:
-                self._due = tend(self)
-            except BaseException:
-                self._due = 0.0
-                raise
+                due = tend(self, deadline)
+            finally:
+                # Unless there is something to do again already.
+                self._due = min(self._due, due)
 
     # -- the rest of the public face -------------------------------------------------------
 
@@ -424,20 +431,21 @@ class Pool:
         when a connection cannot be opened.
         """
         deadline = monotonic() + timeout
-        self._fill_error = None
+        self._filling.begin_anew()
         self._upkeep.tend(self)
         while True:
             self._refuse_if_closed()
             stats = self.stats()
             if stats.size - stats.connecting >= self._config.min_size:
                 return
-            if self._fill_error is not None:
-                raise self._fill_error
+            error = self._filling.error
+            if error is not None:
+                raise error.with_traceback(None)
             if monotonic() >= deadline:
                 raise self._error(
                     PoolTimeout,
                     f"min_size={self._config.min_size} not reached within {timeout:g} s:"
-                    f" {self._whole_state()}",
+                    f" {refusing.whole_state(self)}",
                 )
             sleep(_POLL)
 
@@ -449,7 +457,7 @@ class Pool:
         """
         deadline = monotonic() + timeout
         self._closed = True
-        self._places.shut(self._error(PoolClosed, "closed while waiting"))
+        self._places.shut()
         self._upkeep.tend(self)
         # Polled, since a lost connection's finaliser may take no lock to tell us.
         while self.stats().size and monotonic() < deadline:
@@ -497,57 +505,9 @@ class Pool:
         state = "closed" if self._closed else size
         return f"<Pool {self._name!r} {self._driver.name} {self._target} {state}>"
 
-    # -- words ---------------------------------------------------------------------------------
-
     def _error(self, kind: type[PoolError], text: str) -> PoolError:
-        return for_driver(kind, self._driver.OperationalError)(f"pool {self._name!r}: {text}")
-
-    def _whole_state(self, gave_up: int = 0) -> str:
-        places = self._places
-        waiting = len(self._waiting) + gave_up
-        state = describe_holders(list(places.slots), self._config.max_size, waiting)
-        return state if places.outage is None else f"{places.outage}; {state}"
+        return refusing.error(self, kind, text)
 
     def _refuse_if_closed(self) -> None:
         if self._closed:
             raise self._error(PoolClosed, "the pool is closed")
-
-    def _refuse_to_wait(self, timeout: float) -> None:
-        """Raise if this thread may not wait. The places' lock is held."""
-        if timeout <= 0:
-            self._totals.add("timeouts")
-            raise self._error(PoolTimeout, f"no connection at once: {self._whole_state()}")
-        # If it holds all there is, it would wait for itself.
-        me = here.borrower
-        own = sum(slot.borrower is me for slot in self._places.slots)
-        if own >= self._places.limit:
-            raise self._error(
-                PoolTimeout,
-                "this thread holds every connection already and would wait for itself: "
-                + self._whole_state(),
-            )
-        limit = self._config.max_waiting
-        if limit and len(self._waiting) >= limit:
-            self._totals.add("rejected")
-            raise self._error(
-                TooManyWaiting,
-                f"max_waiting={limit} threads wait already: {self._whole_state()}",
-            )
-
-    def _refuse_stale(self, slot: Slot) -> None:
-        """Raise if this thread had the connection once, and somebody else has it now."""
-        borrower, me = slot.borrower, here.borrower
-        if borrower is not None and borrower is not me and me in slot.former:
-            raise self._error(
-                ConnectionNotLeased,
-                f"this thread's lease has ended; now thread {borrower.name} has the connection",
-            )
-
-    def _not_ours(self, conn: Any) -> PoolError:
-        return self._error(
-            ConnectionNotLeased,
-            f"this {type(conn).__name__} is not one of this pool's connections",
-        )
-
-    def _not_leased(self, conn: Any) -> PoolError:
-        return self._error(ConnectionNotLeased, "this connection was returned already")

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Final
 
 # A first word after which nothing outlives the transaction, unless the text has one of
-# `_LASTING` in it. All others (SET, LISTEN, PREPARE, DECLARE, DO, CALL, COPY, ...) touch.
+# `_LASTING` in it. All others (SET, LISTEN, PREPARE, DO, CALL, COPY, ...) touch.
 _HARMLESS: Final = frozenset(
     """
     abort alter analyze begin checkpoint close cluster comment commit create declare delete drop
@@ -31,7 +31,7 @@ _LASTING: Final = re.compile(
 )
 
 _FIRST_WORD: Final = re.compile(
-    r"(?:\s|\(|--[^\n]*\n|/\*(?:[^*]|\*(?!/))*\*/)*([a-z]+)", re.IGNORECASE
+    r"(?:\s|\(|--[^\n]*\n|/\*(?:[^*/]|\*(?!/)|/(?!\*))*\*/)*([a-z]+)", re.IGNORECASE
 )
 
 

@@ -6,11 +6,14 @@ from types import CodeType
 from typing import TYPE_CHECKING, Any
 from weakref import ReferenceType, ref
 
-from multipool.borrower import Borrower
+from multipool.borrower import Borrower, here
 from multipool.errors import ConnectionNotLeased
 
 if TYPE_CHECKING:
     from multipool.pool import Pool
+
+
+_MANY = 32
 
 
 class Slot:
@@ -34,6 +37,7 @@ class Slot:
         "last",
         "lasti",
         "pool_ref",
+        "purge_at",
         "seen",
         "serial",
         "settings",
@@ -77,6 +81,8 @@ class Slot:
         #: of another holds a stale reference.
         self.last: Borrower | None = None
         self.former: set[Borrower] = set()
+        #: How many of these there may be before those that have ended are dropped.
+        self.purge_at = _MANY
 
         #: The lease for which garbage was collected, lest it had been lost.
         self.sought = 0
@@ -129,13 +135,28 @@ class Slot:
 
     def pass_to(self, borrower: Borrower) -> None:
         """Note that another thread than before borrows."""
+        former = self.former
         if self.last is not None:
-            self.former = {one for one in self.former if not one.ended}
-            self.former.add(self.last)
-            self.former.discard(borrower)
+            former.add(self.last)
+            former.discard(borrower)
+            if len(former) >= self.purge_at:
+                self.former = former = {one for one in former if not one.ended}
+                self.purge_at = max(_MANY, 2 * len(former))
         self.last = borrower
         # The return will have a look at who returns.
         self.wary = True
+
+    def end(self, conn: Any, serial: int) -> bool:
+        """End the lease number *serial*, from any thread; return False if it is over already.
+
+        For those who noted the number: it proves that their reference is not a stale one.
+        """
+        if self.serial != serial or self.borrower is None:
+            return False
+        if self.wary:
+            self.former.discard(here.borrower)
+        self.give_back(conn)
+        return True
 
     def give_back(self, conn: Any) -> None:
         """Return *conn* to its pool; called by its own ``close``."""

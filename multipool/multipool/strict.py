@@ -31,7 +31,13 @@ class _Proxy:
         """Return the driver's own object. Raises `ConnectionNotLeased` after the lease's end."""
         slot = self._slot
         if slot.serial != self._serial or not slot.leased:
-            raise ConnectionNotLeased("this lease has ended; its connection may be another's now")
+            pool = slot.pool_ref()
+            text = "this lease has ended; its connection may be another's now"
+            raise (
+                ConnectionNotLeased(text)
+                if pool is None
+                else pool._error(ConnectionNotLeased, text)
+            )
         return self._target
 
     def __getattr__(self, name: str) -> Any:
@@ -51,6 +57,12 @@ class LeasedCursor(_Proxy):
     """A cursor of a leased connection."""
 
     __slots__ = ()
+
+    def execute(self, *args: Any, **options: Any) -> Any:
+        """Execute as the driver does; where that returns the cursor, this one is returned."""
+        target = self.unwrap()
+        result = target.execute(*args, **options)
+        return self if result is target else result
 
     @property
     def connection(self) -> LeasedConnection:
@@ -81,6 +93,10 @@ class LeasedConnection(_Proxy):
         """Return the driver's cursor, as single-use as the lease."""
         return LeasedCursor(self.unwrap().cursor(*args, **options), self._slot, self._serial)
 
+    def execute(self, *args: Any, **options: Any) -> LeasedCursor:
+        """Execute on a new cursor and return it, where the driver has that."""
+        return LeasedCursor(self.unwrap().execute(*args, **options), self._slot, self._serial)
+
     def close(self) -> None:
         """Give the connection back."""
         self.unwrap().close()
@@ -103,3 +119,10 @@ class StrictPool(Pool):
 
     def putconn(self, conn: Any) -> None:
         super().putconn(conn.unwrap() if isinstance(conn, LeasedConnection) else conn)
+
+
+def strict_class(cls: type[Pool]) -> type[Pool]:
+    """Return the class that lends as `StrictPool` does, for `Pool` or a subclass of it."""
+    if cls is Pool:
+        return StrictPool
+    return cls if issubclass(cls, StrictPool) else type(cls.__name__, (StrictPool, cls), {})

@@ -29,6 +29,8 @@ class Target:
         if self._source is not None:
             return "(from a callable)"
         shown = {k: self._params[k] for k in ("host", "port", "dbname") if k in self._params}
+        if {"=", "/"} & set(str(shown.get("dbname", ""))):
+            shown["dbname"] = "***"  # libpq reads a whole DSN there, password and all
         return " ".join(f"{k}={v}" for k, v in shown.items()) or "(defaults)"
 
     def _read(self, target: Any) -> dict[str, Any]:

@@ -11,22 +11,26 @@ from __future__ import annotations
 import logging
 import threading
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
 
 from multipool.clock import TICK, clock
+from multipool.helpers import Helpers, spawn
+from multipool.liveness import ALIVE, look
 from multipool.slot import Slot
 from multipool.sockets import SocketWatch
+from multipool.tending import tend
 
 if TYPE_CHECKING:
     from multipool.pool import Pool
 
 log = logging.getLogger("multipool")
 
-#: Helpers at once, for all pools. More would only crowd a server that is slow already.
-_HELPERS: Final = 16
+#: Helpers at once, for all pools. Those that open are few, since more would only crowd a
+#: server that is slow already; what is to be closed must not wait for them.
+_OPENERS: Final = 16
+_CLOSERS: Final = 64
 #: The longest sleep, in seconds, so that nothing overlooked stays so for good.
 _LONGEST: Final = 5.0
 
@@ -44,6 +48,10 @@ class Upkeep(ABC):
     @abstractmethod
     def background(self, function: Callable[..., object], *args: Any) -> None:
         """Run ``function(*args)`` where nobody waits for it, if there is such a place."""
+
+    @abstractmethod
+    def open(self, function: Callable[..., object], *args: Any) -> None:
+        """The same for what opens connections, which no close should wait for."""
 
     @abstractmethod
     def watch(self, slot: Slot) -> None:
@@ -64,9 +72,12 @@ class Inline(Upkeep):
     watching = False
 
     def tend(self, pool: Pool) -> None:
-        pool._tend()
+        tend(pool)
 
     def background(self, function: Callable[..., object], *args: Any) -> None:
+        function(*args)
+
+    def open(self, function: Callable[..., object], *args: Any) -> None:
         function(*args)
 
     def watch(self, slot: Slot) -> None:
@@ -90,39 +101,38 @@ class Thread(Upkeep):
         self._pools: WeakSet[Pool] = WeakSet()
         self._running = False
         self._rung = False
-        self._sockets = SocketWatch() if SocketWatch else _Blind()
-        self._tasks: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
-        self._helpers = 0
+        # Made with the first pool, not at import: what daemonises closes what it finds open.
+        self._sockets: Any = None
+        self._closers = Helpers(_CLOSERS)
+        self._openers = Helpers(_OPENERS)
 
     def tend(self, pool: Pool) -> None:
         with self._lock:
             self._pools.add(pool)
             self._rung = True
+            if self._sockets is None:
+                self._sockets = SocketWatch() if SocketWatch else _Blind()
         if self._running:
             self._sockets.ring()
         else:
-            _spawn("multipool-upkeep", self._run)
+            spawn("multipool-upkeep", self._run)
 
     def background(self, function: Callable[..., object], *args: Any) -> None:
-        try:
-            self._tasks.append((function, args))
-            self._call_helper()
-        except BaseException:  # an interrupt: the work must not lie there until there is more
-            self._call_helper()
-            raise
+        self._closers.run(function, *args)
 
-    def _call_helper(self) -> None:
-        if self._tasks and self._helpers < _HELPERS and not _spawn("multipool-helper", self._help):
-            self._help()
+    def open(self, function: Callable[..., object], *args: Any) -> None:
+        self._openers.run(function, *args)
 
     def watch(self, slot: Slot) -> None:
-        self._sockets.add(slot)
         pool = slot.pool_ref()
         if pool is not None and pool not in self._pools:  # a forked child's first connection
             self.tend(pool)
+        if self._sockets is not None:
+            self._sockets.add(slot)
 
     def unwatch(self, slot: Slot) -> None:
-        self._sockets.remove(slot)
+        if self._sockets is not None:
+            self._sockets.remove(slot)
 
     def rouse(self) -> None:
         if clock.asleep and self._running:
@@ -132,7 +142,8 @@ class Thread(Upkeep):
 
     def forget(self) -> None:
         """Let go of the parent's descriptors, in a forked child."""
-        self._sockets.close()
+        if self._sockets is not None:
+            self._sockets.close()
 
     # -- the thread ------------------------------------------------------------------
 
@@ -142,6 +153,16 @@ class Thread(Upkeep):
             if self._running:
                 return
             self._running = True
+        try:
+            self._keep_up()
+        except Exception:
+            # With new descriptors it starts again at the next call for it.
+            log.exception("upkeep failed; it begins anew when a pool calls for it")
+            clock.asleep = True
+            self._sockets = None
+            self._running = False
+
+    def _keep_up(self) -> None:
         due: float | None = clock.read()
         activity = -1
         while due is not None:
@@ -149,7 +170,8 @@ class Thread(Upkeep):
             ended = self._sockets.sleep(min(until, max(due - clock.read(), 0.0)))
             now = clock.read()
             for slot in ended:
-                slot.spend()
+                if look(slot.fd) != ALIVE:  # else the number is another file's by now
+                    slot.spend()
             if ended or self._rung or now >= due:
                 due = self._round()
             if not clock.asleep:
@@ -167,7 +189,7 @@ class Thread(Upkeep):
         due = clock.now + _LONGEST
         for pool in pools:
             try:
-                due = min(due, pool._tend())
+                due = min(due, tend(pool))
             except Exception:
                 log.exception("pool %r: upkeep failed; it goes on", pool.name)
             if pool.closed:
@@ -187,23 +209,6 @@ class Thread(Upkeep):
             for pool in pools:
                 pool._places.make_wary()
         return activity
-
-    def _help(self) -> None:
-        with self._lock:
-            if self._helpers >= _HELPERS:
-                return
-            self._helpers += 1
-        while True:
-            with self._lock:
-                if not self._tasks:
-                    self._helpers -= 1
-                    return
-                function, args = self._tasks.popleft()
-            try:
-                function(*args)
-            except Exception:
-                log.exception("background work failed")
-            del function, args  # they may hold the last reference to a pool
 
 
 class _Blind:
@@ -228,14 +233,6 @@ class _Blind:
 
     def close(self) -> None:
         """It has no descriptors."""
-
-
-def _spawn(name: str, target: Callable[[], object]) -> bool:
-    try:
-        threading.Thread(target=target, name=name, daemon=True).start()
-    except RuntimeError:  # the interpreter is shutting down
-        return False
-    return True
 
 
 inline: Final = Inline()

@@ -3,7 +3,7 @@
 import pytest
 from support import Thread, until
 
-from multipool import ConnectionNotLeased, Pool
+from multipool import ConnectionNotLeased, Pool, refusing
 from multipool.driver import IDLE
 from multipool.testing.fake import FakeDriver
 
@@ -168,7 +168,7 @@ def test_a_strict_lease_ends_with_its_return(make_pool):
             stale()
     with other.cursor() as cursor:
         assert cursor.execute("select 1")
-    assert "test_hooks_and_session" in pool._whole_state()
+    assert "test_hooks_and_session" in refusing.whole_state(pool)
     other.close()
 
 
