@@ -109,6 +109,8 @@ def test_the_repr_shows_the_state_and_no_secret(fake):
     with Pool(dsn, driver=FakeDriver(fake), name="shop", max_size=3) as pool:
         assert repr(pool) == "<Pool 'shop' fake host=db dbname=shop 0 of 3>"
     assert "closed" in repr(pool)
+    with Pool({"dbname": dsn}, driver=FakeDriver(fake)) as pool:  # libpq takes a DSN there
+        assert "s3cret" not in repr(pool)
 
 
 EXIT = """

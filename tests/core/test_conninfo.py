@@ -16,6 +16,7 @@ DSNS = {
         "dbname": "d",
         "sslmode": "require",
     },
+    "postgresql://u:a?b=c@h/d": {"user": "u", "password": "a?b=c", "host": "h", "dbname": "d"},
     "postgresql://u:a:b@h/": {"user": "u", "password": "a:b", "host": "h"},
     "postgresql:///d?host=/tmp/a&port=6": {"dbname": "d", "host": "/tmp/a", "port": "6"},
     "postgresql://%2Ftmp%2Fs/x": {"host": "/tmp/s", "dbname": "x"},

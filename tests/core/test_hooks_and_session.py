@@ -1,9 +1,11 @@
 """Hooks, what becomes of a session, and single-use leases."""
 
+import gc
+
 import pytest
 from support import Thread, until
 
-from multipool import ConnectionNotLeased, Pool, refusing
+from multipool import ConnectionNotLeased, Pool, PoolError, refusing
 from multipool.driver import IDLE
 from multipool.testing.fake import FakeDriver
 
@@ -186,3 +188,69 @@ def test_words_of_psycopg_pool_that_mean_nothing_here_are_accepted_with_a_warnin
         Pool({}, driver=FakeDriver(fake), num_workers=3)
     with pytest.warns(UserWarning, match="open has no effect"):
         Pool({}, driver=FakeDriver(fake), open=True)
+
+
+def test_a_strict_lease_may_end_inside_its_block(make_pool):
+    pool = make_pool(strict=True)
+    with pool.connection() as conn:
+        conn.close()
+    assert pool.stats().idle == 1
+
+
+def test_a_strict_cursor_that_returns_itself_returns_the_proxy(make_pool):
+    with make_pool(strict=True).connection() as conn:
+        cursor = conn.cursor()
+        assert cursor.execute("select 1") is cursor
+    with pytest.raises(ConnectionNotLeased):
+        cursor.fetchone()
+
+
+def test_a_subclass_of_the_pool_may_be_strict(fake):
+    class Mine(Pool):
+        pass
+
+    with Mine({}, driver=FakeDriver(fake), strict=True) as pool:
+        conn = pool.getconn()
+        conn.close()
+        with pytest.raises(ConnectionNotLeased):
+            conn.commit()
+        assert isinstance(pool, Mine)
+
+
+def test_on_checkout_may_not_leave_a_transaction_open(fake, make_pool):
+    pool = make_pool(on_checkout=lambda conn: conn.cursor().execute("select 1"))
+    with pytest.raises(PoolError, match="on_checkout left a transaction open"):
+        pool.getconn()
+    assert (pool.stats().idle, fake.calls["rollback"]) == (1, 1)
+
+
+def test_a_check_that_always_fails_is_told(make_pool, caplog):
+    def check(conn):
+        conn.cursor().execute("selekt")
+
+    pool = make_pool(check=check)
+    pool.putconn(pool.getconn())
+    pool.putconn(pool.getconn())
+    assert "failed its check and is replaced: ProgrammingError" in caplog.text
+
+
+def test_a_lost_lease_is_told_with_the_place_where_it_was_taken(make_pool, caplog):
+    pool = make_pool()
+    conn = pool.getconn()
+    del conn
+    gc.collect()
+    pool.putconn(pool.getconn())
+    pool.drain()  # upkeep has a look
+    until(lambda: "a lease was lost, checked out at" in caplog.text)
+    assert "test_hooks_and_session.py" in caplog.text
+
+
+def test_a_lease_is_ended_by_its_number_from_any_thread_and_only_once(make_pool):
+    pool = make_pool(max_size=1)
+    mine = pool.getconn()
+    slot, serial = mine._multipool_slot, mine._multipool_slot.serial
+    assert Thread(lambda: slot.end(mine, serial)).outcome()
+    assert not slot.end(mine, serial)
+    theirs = Thread(pool.getconn).outcome()
+    assert not slot.end(theirs, serial)
+    assert slot.end(theirs, serial + 1)

@@ -172,3 +172,16 @@ def test_a_close_that_hangs_keeps_nobody_waiting(fake, make_pool):
     hang.wait_until_reached()
     pool.putconn(pool.getconn(timeout=1))
     hang.release()
+
+
+def test_what_is_being_closed_is_not_taken_for_spare(fake, make_pool):
+    pool = make_pool(min_size=2, max_idle=0.2)
+    pool.wait()
+    hang = fake.always("close", Hang())
+    conns = [pool.getconn() for _ in range(4)]
+    for conn in conns:
+        pool.putconn(conn)
+    hang.wait_until_reached()
+    time.sleep(0.5)
+    assert pool.stats().idle >= 2
+    hang.release()

@@ -5,7 +5,7 @@ import time
 import pytest
 from support import Thread, until
 
-from multipool import PoolTimeout
+from multipool import PoolClosed, PoolTimeout
 from multipool.testing.fake import Raise, errors
 
 
@@ -125,3 +125,42 @@ def test_a_notification_is_no_death_and_is_not_lost(fake, make_pool):
         assert again is conn
         assert again.notifies == [("news", upkeep)]
         pool.putconn(again)
+
+
+def test_whoever_asks_a_server_that_is_away_notices_that_the_pool_is_closed(fake, make_pool):
+    pool = make_pool(timeout=30)
+    _connected(pool)
+    _stop(fake, pool)
+    asking = Thread(pool.getconn)
+    until(lambda: pool._places.outage)
+    pool.close(timeout=0.1)
+    with pytest.raises(PoolClosed):
+        asking.outcome(2)
+
+
+def test_what_fails_to_fill_up_is_tried_again_by_one_and_later(fake, make_pool):
+    """A wrong password that many try for ever locks an account."""
+    fake.always("connect", Raise(errors.OperationalError("wrong password", "28P01")))
+    pool = make_pool(min_size=4)
+    until(lambda: pool.stats().connect_errors == 4)
+    time.sleep(0.6)
+    assert fake.calls["connect"] == 4
+    with pytest.raises(errors.OperationalError, match="wrong password"):
+        pool.wait()
+
+
+@pytest.mark.parametrize("upkeep", ["thread", "inline"])
+def test_a_connection_of_min_size_that_nobody_used_is_checked_like_any_other(
+    fake, make_pool, upkeep
+):
+    def check(conn):
+        conn.cursor().execute("select 1")
+
+    pool = make_pool(min_size=2, upkeep=upkeep, check=check)
+    pool.wait()
+    for pid in fake.pids:
+        fake.kill(pid)
+    conn = pool.getconn()
+    conn.cursor().execute("select 1")
+    assert conn.backend_pid > 2
+    pool.putconn(conn)

@@ -51,6 +51,7 @@ def test_a_statement_that_ends_with_its_transaction_does_not_touch(sql):
         "discard temp",
         "set" + " " * 3000 + "role clerk",
         "%s",
+        "/* a /* b */ select */ set role x",
     ],
 )
 def test_a_statement_that_may_leave_something_behind_touches(sql):

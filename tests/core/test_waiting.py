@@ -1,13 +1,16 @@
 """Bounded size, first come first served, timeouts."""
 
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from support import Thread, until
 
-from multipool import UNLIMITED, PoolTimeout, TooManyWaiting
-from multipool.testing.fake import Hang, Raise, Sleep, errors
+from multipool import UNLIMITED, Pool, PoolTimeout, TooManyWaiting
+from multipool.testing.fake import FakeDriver, FakeServer, Hang, Raise, Sleep, errors
 
 
 def test_no_more_than_max_size_connections_are_open_however_slow_connects_are(fake, make_pool):
@@ -240,3 +243,46 @@ def test_nothing_is_lost_when_waits_time_out_while_connections_are_handed_over(m
     assert (stats.used, stats.waiting, stats.connecting) == (0, 0, 0)
     assert stats.idle == stats.size
     assert len({id(pool.getconn(timeout=1)) for _ in range(2)}) == 2
+
+
+def test_one_pools_slow_connects_do_not_hold_up_anothers_closes(make_pool):
+    other = FakeServer()
+    hang = other.always("connect", Hang())
+    slow = Pool({}, driver=FakeDriver(other), name="slow", min_size=40, max_size=40)
+    hang.wait_until_reached()
+    pool = make_pool(max_size=1)
+    conn = pool.getconn()
+    pool.drain()
+    pool.putconn(conn)
+    pool.putconn(pool.getconn(timeout=5))
+    hang.release()
+    slow.close()
+
+
+def test_inline_upkeep_keeps_to_the_callers_timeout(fake, make_pool):
+    pool = make_pool(min_size=2, upkeep="inline", timeout=20)
+    fake.always("connect", Sleep(20))
+    started = time.monotonic()
+    with pytest.raises(errors.OperationalError):
+        pool.getconn(timeout=0.1)
+    assert time.monotonic() - started < 10
+
+
+def test_inline_upkeep_fills_up_again_when_connections_were_closed(fake, make_pool):
+    pool = make_pool(min_size=2, upkeep="inline", max_idle=None, max_lifetime=None)
+    pool.putconn(pool.getconn())
+    assert fake.open == 2
+    pool.drain()
+    pool.putconn(pool.getconn())
+    pool.putconn(pool.getconn())
+    assert fake.open == 2
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs Linux's /proc")
+def test_importing_opens_no_file():
+    """What daemonises closes all it finds open: a descriptor of ours would become another's."""
+    code = (
+        "import os\nbefore = len(os.listdir('/proc/self/fd'))\nimport multipool\n"
+        "assert len(os.listdir('/proc/self/fd')) == before"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
