@@ -81,7 +81,8 @@ def _interval(text: str) -> timedelta:
     match = _INTERVAL.fullmatch(text)
     if match is None:
         raise DataError(
-            "an interval from the server is in another style than IntervalStyle = postgres"
+            "an interval from the server is infinite, or IntervalStyle is not postgres;"
+            " cast it to text to read it"
         )
     part = {name: int(value or 0) for name, value in match.groupdict().items() if name != "sign"}
     seconds = part["hours"] * 3600 + part["minutes"] * 60 + part["seconds"]
