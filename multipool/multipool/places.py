@@ -39,6 +39,9 @@ CLOSED: Final = object()
 #: Seconds after which one who waits looks around.
 _LOOK_AROUND: Final = 0.5
 
+#: Seconds at least between two collections of garbage for the sake of a lost connection.
+_SELDOM: Final = 1.0
+
 
 class Room:
     """The right to open a connection in ``slot``; whoever drops it unused gives it back."""
@@ -67,8 +70,8 @@ class Places:
         self.slots: set[Slot] = set()
         #: Taken for decisions only; leaving it calls for a `match`.
         self.lock = allocate_lock()
-        # Places that are free again; filled by finalisers too, so without the lock.
-        self._vacant: deque[Slot] = deque()
+        #: Places that are free again; filled by finalisers too, so without the lock.
+        self.vacant: deque[Slot] = deque()
         #: Leases that nobody ended: their connection was collected. For upkeep to report.
         self.lost: deque[Slot] = deque()
         #: Whether the pool was closed.
@@ -76,6 +79,8 @@ class Places:
         #: Set while the server does not answer: then one thread at a time may try to connect.
         self.outage: Outage | None = None
         self._prober: Slot | None = None
+        # Monotonic time before which no garbage is collected.
+        self._seek_again = 0.0
         self._pool_ref = pool_ref
         self._totals = totals
 
@@ -104,8 +109,8 @@ class Places:
 
     def reclaim(self) -> None:
         """Free the places that were vacated. The lock is held."""
-        while self._vacant:
-            slot = self._vacant[0]
+        while self.vacant:
+            slot = self.vacant[0]
             if slot in self.slots:
                 self.slots.discard(slot)
                 if self._prober is slot:
@@ -115,7 +120,7 @@ class Places:
                     self._totals.add("lost")
                     self.lost.append(slot)
                 self._totals.add("checkouts", slot.serial)
-            self._vacant.popleft()  # last, lest an interrupt come in between
+            self.vacant.popleft()  # last, lest an interrupt come in between
 
     def line_up(self, *, first: bool) -> Waiter:
         """Join the end of the line, or its front, where one stood before. The lock is held.
@@ -134,7 +139,7 @@ class Places:
 
     def match(self) -> None:
         """Serve those who wait as far as there is something to give. Never waits for them."""
-        while self._vacant or (self.waiting and (self.idle or self._space())):
+        while self.vacant or (self.waiting and (self.idle or self._space())):
             if self.lock.locked():
                 return  # whoever has it comes by here; it may be this very thread
             with self.lock:
@@ -199,17 +204,17 @@ class Places:
     def _seek_lost(self) -> None:
         """Collect garbage if a thread has ended that had a connection: it may lie in a cycle.
 
-        Once for each lease, since the connection may as well have been handed on.
+        Seldom, since the connection may as well have been handed on.
         """
         lost = False
         for slot in list(self.slots):
             if slot.conn_ref is not None and slot.conn_ref() is None:
                 self.vacate(slot)  # its finaliser was interrupted
             borrower = slot.borrower
-            if borrower is not None and borrower.ended and slot.sought != slot.serial:
-                slot.sought = slot.serial
-                lost = True
-        if lost:
+            lost = lost or (borrower is not None and borrower.ended)
+        now = monotonic()
+        if lost and now >= self._seek_again:
+            self._seek_again = now + _SELDOM
             gc.collect()
 
     def stand_by(self, until: float) -> Any | None:
@@ -253,7 +258,7 @@ class Places:
 
         Called by finalisers too, wherever they run: waits for no lock.
         """
-        self._vacant.append(slot)
+        self.vacant.append(slot)
         self.match()
 
     def leases(self) -> int:

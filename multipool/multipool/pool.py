@@ -191,6 +191,8 @@ class Pool:
         if timeout is None:
             timeout = self._config.timeout
         deadline = monotonic() + timeout
+        if self._places.lost:
+            self._tend_soon()  # which reports them
         self._tend_if_inline(deadline)
         grant = self._ask(timeout, deadline, first=False)
         while True:
@@ -329,7 +331,9 @@ class Pool:
             self._driver.close(conn)
             raise
         finally:
-            self._places.vacate(slot)
+            # In line: an interrupt at the beginning of a method of ours would keep the place.
+            self._places.vacant.append(slot)
+            self._places.match()
             if self._config.min_size and not self._closed:
                 self._tend_soon()
 

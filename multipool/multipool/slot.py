@@ -42,7 +42,6 @@ class Slot:
         "serial",
         "settings",
         "since",
-        "sought",
         "spent",
         "touched",
         "wary",
@@ -83,9 +82,6 @@ class Slot:
         self.former: set[Borrower] = set()
         #: How many of these there may be before those that have ended are dropped.
         self.purge_at = _MANY
-
-        #: The lease for which garbage was collected, lest it had been lost.
-        self.sought = 0
 
         #: Upkeep's: the lease count it saw last, and since when it has been idle.
         self.seen = -1

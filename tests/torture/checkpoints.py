@@ -15,82 +15,125 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from threading import get_ident
 from types import CodeType, FrameType
 from typing import Any
 
 import multipool
 
+Visit = Callable[[FrameType], None]
+
 _CORE = str(Path(multipool.__file__).parent)
-_CHECKING = ("CALL", "RESUME", "JUMP_BACKWARD", "POP_JUMP_BACKWARD")
-
-
-class _Code:
-    """One code object: where it looks up, and which handler covers what."""
-
-    def __init__(self, code: CodeType) -> None:
-        self.checking = {
-            instruction.offset
-            for instruction in dis.get_instructions(code)
-            if instruction.opname.startswith(_CHECKING)
-            and not instruction.opname.startswith("CALL_INTRINSIC")
-        }
-        self._covered = dis.Bytecode(code).exception_entries
-
-    def handler(self, offset: int) -> int:
-        """Return where an exception raised at *offset* goes, -1 if it leaves the function."""
-        for entry in self._covered:
-            if entry.start <= offset < entry.end:
-                return int(entry.target)
-        return -1
-
-
-_code = cache(_Code)
-
-
-def _is_core(code: CodeType) -> bool:
-    path = code.co_filename
-    return path.startswith(_CORE) and "/testing/" not in path
+_visits: dict[int, Visit] = {}
 
 
 @contextmanager
-def tracing(visit: Callable[[FrameType], None]) -> Iterator[None]:
+def visiting(visit: Visit) -> Iterator[None]:
     """Call *visit* at each such point of the pool's core that this thread passes.
 
-    What *visit* raises is raised there, as an interrupt would be. A point at which that
-    would go to another handler than the interrupt is left out: we stop before the next
-    instruction, the interpreter at the end of the one before it.
+    What *visit* raises is raised there, as an interrupt would be. Needs `stepping`.
     """
-
-    def begin(frame: FrameType, event: str, arg: Any) -> Any:
-        if not _is_core(frame.f_code):
-            return None
-        frame.f_trace_opcodes = True
-        frame.f_trace_lines = False
-        code = _code(frame.f_code)
-        before = -1
-
-        def step(frame: FrameType, event: str, arg: Any) -> Any:
-            nonlocal before
-            if event == "opcode":
-                at = frame.f_lasti
-                if before in code.checking and code.handler(before) == code.handler(at):
-                    before = at
-                    visit(frame)
-                before = at
-            return step
-
-        return step
-
-    outer = sys.gettrace()
-    # Python 3.12 heeds the wish for single steps only if some frame had it before.
-    sys._getframe().f_trace_opcodes = True
-    sys.settrace(begin)
+    _visits[get_ident()] = visit
     try:
-        yield
+        with _tracing():
+            yield
     finally:
-        sys.settrace(outer)
+        del _visits[get_ident()]
 
 
 def where(frame: FrameType) -> str:
     """Return the line of a point, as ``places.py:12 in match``."""
     return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno} in {frame.f_code.co_name}"
+
+
+@cache
+def _points(code: CodeType) -> frozenset[int]:
+    """Return the offsets of the instructions that come right after the interpreter looked up.
+
+    An exception that we raise comes from the instruction after the point, an interrupt from
+    the one before it. Where these two would go to different handlers, there is no point.
+    """
+    if not code.co_filename.startswith(_CORE) or "/testing/" in code.co_filename:
+        return frozenset()
+    covered = dis.Bytecode(code).exception_entries
+
+    def handler(offset: int) -> int:
+        return next((one.target for one in covered if one.start <= offset < one.end), -1)
+
+    found = set()
+    instructions = list(dis.get_instructions(code))
+    for before, after in zip(instructions, instructions[1:], strict=False):
+        name = before.opname
+        if name == "RESUME" or (name.startswith("CALL") and "INTRINSIC" not in name):
+            if handler(before.offset) == handler(after.offset):
+                found.add(after.offset)
+        if "JUMP_BACKWARD" in name and handler(before.offset) == handler(before.argval):
+            found.add(before.argval)
+    return frozenset(found)
+
+
+def _reached(frame: FrameType) -> None:
+    visit = _visits.get(get_ident())
+    if visit is not None:
+        visit(frame)
+
+
+# Two ways to go step by step: Python 3.13 overlooks steps under `sys.settrace`, and
+# Python 3.11 has nothing else.
+
+if sys.version_info >= (3, 12):
+    _TOOL = 3  # one that no known tool uses
+
+    def _step(code: CodeType, offset: int) -> Any:
+        if offset not in _points(code):
+            return sys.monitoring.DISABLE
+        _reached(sys._getframe(1))
+        return None
+
+    @contextmanager
+    def stepping() -> Iterator[None]:
+        """Let `visiting` work in the block."""
+        monitoring = sys.monitoring
+        monitoring.use_tool_id(_TOOL, __name__)
+        monitoring.register_callback(_TOOL, monitoring.events.INSTRUCTION, _step)
+        monitoring.set_events(_TOOL, monitoring.events.INSTRUCTION)
+        monitoring.restart_events()
+        try:
+            yield
+        finally:
+            monitoring.set_events(_TOOL, monitoring.events.NO_EVENTS)
+            monitoring.free_tool_id(_TOOL)
+
+    @contextmanager
+    def _tracing() -> Iterator[None]:
+        yield
+
+else:
+
+    def _begin(frame: FrameType, event: str, arg: Any) -> Any:
+        points = _points(frame.f_code)
+        if not points:
+            return None
+        frame.f_trace_opcodes = True
+        frame.f_trace_lines = False
+
+        def step(frame: FrameType, event: str, arg: Any) -> Any:
+            if event == "opcode" and frame.f_lasti in points:
+                _reached(frame)
+            return step
+
+        return step
+
+    @contextmanager
+    def stepping() -> Iterator[None]:
+        """Let `visiting` work in the block."""
+        yield
+
+    @contextmanager
+    def _tracing() -> Iterator[None]:
+        outer = sys.gettrace()
+        sys.settrace(_begin)
+        try:
+            yield
+        finally:
+            sys.settrace(outer)

@@ -18,7 +18,7 @@ from types import FrameType
 
 import pytest
 from support import Thread, until
-from torture.checkpoints import tracing, where
+from torture.checkpoints import stepping, visiting, where
 
 from multipool import Pool
 from multipool.places import Room
@@ -170,11 +170,12 @@ SCENARIOS = [
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _little_to_collect() -> Iterator[None]:
-    """Each play ends with a collection, which need not look at all of pytest."""
+def _stepping() -> Iterator[None]:
+    # Each play ends with a collection, which need not look at all of pytest.
     gc.collect()
     gc.freeze()
-    yield
+    with stepping():
+        yield
     gc.unfreeze()
 
 
@@ -210,7 +211,7 @@ def strike(scenario: Callable[[Pool], Act], upkeep: str, number: int) -> str | N
 
     with whole_pool(upkeep) as pool:
         act = scenario(pool)
-        with suppress(Interrupt), tracing(visit):
+        with suppress(Interrupt), visiting(visit):
             act()
         check(pool, f"interrupted at {places}")
     return places[0] if places else None
