@@ -28,7 +28,7 @@ NEVER = float("inf")
 SHORTEST = 0.95
 
 #: Seconds for which a close waits for the server to hang up.
-_GOODBYE = 1.0
+GOODBYE = 1.0
 
 
 class Caretaker:
@@ -63,7 +63,7 @@ class Caretaker:
             try:
                 self._prepare(conn, slot)
             except BaseException:
-                self._end(conn, see_off=True)
+                self._end(conn, GOODBYE)
                 raise
         except BaseException as error:
             note = f"while pool {self._name!r} opened a connection"
@@ -176,10 +176,10 @@ class Caretaker:
 
     # -- at its end ----------------------------------------------------------------------
 
-    def close(self, conn: Any, slot: Slot, *, see_off: bool = True) -> None:
+    def close(self, conn: Any, slot: Slot, patience: float) -> None:
         """Close the connection of *slot* for good. Never raises.
 
-        *see_off*: return only when the server has closed its side too, or after a second.
+        Returns when the server has closed its side too, at the latest after *patience* seconds.
         """
         if self._config.on_close is not None:
             try:
@@ -187,13 +187,13 @@ class Caretaker:
             except Exception as error:
                 log.warning("pool %r: on_close failed: %s", self._name, type(error).__name__)
         slot.detach(conn)
-        self._end(conn, see_off)
+        self._end(conn, patience)
 
-    def _end(self, conn: Any, see_off: bool) -> None:
-        other = _duplicate(self._driver.fileno(conn)) if see_off else None
+    def _end(self, conn: Any, patience: float) -> None:
+        other = _duplicate(self._driver.fileno(conn)) if patience > 0 else None
         self._driver.close(conn)
         if other is not None:
-            _await_end(other)
+            _await_end(other, patience)
 
     def abandon(self, conn: Any, slot: Slot) -> None:
         """Let go of a connection that belongs to the parent process. Never raises."""
@@ -213,10 +213,10 @@ def _duplicate(fd: int) -> int | None:
         return None
 
 
-def _await_end(fd: int) -> None:
+def _await_end(fd: int, patience: float) -> None:
     try:
         poll = select.poll()
         poll.register(fd, getattr(select, "POLLRDHUP", select.POLLIN))
-        poll.poll(_GOODBYE * 1000)
+        poll.poll(patience * 1000)
     finally:
         os.close(fd)

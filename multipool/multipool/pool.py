@@ -19,7 +19,7 @@ from weakref import ReferenceType, ref
 
 from multipool import lifecycle, refusing, upkeep
 from multipool.borrower import here
-from multipool.caretaker import NEVER, Caretaker
+from multipool.caretaker import GOODBYE, NEVER, Caretaker
 from multipool.clock import clock
 from multipool.config import PoolConfig
 from multipool.driver import Driver, get_driver
@@ -90,6 +90,8 @@ class Pool:
         self._upkeep = upkeep.of(config.upkeep)
         self._totals = Totals()
         self._closed = False
+        #: Monotonic time until which `close` may take.
+        self._close_by = NEVER
         #: Whether there has ever been a connection.
         self._connected = False
         self._filling = Filling()
@@ -326,7 +328,7 @@ class Pool:
             return
         slot.closing = True
         try:
-            self._caretaker.close(conn, slot)
+            self._caretaker.close(conn, slot, min(GOODBYE, self._close_by - monotonic()))
         except BaseException:
             self._driver.close(conn)
             raise
@@ -459,7 +461,7 @@ class Pool:
         Threads that wait get `PoolClosed` at once, idle connections are closed, and those
         lent out may come back within *timeout* seconds; later ones are closed on return.
         """
-        deadline = monotonic() + timeout
+        self._close_by = deadline = monotonic() + timeout
         self._closed = True
         self._places.shut()
         self._upkeep.tend(self)
@@ -474,7 +476,7 @@ class Pool:
         while self._idle:
             conn = self._idle.pop()
             self._upkeep.unwatch(conn._multipool_slot)
-            self._caretaker.close(conn, conn._multipool_slot, see_off=False)
+            self._caretaker.close(conn, conn._multipool_slot, patience=0)
 
     def _after_fork(self) -> None:
         """Begin anew in a forked child: what the parent opened is the parent's."""
