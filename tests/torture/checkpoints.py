@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from threading import get_ident
 from types import CodeType, FrameType
@@ -62,13 +63,16 @@ def _points(code: CodeType) -> frozenset[int]:
 
     found = set()
     instructions = list(dis.get_instructions(code))
-    for before, after in zip(instructions, instructions[1:], strict=False):
+    for before, after in pairwise(instructions):
         name = before.opname
         if name == "RESUME" or (name.startswith("CALL") and "INTRINSIC" not in name):
-            if handler(before.offset) == handler(after.offset):
-                found.add(after.offset)
-        if "JUMP_BACKWARD" in name and handler(before.offset) == handler(before.argval):
-            found.add(before.argval)
+            reached = after.offset
+        elif "JUMP_BACKWARD" in name:
+            reached = before.argval
+        else:
+            continue
+        if handler(before.offset) == handler(reached):
+            found.add(reached)
     return frozenset(found)
 
 

@@ -1,0 +1,128 @@
+"""Cases 14 and 20: returns that are none, and a thread that would wait for itself."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hard_cases.outside import ask
+from support import Thread, until
+
+from multipool import ConnectionNotLeased, PoolTimeout
+
+
+def test_a_second_return_is_refused(make_pool):
+    pool = make_pool()
+    conn = pool.getconn()
+    pool.putconn(conn)
+    with pytest.raises(ConnectionNotLeased, match="returned already"):
+        pool.putconn(conn)
+    with pytest.raises(ConnectionNotLeased, match="returned already"):
+        conn.close()
+    assert (pool.stats().idle, pool.stats().size) == (1, 1)
+
+
+def test_a_connection_of_nobodys_is_refused_and_left_alone(make_pool, driver, params):
+    pool = make_pool()
+    conn = driver.connect(params, 10)
+    try:
+        with pytest.raises(ConnectionNotLeased, match="not one of this pool's"):
+            pool.putconn(conn)
+        assert ask(conn, "select 1") == [(1,)]
+    finally:
+        driver.close(conn)
+
+
+def test_the_connection_of_another_pool_is_refused_and_stays_with_its_own(make_pool):
+    mine, other = make_pool(name="mine"), make_pool(name="other")
+    conn = other.getconn()
+    with pytest.raises(ConnectionNotLeased, match="'mine'"):
+        mine.putconn(conn)
+    assert ask(conn, "select 1") == [(1,)]
+    other.putconn(conn)
+
+
+def test_a_connection_closed_by_the_drivers_own_hand_is_replaced(make_pool, driver):
+    pool = make_pool(max_size=1)
+    conn = pool.getconn()
+    driver.close(conn)
+    pool.putconn(conn)
+    with pool.connection(timeout=5) as other:
+        assert other is not conn
+        assert ask(other, "select 1") == [(1,)]
+
+
+def test_a_stale_return_by_another_thread_is_refused(make_pool):
+    pool = make_pool(max_size=1)
+    mine = pool.getconn()
+    pool.putconn(mine)
+    theirs = Thread(pool.getconn).outcome()
+    for give_back in (lambda: pool.putconn(mine), mine.close):
+        with pytest.raises(ConnectionNotLeased, match="lease has ended"):
+            give_back()
+    assert pool.stats().used == 1
+    assert ask(theirs, "select 1") == [(1,)]
+    Thread(theirs.close).outcome()
+
+
+def test_a_close_inside_the_block_followed_by_anothers_checkout_returns_nobody_elses(make_pool):
+    pool = make_pool(max_size=1)
+    with pool.connection() as mine:
+        mine.close()
+        theirs = Thread(pool.getconn).outcome()
+        assert theirs is mine
+        ask(theirs, "select 1")
+    assert pool.stats().used == 1
+    assert ask(theirs, "select 2") == [(2,)]
+    Thread(theirs.close).outcome()
+
+
+def test_a_single_use_lease_cannot_be_used_after_its_end(make_pool):
+    pool = make_pool(max_size=1, strict=True)
+    conn = pool.getconn()
+    cursor = conn.cursor()
+    cursor.execute("select 1")
+    pool.putconn(conn)
+    with pool.connection() as other:
+        for stale in (
+            conn.close,
+            lambda: conn.cursor(),
+            lambda: conn.commit(),
+            lambda: cursor.execute("select 1"),
+        ):
+            with pytest.raises(ConnectionNotLeased):
+                stale()
+        assert ask(other, "select 42") == [(42,)]
+
+
+def test_a_thread_that_holds_the_whole_pool_is_told_at_once_that_it_would_wait_for_itself(
+    make_pool,
+):
+    pool = make_pool(timeout=30)
+
+    def ask_for_the_first():
+        return pool.getconn()
+
+    def ask_for_the_second():
+        return pool.getconn()
+
+    held = [ask_for_the_first(), ask_for_the_second()]
+    started = time.monotonic()
+    with pytest.raises(PoolTimeout, match="would wait for itself") as caught:
+        pool.getconn()
+    assert time.monotonic() - started < 1
+    assert "in ask_for_the_first" in str(caught.value)
+    assert "in ask_for_the_second" in str(caught.value)
+    while held:
+        pool.putconn(held.pop())
+
+
+def test_a_thread_that_holds_only_part_of_the_pool_waits_for_the_others(make_pool):
+    pool = make_pool()
+    mine = pool.getconn()
+    theirs = Thread(pool.getconn).outcome()
+    waiting = Thread(lambda: pool.getconn(timeout=10))
+    until(lambda: pool.stats().waiting)
+    pool.putconn(theirs)
+    pool.putconn(waiting.outcome())
+    pool.putconn(mine)

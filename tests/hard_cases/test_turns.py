@@ -1,0 +1,29 @@
+"""Case 8: those who wait get their turns."""
+
+from __future__ import annotations
+
+import threading
+
+from hard_cases.outside import run
+from support import Thread, until
+
+
+def test_each_of_eight_threads_gets_its_turns_on_one_connection(make_pool):
+    pool = make_pool(max_size=1)
+    turns = dict.fromkeys(range(8), 0)
+    all_there = threading.Barrier(len(turns))
+    stop = threading.Event()
+
+    def work(number):
+        all_there.wait()
+        while not stop.is_set():
+            with pool.connection() as conn:
+                run(conn, "select 1")
+                turns[number] += 1
+
+    threads = [Thread(lambda number=number: work(number)) for number in turns]
+    until(lambda: sum(turns.values()) >= 400, 30)
+    stop.set()
+    for thread in threads:
+        thread.outcome()
+    assert max(turns.values()) - min(turns.values()) <= 2
