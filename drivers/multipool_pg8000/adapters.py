@@ -65,6 +65,11 @@ class Adapters:
             level = level._parent
         return None
 
+    @property
+    def loads_as_usual(self) -> bool:
+        """Whether no loader is registered, neither here nor on a level above."""
+        return not self._loaders and (self._parent is None or self._parent.loads_as_usual)
+
     def _own_dumper(self, cls: type) -> Dumper | None:
         level: Adapters | None = self
         while level is not None:

@@ -30,14 +30,14 @@ Nothing is decided by trying.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from itertools import count
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from multipool_pg8000 import messages, oids
 from multipool_pg8000.literals import literal
 from multipool_pg8000.placeholders import Statement, join
-from multipool_pg8000.values import Dumped, Inline, Typed
+from multipool_pg8000.values import Dumped, Inline
 
 BINDINGS: Final = ("server", "client")
 
@@ -65,28 +65,22 @@ def bind(statement: Statement, values: Sequence[Dumped], binding: str, encoding:
     if binding == "client" or not _is_bindable(statement, values):
         return plain(merge(statement, values), encoding)
     apart = _to_stand_in_the_text(statement, values)
-    bound = [
-        value
-        for index, value in enumerate(values)
-        if isinstance(value, Typed) and index not in apart
-    ]
+    text = _numbered(statement, values, apart) if apart else statement.numbered
+    # Whatever has no type stands apart.
+    bound: Any = values
     if apart:
-        numbers = count(1)
-        text = join(
-            statement.parts,
-            [
-                literal(value) if index in apart else f"${next(numbers)}"
-                for index, value in enumerate(values)
-            ],
-        )
-    else:
-        text = statement.numbered
-    message = messages.extended(
-        text.encode(encoding),
-        [value.oid for value in bound],
-        [value.text.encode(encoding) for value in bound],
-    )
-    return Prepared(message, text)
+        bound = [value for index, value in enumerate(values) if index not in apart]
+    return Prepared(messages.extended(text, bound, encoding), text)
+
+
+def _numbered(statement: Statement, values: Sequence[Dumped], apart: Set[int]) -> str:
+    """Return the text with the values at the places *apart* in it, and numbers for the others."""
+    numbers = count(1)
+    marks = [
+        literal(value) if index in apart else f"${next(numbers)}"
+        for index, value in enumerate(values)
+    ]
+    return join(statement.parts, marks)
 
 
 def merge(statement: Statement, values: Sequence[Dumped]) -> str:
@@ -109,7 +103,8 @@ def _is_bindable(statement: Statement, values: Sequence[Dumped]) -> bool:
 def _to_stand_in_the_text(statement: Statement, values: Sequence[Dumped]) -> set[int]:
     """Return the places of the values that must be literals in a statement that is bound."""
     apart = {index for index, value in enumerate(values) if isinstance(value, Inline)}
-    apart |= statement.literals_only
+    if statement.literals_only:
+        apart |= statement.literals_only
     if statement.anytyped:
         apart.update(index for index, value in enumerate(values) if value[0] == oids.UNKNOWN)
     if statement.grouped:

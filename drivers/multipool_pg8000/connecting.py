@@ -220,7 +220,7 @@ def _ask(connection: Connection, reported: str, query: str) -> str | None:
     if known is not None:
         return known
     result = connection.exchange(
-        messages.query(query.encode()), find_loader=lambda oid: bytes.decode
+        messages.query(query.encode()), find_loaders=lambda columns: [bytes.decode]
     )
     answer: str = result.rows[0][0]
     return answer

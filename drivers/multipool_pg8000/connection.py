@@ -16,7 +16,7 @@ from multipool_pg8000.defaults import adapters as process_adapters
 from multipool_pg8000.encodings import codec_of
 from multipool_pg8000.info import ConnectionInfo
 from multipool_pg8000.named import named_class
-from multipool_pg8000.results import RawLoader, Result
+from multipool_pg8000.results import FindLoaders, Result
 from multipool_pg8000.tpc import TwoPhase
 from multipool_pg8000.wire import Wire
 
@@ -72,7 +72,7 @@ class Connection(Pooled, TwoPhase, Wire):
         self,
         prepared: Prepared,
         *,
-        find_loader: Callable[[int], RawLoader] | None = None,
+        find_loaders: FindLoaders | None = None,
         source: Callable[[], bytes] | None = None,
         sink: Callable[[bytes], object] | None = None,
     ) -> Result:
@@ -83,7 +83,7 @@ class Connection(Pooled, TwoPhase, Wire):
             prepared.message,
             begin=b"" if self._autocommit else self._begin,
             statement=prepared.text,
-            find_loader=find_loader,
+            find_loaders=find_loaders,
             source=source,
             sink=sink,
         )

@@ -12,7 +12,7 @@ from multipool_pg8000.adapters import Adapters
 from multipool_pg8000.binding import Prepared, bind, merge, plain
 from multipool_pg8000.errors import InterfaceError, NotSupportedError, ProgrammingError
 from multipool_pg8000.literals import identifier
-from multipool_pg8000.load import TzFactory, find_loader
+from multipool_pg8000.load import TzFactory, find_loader, find_loaders
 from multipool_pg8000.results import Column, RawLoader, Result
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Cursor:
         return bind(statement, values, connection.binding, connection.codec)
 
     def _send(self, prepared: Prepared) -> Result:
-        return self.connection.run(prepared, find_loader=self._find_loader)
+        return self.connection.run(prepared, find_loaders=self._find_loaders)
 
     def _read(self, text: str, params: Params) -> tuple[placeholders.Statement, Sequence[Any]]:
         statement = placeholders.read(text, self.connection.backslash_escapes)
@@ -122,10 +122,10 @@ class Cursor:
             raise TypeError(f"a query must be str or bytes, not {type(query).__name__}")
         return query
 
-    def _find_loader(self, oid: int) -> RawLoader:
+    def _find_loaders(self, columns: tuple[Column, ...]) -> Sequence[RawLoader]:
         connection = self.connection
-        return find_loader(
-            oid, self._adapters or connection.adapters, connection.codec, self.tzinfo_factory
+        return find_loaders(
+            columns, self._adapters or connection.adapters, connection.codec, self.tzinfo_factory
         )
 
     def _forget(self) -> None:
@@ -225,7 +225,12 @@ class Cursor:
 
     def cast(self, oid: int, text: str | None) -> Any:
         """Return the value that *text* makes in a column of type *oid*."""
-        return None if text is None else self._find_loader(oid)(text.encode(self.connection.codec))
+        if text is None:
+            return None
+        connection = self.connection
+        adapters = self._adapters or connection.adapters
+        load = find_loader(oid, adapters, connection.codec, self.tzinfo_factory)
+        return load(text.encode(connection.codec))
 
     @property
     def adapters(self) -> Adapters:

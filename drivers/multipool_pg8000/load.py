@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from binascii import unhexlify
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from functools import lru_cache, partial
@@ -22,7 +22,7 @@ from multipool_pg8000.adapters import Adapters, Loader
 from multipool_pg8000.errors import DataError
 from multipool_pg8000.nested import parse_array, parse_range
 from multipool_pg8000.ranges import DateRange, DateTimeRange, DateTimeTZRange, NumericRange, Range
-from multipool_pg8000.results import RawLoader
+from multipool_pg8000.results import Column, RawLoader
 
 #: Makes the time zone of an aware value from its offset; None drops the zone.
 TzFactory = Callable[[timedelta], tzinfo | None]
@@ -129,6 +129,21 @@ _RANGES: Final[dict[int, tuple[type[Range], int]]] = {
     oids.TSRANGE: (DateTimeRange, oids.TIMESTAMP),
     oids.TSTZRANGE: (DateTimeTZRange, oids.TIMESTAMPTZ),
 }
+
+
+def find_loaders(
+    columns: Sequence[Column], adapters: Adapters, encoding: str, tz_factory: TzFactory | None
+) -> Sequence[RawLoader]:
+    """Return what makes values of each of *columns*; see `find_loader`."""
+    if adapters.loads_as_usual and tz_factory is timezone:
+        return _usual_loaders(columns, encoding)
+    return [find_loader(column.type_code, adapters, encoding, tz_factory) for column in columns]
+
+
+@lru_cache(maxsize=1024)
+def _usual_loaders(columns: Sequence[Column], encoding: str) -> Sequence[RawLoader]:
+    nothing = Adapters()
+    return [find_loader(column.type_code, nothing, encoding, timezone) for column in columns]
 
 
 def find_loader(

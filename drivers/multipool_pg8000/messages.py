@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from struct import pack
 from typing import Final
+
+from multipool_pg8000.values import Typed
 
 SYNC: Final = b"S\0\0\0\x04"
 TERMINATE: Final = b"X\0\0\0\x04"
@@ -12,37 +15,41 @@ COPY_DONE: Final = b"c\0\0\0\x04"
 # Describe the unnamed portal, run it to its end, and sync.
 _RUN: Final = b"D\0\0\0\x06P\0" + b"E\0\0\0\x09\0\0\0\0\0" + SYNC
 
+# Longer statements are not kept, in characters.
+_LONGEST_KEPT: Final = 10_000
+
 
 def query(statement: bytes) -> bytes:
     """Return a Query: the simple protocol, any number of statements, no parameters."""
     return b"Q" + pack("!i", len(statement) + 5) + statement + b"\0"
 
 
-def extended(statement: bytes, oids: Sequence[int], values: Sequence[bytes]) -> bytes:
+def extended(statement: str, values: Sequence[Typed], encoding: str) -> bytes:
     """Return Parse, Bind, Describe, Execute and Sync of the unnamed statement.
 
-    All values and results are in text format; *oids* and *values* are of the same length,
-    at most 65535. NULL is not among the values: it stands in the text.
+    All values and results are in text format, at most 65535 of them. NULL is not among the
+    values: it stands in the text.
     """
-    count = len(oids)
-    parse = b"\0" + statement + b"\0" + pack(f"!H{count}I", count, *oids)
-    bound = [b"\0\0\0\0", pack("!H", count)]
+    oids = tuple([value.oid for value in values])
+    short = len(statement) <= _LONGEST_KEPT
+    parse = _parse(statement, oids, encoding) if short else _make_parse(statement, oids, encoding)
+    bound = [b"\0\0\0\0", pack("!H", len(values))]
     for value in values:
-        bound.append(pack("!i", len(value)))
-        bound.append(value)
+        text = value.text.encode(encoding)
+        bound += pack("!i", len(text)), text
     bound.append(b"\0\0")
     bind = b"".join(bound)
-    return b"".join(
-        (
-            b"P",
-            pack("!i", len(parse) + 4),
-            parse,
-            b"B",
-            pack("!i", len(bind) + 4),
-            bind,
-            _RUN,
-        )
-    )
+    return b"".join((parse, b"B", pack("!i", len(bind) + 4), bind, _RUN))
+
+
+def _make_parse(statement: str, oids: tuple[int, ...], encoding: str) -> bytes:
+    count = len(oids)
+    parse = b"\0" + statement.encode(encoding) + b"\0" + pack(f"!H{count}I", count, *oids)
+    return b"P" + pack("!i", len(parse) + 4) + parse
+
+
+# A program has few statements, but for the long ones, which are mostly data.
+_parse = lru_cache(maxsize=1024)(_make_parse)
 
 
 def copy_data(data: bytes) -> bytes:

@@ -19,6 +19,9 @@ _MARK: Final = "\0"
 
 _PERCENT: Final = re.compile(r"%(?:\((?P<name>[^)]*)\))?(?P<kind>.?)", re.DOTALL)
 
+# Longer statements are not kept, in characters.
+_LONGEST_KEPT: Final = 10_000
+
 # What may hold a `;` or a placeholder that is none, and what has to be known of the rest.
 _TOKENS: Final = re.compile(
     r"""
@@ -81,19 +84,13 @@ class Statement:
         Raises `ProgrammingError` if they do not fit, and TypeError for what is neither a
         sequence nor a mapping.
         """
-        if isinstance(params, Mapping):
-            if self.names is None:
-                if len(self.parts) == 1:
-                    return ()
-                raise ProgrammingError("the placeholders are %s, the parameters a mapping")
-            try:
-                return [params[name] for name in self.names]
-            except KeyError as error:
-                raise ProgrammingError(f"no parameter is named {error.args[0]!r}") from None
-        if isinstance(params, str | bytes) or not isinstance(params, Sequence):
-            raise TypeError(
-                f"parameters must be a sequence or a mapping, not {type(params).__name__}"
-            )
+        if not isinstance(params, tuple | list):  # to ask abstract classes takes its time
+            if isinstance(params, Mapping):
+                return self._pick_by_name(params)
+            if isinstance(params, str | bytes) or not isinstance(params, Sequence):
+                raise TypeError(
+                    f"parameters must be a sequence or a mapping, not {type(params).__name__}"
+                )
         if self.names is not None:
             raise ProgrammingError("the placeholders are %(name)s, the parameters a sequence")
         if len(params) != len(self.parts) - 1:
@@ -103,15 +100,28 @@ class Statement:
             )
         return params
 
+    def _pick_by_name(self, params: Mapping[str, Any]) -> Sequence[Any]:
+        if self.names is None:
+            if len(self.parts) == 1:
+                return ()
+            raise ProgrammingError("the placeholders are %s, the parameters a mapping")
+        try:
+            return [params[name] for name in self.names]
+        except KeyError as error:
+            raise ProgrammingError(f"no parameter is named {error.args[0]!r}") from None
 
-@lru_cache(maxsize=1024)
+
 def read(text: str, escapes: bool) -> Statement:
-    """Return *text* taken apart. Cached: a program has few statements.
+    """Return *text* taken apart.
 
     *escapes* says that a backslash escapes in plain quotes, which is so when
     ``standard_conforming_strings`` is off. Raises `ProgrammingError` for a ``%`` that is
     neither a placeholder nor doubled.
     """
+    return _read(text, escapes) if len(text) > _LONGEST_KEPT else _remembered(text, escapes)
+
+
+def _read(text: str, escapes: bool) -> Statement:
     refuse_nul(text)
     marked, names = _mark(text)
     several = quoted = grouped = anytyped = False
@@ -154,6 +164,10 @@ def read(text: str, escapes: bool) -> Statement:
         anytyped=anytyped,
         literals_only=frozenset(literals_only),
     )
+
+
+# A program has few statements, but for the long ones, which are mostly data.
+_remembered = lru_cache(maxsize=1024)(_read)
 
 
 def join(parts: Sequence[str], marks: Sequence[str]) -> str:

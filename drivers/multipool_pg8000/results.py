@@ -12,6 +12,8 @@ from multipool_pg8000 import oids
 
 #: Makes a value out of a column's bytes.
 RawLoader = Callable[[bytes], Any]
+#: Gives each column its loader.
+FindLoaders = Callable[[tuple["Column", ...]], Sequence[RawLoader]]
 
 _NUMBER: Final = Struct("!i").unpack_from
 _FIELD: Final = Struct("!IhIhih").unpack_from

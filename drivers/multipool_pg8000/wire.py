@@ -8,7 +8,7 @@ KeyboardInterrupt among it, closes the socket.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from os import getpid
 from struct import Struct
@@ -19,12 +19,15 @@ from multipool.driver import ACTIVE, IDLE, INERROR, INTRANS, UNKNOWN
 from multipool_pg8000 import diagnostics, errors, messages
 from multipool_pg8000.encodings import codec_of
 from multipool_pg8000.internals import Link, core
-from multipool_pg8000.results import RawLoader, Result, parse_columns, take_rows
+from multipool_pg8000.results import FindLoaders, RawLoader, Result, parse_columns, take_rows
 from multipool_pg8000.transport import Stream
 
 _STATES: Final = {ord("I"): IDLE, ord("T"): INTRANS, ord("E"): INERROR}
 
 _SIZE: Final = Struct("!i").unpack_from
+
+# How the answer to an extended statement begins: ParseComplete and BindComplete say nothing.
+_TO_BE_SKIPPED: Final = b"1\0\0\0\x042\0\0\0\x04"
 
 # psycopg2 keeps as many.
 _NOTICES_KEPT: Final = 50
@@ -73,7 +76,7 @@ class Wire(Link):
         *,
         begin: bytes = b"",
         statement: str | None = None,
-        find_loader: Callable[[int], RawLoader] | None = None,
+        find_loaders: FindLoaders | None = None,
         source: Callable[[], bytes] | None = None,
         sink: Callable[[bytes], object] | None = None,
     ) -> Result:
@@ -83,7 +86,7 @@ class Wire(Link):
             message: frontend messages that the server answers with one ReadyForQuery.
             begin: a Query sent before it, in the same write, if no transaction is open.
             statement: the text, to show the line of an error.
-            find_loader: gives each column's loader by its OID; None drops the rows.
+            find_loaders: gives the columns' loaders; None drops the rows.
             source: gives the next piece for COPY FROM STDIN, empty at the end.
             sink: takes each piece of COPY TO STDOUT.
 
@@ -103,7 +106,7 @@ class Wire(Link):
                 if begin and self.state == IDLE:
                     message = begin + message
                     answers = 2
-                reader = _Reader(self, find_loader, source, sink)
+                reader = _Reader(self, find_loaders, source, sink)
                 try:
                     self.state = ACTIVE
                     self._send(message)
@@ -119,9 +122,10 @@ class Wire(Link):
                 self._owner = 0
 
     def _send(self, message: bytes) -> None:
-        # If the server hung up earlier, what it said last may still be there to be read.
-        with suppress(BrokenPipeError, ConnectionResetError):
+        try:  # noqa: SIM105  # this path is hot, and suppress() costs ten times as much
             self._sock.send(message)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # what the server said last, before it hung up, may still be there to be read
 
     @staticmethod
     def _raise_lost(reader: _Reader, statement: str | None, error: OSError) -> NoReturn:
@@ -206,17 +210,17 @@ class _Reader:
     def __init__(
         self,
         wire: Wire,
-        find_loader: Callable[[int], RawLoader] | None = None,
+        find_loaders: FindLoaders | None = None,
         source: Callable[[], bytes] | None = None,
         sink: Callable[[bytes], object] | None = None,
     ) -> None:
         self.wire = wire
         # Kept apart: whoever closes the connection meanwhile takes it from there.
         self.stream: Stream = wire._sock
-        self.find_loader = find_loader
+        self.find_loaders = find_loaders
         self.source = source
         self.sink = sink
-        self.result = Result()
+        self.result: Result | None = None
         #: The fields of the first error the server sent.
         self.error: dict[str, str] | None = None
         #: What went wrong on our side of a COPY.
@@ -232,13 +236,16 @@ class _Reader:
                 del failure  # else it and this frame would keep each other alive
         if self.error is not None:
             raise errors.from_server(self.error, statement)
-        return self.result
+        return self.result or Result()
 
     def read(self, answers: int) -> None:
         """Read until the server was ready *answers* times."""
         stream = self.stream
         current = Result()
-        loaders: list[RawLoader] | None = None
+        loaders: Sequence[RawLoader] | None = None
+        stream.need(5)
+        if stream.data.startswith(_TO_BE_SKIPPED, stream.at):
+            stream.at += len(_TO_BE_SKIPPED)
         while True:
             if loaders is not None:
                 try:
@@ -253,8 +260,8 @@ class _Reader:
                     stream.at -= len(body) + 5
             elif code == _ROWS:
                 current.columns = parse_columns(body, self.wire._client_encoding)
-                if self.find_loader is not None:
-                    loaders = [self.find_loader(column.type_code) for column in current.columns]
+                if self.find_loaders is not None:
+                    loaders = self.find_loaders(current.columns)
             elif code == _COMPLETE:
                 current.tag = str(body[:-1], "ascii")
                 self.result, current, loaders = current, Result(), None
@@ -289,13 +296,16 @@ class _Reader:
     def _message(self) -> tuple[int, bytes]:
         """Return the next message's code and body; the buffer still holds it whole."""
         stream = self.stream
-        if len(stream.data) - stream.at < 5:
+        data, at = stream.data, stream.at
+        if len(data) < at + 5:
             stream.need(5)
-        size = 1 + _SIZE(stream.data, stream.at + 1)[0]
-        if len(stream.data) - stream.at < size:
-            stream.need(size)
-        start, stream.at = stream.at, stream.at + size
-        return stream.data[start], stream.data[start + 5 : stream.at]
+            data, at = stream.data, stream.at
+        end = at + 1 + _SIZE(data, at + 1)[0]
+        if len(data) < end:
+            stream.need(end - at)
+            data, at, end = stream.data, stream.at, stream.at + end - at
+        stream.at = end
+        return data[at], data[at + 5 : end]
 
     def _take_error(self, body: bytes) -> None:
         if self.error is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, ip_address, ip_network
 from pathlib import Path
 from uuid import UUID
 
@@ -17,6 +17,8 @@ VALUES = {
     "ip_address": ip_address,
     "ip_network": ip_network,
 }
+
+UUID_OID, UUIDS_OID, INET_OID, CIDR_OID = 2950, 2951, 869, 650
 
 
 def table(title):
@@ -42,7 +44,20 @@ SENT, FETCHED = table("sent"), table("fetched")
 
 
 @pytest.fixture
-def cursor(conn, driver):
+def _as_shipped(driver, monkeypatch):
+    """psycopg2 without what the process's other users, Django for one, register in it."""
+    if driver.name == "psycopg2":
+        from psycopg2 import extensions
+
+        for cls, protocol in list(extensions.adapters):
+            if cls in (UUID, IPv4Address, IPv4Network):
+                monkeypatch.delitem(extensions.adapters, (cls, protocol))
+        for oid in (UUID_OID, UUIDS_OID, INET_OID, CIDR_OID):
+            monkeypatch.delitem(extensions.string_types, oid, raising=False)
+
+
+@pytest.fixture
+def cursor(_as_shipped, conn, driver):
     conn.autocommit = True
     driver.execute(conn, "set time zone 'UTC'")
     with conn.cursor() as cursor:
