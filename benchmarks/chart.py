@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 from benchmarks.report import Chart
 
 _WIDTH: Final = 720
-_LABELS: Final = 250  # the space left of the bars
+_LABELS: Final = 270  # the space left of the bars
 _FIGURES: Final = 70  # and right of the longest
 _ROW: Final = 30
 _TOP: Final = 56

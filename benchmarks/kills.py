@@ -34,8 +34,6 @@ from multipool.testing.server import EmbeddedServer, embedded_server
 SIZE: Final = 10
 #: Seconds from the kill to the first checkout, in which the pool may notice.
 PAUSE: Final = 0.1
-#: Seconds that a borrower waits before it gives up.
-TIMEOUT: Final = 5.0
 
 PEERS: tuple[type[Peer], ...] = (
     Multipool,
@@ -61,8 +59,11 @@ class Aftermath:
 def run(effort: Effort) -> Report:
     """Measure and return the report."""
     with embedded_server() as server:
+        timeout = effort.pick(5.0, 1.0)
         subjects = {
-            f"{peer.label}, {peer.care}" if careful else peer.label: _Killing(peer, careful, server)
+            f"{peer.label}, {peer.care}" if careful else peer.label: _Killing(
+                peer, Options(size=SIZE, careful=careful, timeout=timeout), server
+            )
             for peer in installed(PEERS)
             for careful in ([False, True] if peer.care else [False])
         }
@@ -78,7 +79,7 @@ def run(effort: Effort) -> Report:
                 [_row(name, found) for name, found in results.items()],
                 [
                     "Errors: the most in any round. Milliseconds: the median of the rounds.",
-                    f"A borrower waits for {TIMEOUT:g} s at most.",
+                    f"A borrower waits for {timeout:g} s at most.",
                 ],
             )
         ],
@@ -94,9 +95,9 @@ def run(effort: Effort) -> Report:
 class _Killing:
     """Fill a pool, kill what is idle in it, borrow."""
 
-    def __init__(self, peer: type[Peer], careful: bool, server: EmbeddedServer) -> None:
+    def __init__(self, peer: type[Peer], options: Options, server: EmbeddedServer) -> None:
         self._peer = peer
-        self._options = Options(size=SIZE, careful=careful, timeout=TIMEOUT)
+        self._options = options
         self._server = server
 
     def __call__(self) -> Aftermath:

@@ -4,7 +4,7 @@ Fifty users share ten connections: each borrows one, runs a query, gives it back
 starts again, whether that worked or not. The server crashes and is started again four
 seconds later. A proxy before it counts the connection attempts.
 
-Then the server is well, but refuses: a wrong password and a database that does not exist.
+Then the server is well, but lets nobody in: see `benchmarks.refusals`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ import statistics
 import threading
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
+from benchmarks import refusals
 from benchmarks.measure import Effort, execute
 from benchmarks.peers import (
     DBUtils,
@@ -27,14 +28,12 @@ from benchmarks.peers import (
     MultipoolPg8000,
     MultipoolPsycopg,
     Options,
-    Params,
     Peer,
-    Psycopg2Pool,
     PsycopgPool,
     SQLAlchemy,
     installed,
 )
-from benchmarks.report import Report, Table, Verdict
+from benchmarks.report import Report, Table, Verdict, seconds
 from multipool.testing.proxy import Proxy
 from multipool.testing.server import EmbeddedServer, embedded_server
 
@@ -45,7 +44,7 @@ PAUSE: Final = 0.01
 #: The share of the old rate that counts as recovered, and the seconds over which it is taken.
 RECOVERED: Final = 0.8
 WINDOW: Final = 0.1
-#: Seconds after which it is said that a pool has not given up, or not recovered.
+#: Seconds that a pool is given to recover.
 PATIENCE: Final = 5.0
 
 PEERS: tuple[type[Peer], ...] = (
@@ -58,7 +57,6 @@ PEERS: tuple[type[Peer], ...] = (
     DBUtils,
     Django,
 )
-REFUSED: tuple[type[Peer], ...] = (*PEERS, Psycopg2Pool)
 
 
 @dataclass(frozen=True)
@@ -75,16 +73,6 @@ class Outage:
     recovery: float
 
 
-@dataclass(frozen=True)
-class Refusal:
-    """What a refused pool did."""
-
-    #: Seconds until the caller got an error; infinite if it got none.
-    seconds: float
-    attempts: int
-    error: str
-
-
 def run(effort: Effort) -> Report:
     """Measure and return the report."""
     with embedded_server(max_connections=200) as server:
@@ -92,19 +80,23 @@ def run(effort: Effort) -> Report:
             peer.label: _median([_outage(peer, server, effort) for _ in range(effort.pick(3, 1))])
             for peer in installed(effort.pick(PEERS, PEERS[:1]))
         }
-    refusals = {name: _refusals(change) for name, change in _REFUSALS.items()}
+    refused = refusals.measure(effort)
     return Report(
         "Outage",
         "What does a pool do while its server is away, and after it has come back?",
         [
             _outage_table(outages, effort),
-            *(_refusal_table(name, found) for name, found in refusals.items()),
+            *(refusals.table(wrong, found) for wrong, found in refused.items()),
         ],
-        _verdicts(outages[Multipool.label], refusals),
+        [
+            *_verdicts(outages[Multipool.label]),
+            *(
+                verdict
+                for wrong, found in refused.items()
+                for verdict in refusals.verdicts(wrong, found[Multipool.label])
+            ),
+        ],
     )
-
-
-# -- the server is away ----------------------------------------------------------------------
 
 
 def _outage(kind: type[Peer], server: EmbeddedServer, effort: Effort) -> Outage:
@@ -117,7 +109,7 @@ def _outage(kind: type[Peer], server: EmbeddedServer, effort: Effort) -> Outage:
         attempts = proxy.connections
         stopped = time.monotonic()
         time.sleep(down)
-        seconds = time.monotonic() - stopped
+        away = time.monotonic() - stopped
         attempts = proxy.connections - attempts
         server.start()
         back = time.monotonic()
@@ -126,7 +118,7 @@ def _outage(kind: type[Peer], server: EmbeddedServer, effort: Effort) -> Outage:
     begun = crashed - before / 2  # the first half is for warming up
     rate = users.between(begun, crashed) / (crashed - begun)
     return Outage(
-        attempts=attempts / seconds,
+        attempts=attempts / away,
         errors=len([at for at in users.failures if at >= crashed]),
         rate=rate,
         recovery=users.recovery(back, rate),
@@ -209,7 +201,7 @@ def _outage_table(outages: Mapping[str, Outage], effort: Effort) -> Table:
             f"{outage.attempts:.1f}",
             str(outage.errors),
             f"{outage.rate:.0f}",
-            _seconds(outage.recovery),
+            seconds(outage.recovery),
         ]
         for name, outage in outages.items()
     ]
@@ -224,67 +216,9 @@ def _outage_table(outages: Mapping[str, Outage], effort: Effort) -> Table:
     )
 
 
-# -- the server refuses ----------------------------------------------------------------------
-
-_REFUSALS: Final[Mapping[str, Callable[[Params], Params]]] = {
-    "Wrong password": lambda params: {**params, "user": "locked", "password": "wrong"},
-    "Unknown database": lambda params: {**params, "dbname": "nowhere"},
-}
-
-
-def _refusals(change: Callable[[Params], Params]) -> dict[str, Refusal]:
-    """Return what each pool does when the parameters are not right."""
-    hba = ["local all locked scram-sha-256"]
-    with embedded_server(hba=hba) as server:
-        server.psql("create role locked login password 'right'")
-        return {peer.label: _refusal(peer, server.params, change) for peer in installed(REFUSED)}
-
-
-def _refusal(kind: type[Peer], params: Params, change: Callable[[Params], Params]) -> Refusal:
-    errors: list[tuple[float, Exception]] = []
-
-    def ask() -> None:
-        try:
-            with kind(change(proxy.params), Options(size=SIZE, timeout=PATIENCE)) as pool:
-                pool.getconn()
-        except Exception as error:
-            errors.append((time.monotonic(), error))
-
-    with Proxy(params) as proxy:
-        begun = time.monotonic()
-        thread = threading.Thread(target=ask, daemon=True)
-        thread.start()
-        thread.join(PATIENCE + 1)
-        attempts = proxy.connections
-    if not errors:
-        return Refusal(float("inf"), attempts, "none")
-    at, error = errors[0]
-    return Refusal(at - begun, attempts, type(error).__name__)
-
-
-def _refusal_table(name: str, found: Mapping[str, Refusal]) -> Table:
-    rows = [
-        [peer, _seconds(refusal.seconds), str(refusal.attempts), refusal.error]
-        for peer, refusal in found.items()
-    ]
-    columns = ["pool", "s until the error", "attempts", "error"]
-    return Table(name, columns, rows, [f"The pools' timeout was {PATIENCE:g} s."])
-
-
-def _seconds(seconds: float) -> str:
-    return f"{seconds:.2f}" if seconds < float("inf") else "never"
-
-
-def _verdicts(outage: Outage, refusals: Mapping[str, Mapping[str, Refusal]]) -> list[Verdict]:
-    found = [
+def _verdicts(outage: Outage) -> list[Verdict]:
+    return [
         Verdict("connection attempts a second while away", outage.attempts, at_most=10),
         Verdict("errors: only those who were in a query", outage.errors, at_most=SIZE),
         Verdict("until 80 % of the old rate", outage.recovery, at_most=0.5, unit=" s"),
     ]
-    for name, by_peer in refusals.items():
-        ours = by_peer[Multipool.label]
-        found += [
-            Verdict(f"{name.lower()}: until the error", ours.seconds, at_most=1, unit=" s"),
-            Verdict(f"{name.lower()}: attempts", ours.attempts, at_most=1),
-        ]
-    return found

@@ -119,11 +119,16 @@ def relative_rows(
     ]
 
 
-def microseconds(seconds: float) -> str:
-    """Return *seconds* as microseconds, for a table."""
-    return f"{seconds * 1e6:.2f}"
+def microseconds(figure: float) -> str:
+    """Return *figure*, in seconds, as microseconds, for a table."""
+    return f"{figure * 1e6:.2f}"
 
 
-def milliseconds(seconds: float) -> str:
-    """Return *seconds* as milliseconds, for a table."""
-    return f"{seconds * 1e3:.2f}"
+def milliseconds(figure: float) -> str:
+    """Return *figure*, in seconds, as milliseconds, for a table."""
+    return f"{figure * 1e3:.2f}"
+
+
+def seconds(figure: float) -> str:
+    """Return *figure* as seconds, for a table; infinity is never."""
+    return f"{figure:.2f}" if figure < float("inf") else "never"

@@ -51,6 +51,7 @@ def restarted(scene: Scene) -> None:
     size = 5
     pool = scene.make(size=size, timeout=10)
     fill(pool, size)
+    time.sleep(0.1)  # some pools trust a connection that was in use a moment ago
     scene.server.restart()
     begun = time.monotonic()
     try:

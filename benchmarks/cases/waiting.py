@@ -13,7 +13,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from benchmarks import peers
 from benchmarks.cases.scene import (
     Attempt,
     Failed,
@@ -24,7 +23,7 @@ from benchmarks.cases.scene import (
     use,
 )
 from benchmarks.measure import at_once, execute
-from benchmarks.peers import Peer
+from benchmarks.peers import Peer, base
 
 _BENCHMARKS: Final = Path(__file__).parents[1]
 
@@ -163,7 +162,7 @@ def own_deadlock(scene: Scene) -> None:
     asker = Attempt(ask_twice)
     if not asker.ended(1):
         raise Failed("the thread waits for itself until the timeout, or for ever")
-    if Path(peers.__file__).name not in str(asker.error):
+    if Path(base.__file__).name not in str(asker.error):
         raise Failed("the error does not tell where the connection was taken")
 
 
