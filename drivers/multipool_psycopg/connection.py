@@ -38,6 +38,12 @@ class Connection(Pooled, psycopg.Connection[Any]):
     that touch the session. One made from its class directly, not by `cursor`, does not.
     """
 
+    __slots__ = ("_multipool_slot",)
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._multipool_slot = None
+        super().__init__(*args, **options)
+
     if not TYPE_CHECKING:  # to the checkers they are the driver's own
         autocommit = _watched("autocommit")
         isolation_level = _watched("isolation_level")

@@ -30,6 +30,12 @@ class Connection(Pooled, plain_connection):
     subclass of the class asked for, and tells the pool of statements that touch the session.
     """
 
+    __slots__ = ("_multipool_slot",)
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._multipool_slot = None
+        super().__init__(*args, **options)
+
     #: The id of the two-phase transaction that was begun last.
     tpc_xid: Any = None
 

@@ -16,6 +16,7 @@ from typing import Any
 from multipool.config import RESETS, PoolConfig
 from multipool.driver import ACTIVE, IDLE, SESSION, UNKNOWN, Driver
 from multipool.errors import PoolError, for_driver
+from multipool.inherited import disown
 from multipool.liveness import ALIVE, DEAD, look
 from multipool.slot import Slot
 from multipool.target import Target
@@ -50,7 +51,6 @@ class Caretaker:
             or reset == "always"
             or self._reset_hook
             or self._reset_sql
-            or config.upkeep == "inline"
         )
 
     def open(self, slot: Slot, timeout: float) -> Any:
@@ -199,6 +199,7 @@ class Caretaker:
         """Let go of a connection that belongs to the parent process. Never raises."""
         slot.detach(conn)
         self._driver.abandon(conn)
+        disown(conn, self._driver.InterfaceError)
 
 
 # A server process ends some time after its client has said goodbye, and until then it counts

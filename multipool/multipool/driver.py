@@ -54,7 +54,8 @@ class Pooled:
     The class must accept weak references and new attributes.
     """
 
-    # The pool's `Slot` while a pool owns the connection, else None.
+    #: The pool's `Slot` while a pool owns the connection, else None. A class that declares it
+    #: in ``__slots__`` too, and sets it to None at first, saves the pool some of its time.
     _multipool_slot: Any = None
 
     def touch(self, what: int = SESSION) -> None:

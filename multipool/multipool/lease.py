@@ -5,6 +5,8 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from multipool.borrower import here
+
 if TYPE_CHECKING:
     from multipool.pool import Pool
     from multipool.slot import Slot
@@ -19,9 +21,8 @@ class Lease:
 
     __slots__ = ("_lent", "_pool", "_serial", "_slot", "_timeout")
 
-    def __init__(self, pool: Pool, timeout: float | None) -> None:
-        self._pool = pool
-        self._timeout = timeout
+    _pool: Pool
+    _timeout: float | None
 
     def __enter__(self) -> Any:
         self._lent = lent = self._pool.getconn(self._timeout, 2)
@@ -35,13 +36,17 @@ class Lease:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        slot, serial, pool = self._slot, self._serial, self._pool
-        if slot.serial != serial or slot.borrower is None or slot.conn_ref is None:
-            return  # given back inside the block; by now it may be somebody else's
-        conn = slot.conn_ref()  # the driver's own, where a strict pool lent a proxy
+        slot, pool = self._slot, self._pool
+        conn = self._lent
         del self._lent  # the pool must be the only one to hold it, once it is back
-        try:
-            if kind is None and pool._status(conn):
+        if slot.serial != self._serial or slot.borrower is None:
+            return  # given back inside the block; by now it may be somebody else's
+        if slot.wary:
+            slot.former.discard(here.borrower)  # the number proves whose lease it is
+        if kind is None and pool._status(conn):
+            try:
                 pool._driver.commit(conn)
-        finally:
-            slot.end(conn, serial)
+            finally:
+                pool.putconn(conn)
+        else:
+            pool.putconn(conn)

@@ -36,6 +36,8 @@ Conninfo = str | Mapping[str, Any] | Callable[[], str | Mapping[str, Any]]
 
 _numbers = itertools.count(1)
 _frame = sys._getframe
+# A call of the class would find an `__init__` by the slow way, for a sixth of the whole price.
+_new_lease = object.__new__
 
 #: psycopg_pool's options that are accepted, for those who come from there, and do nothing.
 _WITHOUT_EFFECT = {
@@ -101,15 +103,19 @@ class Pool:
         self._make_places()
         #: Whether every checkout and return must go by `_lendable` and `_clean`.
         self._always_wary = self._caretaker.busy or not self._upkeep.watching
+        self._inline = config.upkeep == "inline"
         #: Monotonic time at which inline upkeep is due.
         self._due = 0.0
         lifecycle.register(self)
-        if config.upkeep == "thread":
+        if not self._inline:
             self._upkeep.tend(self)
 
     def _make_places(self) -> None:
         self._places = Places(self._config.limit, self._ref, self._totals)
         self._idle, self._waiting = self._places.idle, self._places.waiting
+        self._pop, self._push = self._idle.pop, self._idle.append
+        #: Inline upkeep's one look at all sockets.
+        self._ended = self._upkeep.ended
 
     # -- the hot path --------------------------------------------------------------
 
@@ -124,10 +130,14 @@ class Pool:
         `PoolTimeout`, `TooManyWaiting`, `PoolClosed`, or the driver's error when a new
         connection cannot be opened.
         """
+        if self._inline:
+            clock.now = now = monotonic()
+            if self._ended(0, 1) or now >= self._due:
+                self._look_around(timeout)
         if self._waiting:
             return self._getconn_slowly(timeout, _frame(_depth))
         try:
-            conn = self._idle.pop()
+            conn = self._pop()
         except IndexError:
             return self._getconn_slowly(timeout, _frame(_depth))
         slot: Slot = conn._multipool_slot
@@ -153,11 +163,10 @@ class Pool:
         """
         try:
             slot: Slot = conn._multipool_slot
-            ours = slot.pool_ref is self._ref
+            if slot.pool_ref is not self._ref:
+                raise refusing.not_ours(self, conn)
         except AttributeError:
             raise refusing.not_ours(self, conn) from None
-        if not ours:
-            raise refusing.not_ours(self, conn)
         if slot.wary:
             refusing.refuse_stale(self, slot)
         # Read and cleared with no call in between, so of two threads that return the
@@ -166,18 +175,17 @@ class Pool:
             raise refusing.not_leased(self)
         slot.borrower = None
         try:
-            wary = self._status(conn) or slot.wary
-            if wary and not self._clean(conn, slot):
+            if self._status(conn) or slot.wary:
+                if self._clean(conn, slot):
+                    self._keep(conn, slot)
                 return
         except BaseException:  # an interrupt: nobody knows in which state it is
             self._discard(conn, slot)
             raise
         # With no call in between: from here on it may be somebody else's.
-        self._idle.append(conn)
+        self._push(conn)
         if self._waiting:
             self._places.match()
-        if wary:
-            self._reconsider(conn, slot)
 
     def connection(self, timeout: float | None = None) -> Lease:
         """Return a context manager that lends a connection for a ``with`` block.
@@ -185,7 +193,10 @@ class Pool:
         Commits when the block ends, rolls back when it raises, then gives the connection
         back. Raises on entry what `getconn` raises, on exit what the commit raises.
         """
-        return Lease(self, timeout)
+        lease = _new_lease(Lease)
+        lease._pool = self
+        lease._timeout = timeout
+        return lease
 
     # -- growing and waiting -----------------------------------------------------------
 
@@ -286,7 +297,8 @@ class Pool:
         """Note that the connection was looked at."""
         slot.wary = False
         # In this order, lest a mark that somebody sets meanwhile be overlooked.
-        if self._always_wary or clock.asleep or self._is_surplus(slot):
+        asleep = clock.asleep and not self._inline
+        if self._always_wary or asleep or self._is_surplus(slot):
             slot.wary = True
 
     def _is_surplus(self, slot: Slot) -> bool:
@@ -341,13 +353,13 @@ class Pool:
 
     def _tend_soon(self) -> None:
         """Have upkeep look at what has changed: at once by its thread, else at the next call."""
-        if self._config.upkeep == "inline":
+        if self._inline:
             self._due = 0.0
         else:
             self._upkeep.tend(self)
 
     def _tend_if_inline(self, deadline: float | None = None) -> None:
-        if self._config.upkeep == "inline" and monotonic() >= self._due:
+        if self._inline and monotonic() >= self._due:
             self._due = NEVER  # what is done now may come by here again
             due = 0.0
             try:
@@ -355,6 +367,12 @@ class Pool:
             finally:
                 # Unless there is something to do again already.
                 self._due = min(self._due, due)
+
+    def _look_around(self, timeout: float | None) -> None:
+        """Note which connections have ended, and do what is due, in a call into the pool."""
+        for slot in self._upkeep.notice():
+            slot.spend()
+        self._tend_if_inline(clock.now + (self._config.timeout if timeout is None else timeout))
 
     # -- the rest of the public face -------------------------------------------------------
 
@@ -488,7 +506,7 @@ class Pool:
         for conn in conns:
             if conn is not None:
                 self._caretaker.abandon(conn, conn._multipool_slot)
-        if self._config.upkeep == "thread" and self._config.min_size:
+        if not self._inline and self._config.min_size:
             self._upkeep.tend(self)
 
     def __del__(self) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any, Self
 
 from multipool.errors import ConnectionNotLeased
+from multipool.lease import Lease
 from multipool.pool import Pool
 
 _OWN = frozenset(["_target", "_slot", "_serial"])
@@ -109,6 +110,20 @@ class LeasedConnection(_Proxy):
         return self.unwrap().__exit__(*error)
 
 
+class StrictLease(Lease):
+    """The context manager behind a strict pool's ``connection``."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> Any:
+        proxy = self._pool.getconn(self._timeout, 2)
+        # What is ended is the driver's own; the block has a proxy of it.
+        self._lent = proxy.unwrap()
+        self._slot = self._lent._multipool_slot
+        self._serial = self._slot.serial
+        return proxy
+
+
 class StrictPool(Pool):
     """What ``Pool(..., strict=True)`` makes: a pool that lends single-use proxies."""
 
@@ -116,6 +131,12 @@ class StrictPool(Pool):
         conn = super().getconn(timeout, _depth + 1)
         slot = conn._multipool_slot
         return LeasedConnection(conn, slot, slot.serial)
+
+    def connection(self, timeout: float | None = None) -> Lease:
+        lease = StrictLease()
+        lease._pool = self
+        lease._timeout = timeout
+        return lease
 
     def putconn(self, conn: Any) -> None:
         super().putconn(conn.unwrap() if isinstance(conn, LeasedConnection) else conn)

@@ -61,15 +61,30 @@ class Upkeep(ABC):
     def unwatch(self, slot: Slot) -> None:
         """No more. Must come before its close."""
 
+    #: Called as ``ended(0, 1)``: something true if a watched connection may have ended.
+    ended: Callable[[float, int], Any]
+
+    def notice(self) -> list[Slot]:
+        """Return the connections that have ended since this was asked last."""
+        return []
+
     @abstractmethod
     def rouse(self) -> None:
         """Let the clock tick: connections are being lent."""
 
 
 class Inline(Upkeep):
-    """No thread: all is done in the calls into the pool."""
+    """No thread: all is done in the calls into one pool, which begin with a look at its sockets."""
 
-    watching = False
+    watching = SocketWatch is not None
+
+    def __init__(self) -> None:
+        if SocketWatch is not None:
+            self._sockets = SocketWatch()
+            # The system's own call, since every checkout makes it.
+            self.ended = self._sockets.poll
+        else:
+            self.ended = _nobody_looks
 
     def tend(self, pool: Pool) -> None:
         tend(pool)
@@ -81,10 +96,15 @@ class Inline(Upkeep):
         function(*args)
 
     def watch(self, slot: Slot) -> None:
-        """Nobody watches: the socket is looked at when the connection is checked out."""
+        if self.watching:
+            self._sockets.add(slot)
 
     def unwatch(self, slot: Slot) -> None:
-        """Nobody watched."""
+        if self.watching:
+            self._sockets.remove(slot)
+
+    def notice(self) -> list[Slot]:
+        return _really_ended(self._sockets.sleep(0)) if self.watching else []
 
     def rouse(self) -> None:
         clock.read()
@@ -103,6 +123,7 @@ class Thread(Upkeep):
         self._rung = False
         # Made with the first pool, not at import: what daemonises closes what it finds open.
         self._sockets: Any = None
+        self.ended = _nobody_looks  # the thread does
         self._closers = Helpers(_CLOSERS)
         self._openers = Helpers(_OPENERS)
 
@@ -169,9 +190,8 @@ class Thread(Upkeep):
             until = TICK if not clock.asleep else _LONGEST
             ended = self._sockets.sleep(min(until, max(due - clock.read(), 0.0)))
             now = clock.read()
-            for slot in ended:
-                if look(slot.fd) != ALIVE:  # else the number is another file's by now
-                    slot.spend()
+            for slot in _really_ended(ended):
+                slot.spend()
             if ended or self._rung or now >= due:
                 due = self._round()
             if not clock.asleep:
@@ -235,13 +255,21 @@ class _Blind:
         """It has no descriptors."""
 
 
-inline: Final = Inline()
+def _nobody_looks(timeout: float, most: int) -> Any:
+    return ()
+
+
+def _really_ended(slots: list[Slot]) -> list[Slot]:
+    # Else the number is another file's by now.
+    return [slot for slot in slots if look(slot.fd) != ALIVE]
+
+
 thread = Thread()
 
 
 def of(option: str) -> Upkeep:
     """Return who looks after a pool with ``upkeep=option``."""
-    return thread if option == "thread" else inline
+    return thread if option == "thread" else Inline()
 
 
 def after_fork_in_child() -> None:
