@@ -46,10 +46,11 @@ class PsycopgDriver(Driver):
             psycopg.Connection.close(conn)
 
     def abandon(self, conn: Connection) -> None:
-        # What closing says goes to a file that nobody reads, in the place of the socket.
+        # psycopg itself keeps quiet when a child process collects its parent's connection.
+        # The socket is replaced, not closed: its number must not come to mean another file
+        # while the connection can still be used by mistake.
         with suppress(Exception), Path(os.devnull).open("r+b") as nothing:
             os.dup2(nothing.fileno(), conn.fileno(), inheritable=False)
-            psycopg.Connection.close(conn)
 
     # Not `info.transaction_status`, which makes an object and an enum member: 40 times slower.
     status = staticmethod(attrgetter("pgconn.transaction_status"))  # type: ignore[assignment]

@@ -50,10 +50,11 @@ class Psycopg2Driver(Driver):
             plain_connection.close(conn)
 
     def abandon(self, conn: Connection) -> None:
-        # What closing says goes to a file that nobody reads, in the place of the socket.
+        # psycopg2 itself keeps quiet when a child process collects its parent's connection.
+        # The socket is replaced, not closed: its number must not come to mean another file
+        # while the connection can still be used by mistake.
         with suppress(Exception), Path(os.devnull).open("r+b") as nothing:
             os.dup2(nothing.fileno(), conn.fileno(), inheritable=False)
-            plain_connection.close(conn)
 
     # The C method itself: a method of our own around it would cost more than it.
     status = staticmethod(plain_connection.get_transaction_status)  # type: ignore[assignment]

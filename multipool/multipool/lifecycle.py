@@ -6,7 +6,9 @@ import atexit
 import logging
 import os
 import threading
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from multipool import upkeep
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("multipool")
 
 _lock = threading.Lock()
+_pid = os.getpid()
 _pools: WeakSet[Pool] = WeakSet()
 
 
@@ -42,13 +45,36 @@ def _at_exit() -> None:
 
 
 def _after_fork_in_child() -> None:
-    global _lock
+    global _lock, _pid
+    if _pid == os.getpid():
+        return  # uWSGI was told to call Python's hooks, and has called its own besides
+    _pid = os.getpid()
     _lock = threading.Lock()  # another thread may have held it at the fork
     upkeep.after_fork_in_child()
     for pool in _all():
         pool._after_fork()
 
 
+def _hook_into_uwsgi() -> None:
+    """Have uWSGI call us after a fork: unless told to it does not call Python's hooks."""
+    try:
+        uwsgi: Any = import_module("uwsgi")  # there in a process of uWSGI's alone
+    except ImportError:
+        return
+    hooks = {getattr(uwsgi, "post_fork_hook", None)}
+    with suppress(ImportError):
+        import_module("uwsgidecorators")  # its import later on would put its own hook here
+        hooks.add(uwsgi.post_fork_hook)
+
+    def after_fork() -> None:
+        _after_fork_in_child()
+        for hook in hooks - {None}:
+            hook()
+
+    uwsgi.post_fork_hook = after_fork
+
+
 atexit.register(_at_exit)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)
+_hook_into_uwsgi()

@@ -1,0 +1,38 @@
+"""A program that forks as uWSGI does, without Python's at-fork hooks; see test_fork.py."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import types
+from typing import Any
+
+called: list[str] = []
+uwsgi: Any = types.ModuleType("uwsgi")
+uwsgi.post_fork_hook = lambda: called.append("the application's own")
+sys.modules["uwsgi"] = uwsgi
+
+from hard_cases.outside import ask  # noqa: E402  # uWSGI's module is there before ours
+
+from multipool import Pool  # noqa: E402
+
+
+def main(driver: str, upkeep: str, dsn: str) -> None:
+    """Fork with a connection in the pool, and compare."""
+    pool = Pool(dsn, driver=driver, upkeep=upkeep)
+    with pool.connection() as conn:
+        mine = ask(conn, "select pg_backend_pid()")
+    pid = ctypes.PyDLL(None).fork()  # behind Python's back
+    if not pid:
+        uwsgi.post_fork_hook()
+        with pool.connection() as conn:
+            theirs = ask(conn, "select pg_backend_pid()")
+        os._exit(0 if theirs != mine and called == ["the application's own"] else 1)
+    assert os.waitpid(pid, 0)[1] == 0
+    with pool.connection() as conn:
+        assert ask(conn, "select pg_backend_pid()") == mine
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
