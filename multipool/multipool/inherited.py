@@ -16,7 +16,7 @@ def _disowned(kind: type, error: type[Exception]) -> type:
     def get(conn: Any, name: str) -> Any:
         # What begins with an underscore is between the driver and its own objects.
         if name.startswith("_") or name in ("close", "closed"):
-            return kind.__getattribute__(conn, name)
+            return object.__getattribute__(conn, name)
         raise error(
             "this connection was opened before the process forked, and is its parent's;"
             " get another from the pool"

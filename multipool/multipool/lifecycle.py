@@ -55,20 +55,24 @@ def _after_fork_in_child() -> None:
         pool._after_fork()
 
 
+def _no_hook() -> None:
+    """Stands for uWSGI's, where nobody has set any."""
+
+
 def _hook_into_uwsgi() -> None:
     """Have uWSGI call us after a fork: unless told to it does not call Python's hooks."""
     try:
         uwsgi: Any = import_module("uwsgi")  # there in a process of uWSGI's alone
     except ImportError:
         return
-    hooks = {getattr(uwsgi, "post_fork_hook", None)}
+    hooks = {getattr(uwsgi, "post_fork_hook", _no_hook)}
     with suppress(ImportError):
         import_module("uwsgidecorators")  # its import later on would put its own hook here
         hooks.add(uwsgi.post_fork_hook)
 
     def after_fork() -> None:
         _after_fork_in_child()
-        for hook in hooks - {None}:
+        for hook in hooks:
             hook()
 
     uwsgi.post_fork_hook = after_fork

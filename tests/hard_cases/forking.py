@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from hard_cases.outside import ask
 from support import Thread, until
 
@@ -112,12 +113,8 @@ def leased(pool: Pool) -> None:
         assert server_pid(pool.getconn()) != mine
 
     def refused(use: Callable[[], object], why: str) -> None:
-        try:
+        with pytest.raises(pool.driver.Error, match=why):
             use()
-        except pool.driver.Error as error:
-            assert why in str(error)
-        else:
-            raise AssertionError(f"{use} raised nothing")
 
     child(work)
     assert server_pid(conn) == mine
