@@ -12,7 +12,7 @@ def disown(conn: Any, error: type[Exception]) -> None:
 
 
 @cache
-def _disowned(kind: type, error: type[Exception]) -> type:
+def _disowned(kind: Any, error: Any) -> Any:
     def get(conn: Any, name: str) -> Any:
         # What begins with an underscore is between the driver and its own objects.
         if name.startswith("_") or name in ("close", "closed"):
