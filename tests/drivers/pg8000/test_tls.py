@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import ssl
 import threading
@@ -41,7 +42,7 @@ class Relay:
     def _serve(self, client):
         origin = socket.socket(socket.AF_UNIX)
         self._open.append(origin)
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):  # select's word for a closed socket
             origin.connect(f"{self._server.params['host']}/.s.PGSQL.{self._server.port}")
             first = client.recv(8)
             if first == b"\0\0\0\x08\x04\xd2\x16\x2f":
@@ -51,15 +52,20 @@ class Relay:
                     self._open.append(client)
             else:
                 origin.sendall(first)
-            threading.Thread(target=self._pump, args=(origin, client), daemon=True).start()
-            self._pump(client, origin)
+            self._pass_on(client, origin)
 
     @staticmethod
-    def _pump(source, target):
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                target.sendall(data)
-            target.shutdown(socket.SHUT_RDWR)
+    def _pass_on(client, origin):
+        """Pass on what either says, in one thread: a TLS socket bears no two at once."""
+        other = {client: origin, origin: client}
+        while True:
+            waiting = isinstance(client, ssl.SSLSocket) and client.pending()
+            for source in [client] if waiting else select.select(list(other), [], [])[0]:
+                data = source.recv(65536)
+                if not data:
+                    other[source].shutdown(socket.SHUT_RDWR)
+                    return
+                other[source].sendall(data)
 
     def close(self):
         for sock in (self._listener, *self._open):
