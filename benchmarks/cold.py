@@ -53,7 +53,7 @@ def run(effort: Effort) -> Report:
             _bare(peer.driver): _Connect(peer.driver, proxy.params) for peer in peers
         }
         subjects |= {peer.label: _Burst(peer, proxy.params) for peer in peers}
-        figures = medians(interleave(subjects, effort.pick(7, 1)))
+        figures = medians(interleave(subjects, effort.pick(7, 1), warm_up=False))
     return Report(
         "Cold burst",
         f"How soon do {THREADS} threads have a connection each when there is none yet?",

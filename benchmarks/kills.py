@@ -102,8 +102,8 @@ class _Killing:
 
     def __call__(self) -> Aftermath:
         with self._peer(self._server.params, self._options) as pool:
-            for pid in fill(pool, SIZE):
-                self._server.psql(f"select pg_terminate_backend({pid}, 5000)")
+            kills = [f"select pg_terminate_backend({pid}, 5000)" for pid in fill(pool, SIZE)]
+            self._server.psql(";".join(kills))
             time.sleep(PAUSE)
             begun = time.perf_counter()
             lent, errors = _borrow(pool)
