@@ -175,9 +175,8 @@ class Pool:
             raise refusing.not_leased(self)
         slot.borrower = None
         try:
-            if self._status(conn) or slot.wary:
-                if self._clean(conn, slot):
-                    self._keep(conn, slot)
+            wary = self._status(conn) or slot.wary
+            if wary and not self._clean(conn, slot):
                 return
         except BaseException:  # an interrupt: nobody knows in which state it is
             self._discard(conn, slot)
@@ -186,6 +185,8 @@ class Pool:
         self._push(conn)
         if self._waiting:
             self._places.match()
+        if wary:
+            self._reconsider(conn, slot)
 
     def connection(self, timeout: float | None = None) -> Lease:
         """Return a context manager that lends a connection for a ``with`` block.
