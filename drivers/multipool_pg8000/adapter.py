@@ -65,7 +65,7 @@ class Pg8000Driver(Driver):
         conn.cancel()
 
     def execute(self, conn: Connection, sql: str) -> None:
-        conn.exchange(messages.query(sql.encode(conn.codec)), statement=sql)
+        conn.exchange(messages.query(sql.encode(conn.codec)), statements=[sql])
 
     def set_parameter(self, conn: Connection, name: str, value: str) -> None:
         # A setting's name may have two parts, as in myapp.tenant.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -82,10 +82,26 @@ class Connection(Pooled, TwoPhase, Wire):
         return self.exchange(
             prepared.message,
             begin=b"" if self._autocommit else self._begin,
-            statement=prepared.text,
+            statements=(prepared.text,),
             find_loaders=find_loaders,
             source=source,
             sink=sink,
+        )
+
+    def run_all(self, batch: Sequence[Prepared], done: Callable[[Result], object]) -> Result:
+        """Send several statements in one write, as `run` does; *done* is given each's result.
+
+        Meant for a transaction: after an error the server goes on with the next one. The
+        rows are dropped.
+        """
+        texts = [prepared.text for prepared in batch]
+        if any(map(touches, texts)):
+            self.touch(SESSION)
+        return self.exchange(
+            b"".join([prepared.message for prepared in batch]),
+            begin=b"" if self._autocommit else self._begin,
+            statements=texts,
+            done=done,
         )
 
     def cursor(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timezone
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
+from multipool.driver import IDLE
 from multipool_pg8000 import copying, placeholders
 from multipool_pg8000.adapters import Adapters
 from multipool_pg8000.binding import Prepared, bind, merge, plain
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 Params = Sequence[Any] | Mapping[str, Any]
 Row = tuple[Any, ...]
+
+# In bytes. A socket takes as much without its peer reading, so that a server which waits
+# for us to read its answers does not have us wait for it to read our statements.
+_BATCH: Final = 32 * 1024
 
 
 class Cursor:
@@ -62,15 +67,34 @@ class Cursor:
         self._take(self._run(query, params))
 
     def executemany(self, query: str | bytes, params_list: Iterable[Params]) -> None:
-        """Run *query* once for each of *params_list*; `rowcount` is the sum."""
+        """Run *query* once for each of *params_list*; `rowcount` is the sum.
+
+        In a transaction many go to the server in one round trip.
+        """
         self._check_open()
         self._forget()
-        total = 0
-        for params in params_list:
-            result = self._run(query, params)
-            total = -1 if result.rowcount < 0 or total < 0 else total + result.rowcount
+        counts: list[int] = []
+        for batch in self._batches(self._text(query), params_list):
+            result = self.connection.run_all(batch, lambda done: counts.append(done.rowcount))
             self._take(Result(tag=result.tag))
-        self._rowcount = total
+        self._rowcount = -1 if -1 in counts else sum(counts)
+
+    def _batches(self, text: str, params_list: Iterable[Params]) -> Iterator[list[Prepared]]:
+        """Yield the statements, ready to be sent, as many at once as is safe."""
+        connection = self.connection
+        batch: list[Prepared] = []
+        size = 0
+        for params in params_list:
+            prepared = self._prepare(text, params)
+            # Alone in autocommit, where the server would go on after an error.
+            alone = connection.autocommit and connection.state == IDLE
+            if batch and (alone or size + len(prepared.message) > _BATCH):
+                yield batch
+                batch, size = [], 0
+            batch.append(prepared)
+            size += len(prepared.message)
+        if batch:
+            yield batch
 
     def callproc(self, procname: str, parameters: Params | None = None) -> Params | None:
         """Call the function *procname*, whose rows are then fetched; return *parameters*."""

@@ -13,7 +13,7 @@ from contextlib import suppress
 from os import getpid
 from struct import Struct
 from threading import Lock, get_ident
-from typing import Any, Final, NamedTuple, NoReturn
+from typing import Any, Final, NamedTuple
 
 from multipool.driver import ACTIVE, IDLE, INERROR, INTRANS, UNKNOWN
 from multipool_pg8000 import diagnostics, errors, messages
@@ -75,7 +75,8 @@ class Wire(Link):
         message: bytes,
         *,
         begin: bytes = b"",
-        statement: str | None = None,
+        statements: Sequence[str | None] = (None,),
+        done: Callable[[Result], object] | None = None,
         find_loaders: FindLoaders | None = None,
         source: Callable[[], bytes] | None = None,
         sink: Callable[[bytes], object] | None = None,
@@ -83,9 +84,11 @@ class Wire(Link):
         """Send *message* and return its last statement's result.
 
         Args:
-            message: frontend messages that the server answers with one ReadyForQuery.
+            message: frontend messages.
             begin: a Query sent before it, in the same write, if no transaction is open.
-            statement: the text, to show the line of an error.
+            statements: the texts in *message*, to show the line of an error; there are as
+                many as the ReadyForQuery messages that answer it.
+            done: is given the result of each of them.
             find_loaders: gives the columns' loaders; None drops the rows.
             source: gives the next piece for COPY FROM STDIN, empty at the end.
             sink: takes each piece of COPY TO STDOUT.
@@ -102,22 +105,22 @@ class Wire(Link):
             try:
                 if self._sock is None:
                     raise errors.InterfaceError("connection already closed")
-                answers = 1
+                answers = len(statements)
                 if begin and self.state == IDLE:
                     message = begin + message
-                    answers = 2
-                reader = _Reader(self, find_loaders, source, sink)
+                    answers += 1
+                reader = _Reader(self, statements, done, find_loaders, source, sink)
                 try:
                     self.state = ACTIVE
                     self._send(message)
                     reader.read(answers)
                 except OSError as error:
                     self._give_up()
-                    self._raise_lost(reader, statement, error)
+                    raise reader.lost(error) from error
                 except BaseException:
                     self._give_up()
                     raise
-                return reader.outcome(statement)
+                return reader.outcome()
             finally:
                 self._owner = 0
 
@@ -126,12 +129,6 @@ class Wire(Link):
             self._sock.send(message)
         except (BrokenPipeError, ConnectionResetError):
             pass  # what the server said last, before it hung up, may still be there to be read
-
-    @staticmethod
-    def _raise_lost(reader: _Reader, statement: str | None, error: OSError) -> NoReturn:
-        if reader.error is not None:
-            raise errors.from_server(reader.error, statement) from error
-        raise errors.OperationalError(f"connection lost: {error}") from error
 
     def drain(self) -> bool:
         """Take in what the server sent unasked, without waiting; return whether it is alive.
@@ -210,6 +207,8 @@ class _Reader:
     def __init__(
         self,
         wire: Wire,
+        statements: Sequence[str | None] = (None,),
+        done: Callable[[Result], object] | None = None,
         find_loaders: FindLoaders | None = None,
         source: Callable[[], bytes] | None = None,
         sink: Callable[[bytes], object] | None = None,
@@ -217,30 +216,39 @@ class _Reader:
         self.wire = wire
         # Kept apart: whoever closes the connection meanwhile takes it from there.
         self.stream: Stream = wire._sock
+        self.statements = statements
+        self.done = done
         self.find_loaders = find_loaders
         self.source = source
         self.sink = sink
         self.result: Result | None = None
-        #: The fields of the first error the server sent.
-        self.error: dict[str, str] | None = None
+        #: Which of the statements is being answered; -1 is the BEGIN before them.
+        self.number = 0
+        #: The first error the server sent.
+        self.error: errors.DatabaseError | None = None
         #: What went wrong on our side of a COPY.
         self.copy_failure: Exception | None = None
 
-    def outcome(self, statement: str | None) -> Result:
+    def outcome(self) -> Result:
         """Return the last result, or raise what went wrong."""
-        failure, self.copy_failure = self.copy_failure, None
+        failure = self.copy_failure or self.error
+        self.copy_failure = self.error = None
         if failure is not None:
             try:
                 raise failure
             finally:
                 del failure  # else it and this frame would keep each other alive
-        if self.error is not None:
-            raise errors.from_server(self.error, statement)
         return self.result or Result()
+
+    def lost(self, cause: OSError) -> errors.DatabaseError:
+        """Return the server's last words, or the error of a connection lost without any."""
+        last, self.error = self.error, None
+        return last or errors.OperationalError(f"connection lost: {cause}")
 
     def read(self, answers: int) -> None:
         """Read until the server was ready *answers* times."""
         stream = self.stream
+        self.number = len(self.statements) - answers
         current = Result()
         loaders: Sequence[RawLoader] | None = None
         stream.need(5)
@@ -271,9 +279,11 @@ class _Reader:
                 self._take_error(body)
                 current, loaders = Result(), None
             elif code == _READY:
+                if self.done is not None and self.number >= 0 and self.error is None:
+                    self.done(self.result or Result())
                 # After a BEGIN of ours the statement itself is still under way.
-                answers -= 1
-                if answers == 0:
+                self.number += 1
+                if self.number == len(self.statements):
                     self.wire.state = _STATES[body[0]]
                     self.wire.ended += self.wire.state == IDLE
                     return
@@ -309,7 +319,9 @@ class _Reader:
 
     def _take_error(self, body: bytes) -> None:
         if self.error is None:
-            self.error = diagnostics.parse(body, self.wire._client_encoding)
+            statement = self.statements[self.number] if self.number >= 0 else None
+            fields = diagnostics.parse(body, self.wire._client_encoding)
+            self.error = errors.from_server(fields, statement)
 
     def _take_other(self, code: int, body: bytes) -> None:
         if code == _NOTICE:

@@ -31,6 +31,9 @@ def _plain(name: str) -> Any:
     return property(lambda conn: conn.__dict__[name], change)
 
 
+_make_cursor = psycopg.Connection.cursor
+
+
 class Connection(Pooled, psycopg.Connection[Any]):
     """psycopg's own connection, whose ``close`` gives it back to its pool.
 
@@ -70,15 +73,22 @@ class Connection(Pooled, psycopg.Connection[Any]):
     @property
     def adapters(self) -> Any:
         """The adapters of this connection, which may be changed by who has them."""
-        self.touch(CLIENT)
+        if not self._making_cursor:
+            self.touch(CLIENT)
         return super().adapters
 
-    def cursor(self, *args: Any, withhold: bool = False, **options: Any) -> Any:
+    # While psycopg makes a cursor, which looks at `adapters` and changes nothing.
+    _making_cursor = False
+
+    def cursor(self, *args: Any, **options: Any) -> Any:
         """Return a cursor, as psycopg does."""
-        self.touch(CLIENT | SESSION if withhold else CLIENT)
-        if withhold:
-            options["withhold"] = True
-        cursor: Any = super().cursor(*args, **options)
+        if options.get("withhold"):
+            self.touch(SESSION)
+        self._making_cursor = True
+        try:
+            cursor: Any = _make_cursor(self, *args, **options)
+        finally:
+            self._making_cursor = False
         made: Any = type(cursor)
         cursor.__class__ = watching(made)
         return cursor

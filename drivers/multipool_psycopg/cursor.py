@@ -23,7 +23,8 @@ class Watching(_Base):
 
     def execute(self, query: Any, *args: Any, **options: Any) -> Any:
         """Execute *query*, as psycopg does."""
-        self._look_at(query)
+        if type(query) is not str or touches(query):
+            self._look_at(query)
         return super().execute(query, *args, **options)
 
     def executemany(self, query: Any, *args: Any, **options: Any) -> None:

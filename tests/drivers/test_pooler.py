@@ -69,6 +69,19 @@ def ask_for_nothing(conn):
         cursor.close()
 
 
+def test_many_rows_at_once_arrive_by_each_client(driver, pair):
+    one, two = pair
+    for conn in (one, two):
+        cursor = conn.cursor()
+        cursor.execute("create temporary table t (n integer) on commit drop")
+        cursor.executemany("insert into t values (%s)", [(number,) for number in range(3000)])
+        assert cursor.rowcount == 3000
+        cursor.execute("select count(*), sum(n) from t")
+        assert tuple(cursor.fetchone()) == (3000, 4498500)
+        cursor.close()
+        driver.commit(conn)
+
+
 def test_the_pooler_is_recognised_by_a_backend_pid_of_its_own(driver, conn):
     cursor = conn.cursor()
     cursor.execute("select pg_backend_pid()")

@@ -26,6 +26,42 @@ def far(connect, proxy):
     return conn
 
 
+def test_executemany_is_one_round_trip_in_a_transaction(far, proxy):
+    with far.cursor() as cursor:
+        cursor.execute("create temporary table t (n integer check (n < 1000))")
+        proxy.round_trips = 0
+        cursor.executemany("insert into t values (%s)", [(number,) for number in range(100)])
+        assert proxy.round_trips == 1
+        assert cursor.rowcount == 100
+        cursor.execute("select count(*), sum(n) from t")
+        assert cursor.fetchall() == [(100, 4950)]
+
+
+def test_an_error_in_executemany_is_that_of_the_first_that_failed(far):
+    with far.cursor() as cursor:
+        cursor.execute("create temporary table t (n integer check (n < 1000))")
+        rows = [(1,), (2000,), (None,), (3000,)]
+        with pytest.raises(errors.CheckViolation, match="2000"):
+            cursor.executemany("insert into t values (%s)", rows)
+        assert far.info.transaction_status == INERROR
+
+
+def test_in_autocommit_executemany_stops_at_the_first_error_and_keeps_what_went_before(far):
+    far.autocommit = True
+    with far.cursor() as cursor:
+        cursor.execute("create temporary table t (n integer check (n < 1000))")
+        with pytest.raises(errors.CheckViolation):
+            cursor.executemany("insert into t values (%s)", [(1,), (2000,), (3,)])
+        cursor.execute("select n from t")
+        assert cursor.fetchall() == [(1,)]
+
+
+def test_executemany_is_not_stuck_where_the_answers_are_larger_than_any_buffer(conn):
+    with conn.cursor() as cursor:
+        cursor.executemany("select repeat('x', 1000000), %s", [("y" * 1000,)] * 100)
+        assert cursor.rowcount == 100
+
+
 def test_a_transaction_of_one_query_is_two_round_trips(far, proxy):
     with far.cursor() as cursor:
         cursor.execute("select %s", (1,))
