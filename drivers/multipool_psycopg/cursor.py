@@ -23,8 +23,9 @@ class Watching(_Base):
 
     def execute(self, query: Any, *args: Any, **options: Any) -> Any:
         """Execute *query*, as psycopg does."""
-        if type(query) is not str or touches(query):
-            self._look_at(query)
+        seen: Any = query
+        if type(seen) is not str or touches(seen):
+            self._look_at(seen)
         return super().execute(query, *args, **options)
 
     def executemany(self, query: Any, *args: Any, **options: Any) -> None:

@@ -8,7 +8,9 @@ from typing import Any
 
 def disown(conn: Any, error: type[Exception]) -> None:
     """Let every use of *conn* raise *error*, but ``close``, which is harmless by now."""
-    conn.__class__ = _disowned(type(conn), error)
+    kind: Any = type(conn)
+    raised: Any = error
+    conn.__class__ = _disowned(kind, raised)
 
 
 @cache
