@@ -373,6 +373,7 @@ class Pool:
         """Note which connections have ended, and do what is due, in a call into the pool."""
         for slot in self._upkeep.notice():
             slot.spend()
+            self._due = 0.0
         self._tend_if_inline(clock.now + (self._config.timeout if timeout is None else timeout))
 
     # -- the rest of the public face -------------------------------------------------------

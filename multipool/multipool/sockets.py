@@ -1,7 +1,7 @@
 """Sleeping on every socket at once, to learn of a connection's end when it happens.
 
-The sockets are registered for the end of the stream alone, edge-triggered: neither the
-answers to queries nor a NOTIFY wake anybody. Linux only; elsewhere `SocketWatch` is None
+The sockets are registered for the end of the stream alone: neither the answers to queries
+nor a NOTIFY wake anybody. Linux only; elsewhere `SocketWatch` is None
 and connections are looked at when they are checked out.
 """
 
@@ -16,9 +16,17 @@ from multipool.slot import Slot
 
 
 class _SocketWatch:
-    """An epoll instance with a bell to wake its sleeper."""
+    """An epoll instance with a bell to wake its sleeper.
 
-    def __init__(self) -> None:
+    Args:
+        once: Tell of each end once, for one that sleeps here; else again and again until the
+            socket is removed, for those who ask first whether there is any.
+    """
+
+    def __init__(self, *, once: bool) -> None:
+        self._events = select.EPOLLRDHUP  # the system adds HUP and ERR
+        if once:
+            self._events |= select.EPOLLET
         self._epoll = select.epoll()
         #: ``poll(timeout, most)`` of the epoll instance, for who only wants to know whether.
         self.poll = self._epoll.poll
@@ -33,11 +41,10 @@ class _SocketWatch:
         if slot.fd < 0:
             return
         self._slots[slot.fd] = slot
-        events = select.EPOLLRDHUP | select.EPOLLET  # the system adds HUP and ERR
         try:
-            self._epoll.register(slot.fd, events)
+            self._epoll.register(slot.fd, self._events)
         except FileExistsError:
-            self._epoll.modify(slot.fd, events)
+            self._epoll.modify(slot.fd, self._events)
         except OSError:  # closed already, or no socket at all
             self._slots.pop(slot.fd, None)
 

@@ -80,7 +80,7 @@ class Inline(Upkeep):
 
     def __init__(self) -> None:
         if SocketWatch is not None:
-            self._sockets = SocketWatch()
+            self._sockets = SocketWatch(once=False)
             # The system's own call, since every checkout makes it.
             self.ended = self._sockets.poll
         else:
@@ -132,7 +132,7 @@ class Thread(Upkeep):
             self._pools.add(pool)
             self._rung = True
             if self._sockets is None:
-                self._sockets = SocketWatch() if SocketWatch else _Blind()
+                self._sockets = SocketWatch(once=True) if SocketWatch else _Blind()
         if self._running:
             self._sockets.ring()
         else:
