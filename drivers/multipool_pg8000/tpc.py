@@ -33,6 +33,9 @@ class Xid(NamedTuple):
         )
         return "_".join((str(self.format_id), *parts))
 
+    def __str__(self) -> str:
+        return self.text
+
     @classmethod
     def from_text(cls, text: str, *where: Any) -> Xid:
         """Return the id that PostgreSQL keeps as *text*, whoever gave it."""

@@ -50,6 +50,10 @@ class Outside:
             self._connect()
             return ask(self._conn, sql)
 
+    def run(self, sql: str) -> None:
+        """Run *sql*, which has no result."""
+        run(self._conn, sql)
+
     def pids(self) -> set[int]:
         """Return the pids of the pool's sessions."""
         rows = self.ask(f"select pid from pg_stat_activity where application_name = '{self.name}'")

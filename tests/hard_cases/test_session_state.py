@@ -1,0 +1,243 @@
+"""Case 18: nothing of a session reaches the next borrower."""
+
+from __future__ import annotations
+
+import pytest
+from hard_cases.outside import ask, run
+
+from multipool.testing.proxy import Proxy
+
+# What a borrower leaves on the server: how, and what the next one would see of it.
+ON_THE_SERVER = {
+    "a setting": ("set work_mem to '123kB'", "show work_mem"),
+    "a setting in the wake of a query": ("select 1; set work_mem to '123kB'", "show work_mem"),
+    "a setting by function": ("select set_config('work_mem', '123kB', false)", "show work_mem"),
+    "a custom setting": (
+        "set tenant.id to '42'",
+        "select coalesce(current_setting('tenant.id', true), '')",
+    ),
+    "the search path": ("set search_path to pg_catalog, public", "show search_path"),
+    "the time zone": ("set time zone 'Asia/Tokyo'", "show timezone"),
+    "the role": ("set role pg_monitor", "select current_user"),
+    "the session's user": ("set session authorization pg_monitor", "select session_user"),
+    "read only": (
+        "set session characteristics as transaction read only",
+        "show transaction_read_only",
+    ),
+    "a temporary table": ("create temporary table mine ()", "select to_regclass('pg_temp.mine')"),
+    "a temporary table by SELECT INTO": (
+        "select 1 as a into temporary mine",
+        "select to_regclass('pg_temp.mine')",
+    ),
+    "an advisory lock": (
+        "select pg_advisory_lock(4712)",
+        "select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()",
+    ),
+    "LISTEN": ("listen news", "select count(*) from pg_listening_channels()"),
+    "PREPARE": (
+        "prepare mine as select 1",
+        "select count(*) from pg_prepared_statements where from_sql",
+    ),
+    "a cursor WITH HOLD": (
+        "declare mine cursor with hold for select 1",
+        "select count(*) from pg_cursors where is_holdable",
+    ),
+    "a setting by DO": ("do $$ begin set work_mem to '123kB'; end $$", "show work_mem"),
+}
+
+# What no text shows: state set inside a function of the server's.
+HIDDEN = """
+    create or replace function hide() returns void language sql as $$ set work_mem to '123kB' $$
+"""
+
+
+@pytest.fixture
+def one(make_pool):
+    """Make a pool of one connection, so that the next borrower gets the same."""
+
+    def make(**options):
+        return make_pool(max_size=1, **options)
+
+    return make
+
+
+@pytest.mark.parametrize("reset", ["auto", "always", "discard all; "])
+@pytest.mark.parametrize("what", ON_THE_SERVER)
+def test_the_next_borrower_finds_nothing_on_the_server_of(what, reset, one, driver):
+    leave, see = ON_THE_SERVER[what]
+    pool = one(reset=reset)
+    with pool.connection() as conn:
+        pid = driver.backend_pid(conn)
+        before = ask(conn, see)
+    with pool.connection() as conn:
+        run(conn, leave)
+    with pool.connection() as conn:
+        after = ask(conn, see)
+        assert driver.backend_pid(conn) == pid, "the connection was replaced, not reset"
+    assert after == before
+
+
+@pytest.mark.parametrize("what", ON_THE_SERVER)
+def test_it_would_find_it_if_nothing_was_reset(what, one):
+    """The proof that the tests above can fail."""
+    leave, see = ON_THE_SERVER[what]
+    pool = one(reset="never")
+    with pool.connection() as conn:
+        before = ask(conn, see)
+    with pool.connection() as conn:
+        run(conn, leave)
+    with pool.connection() as conn:
+        assert ask(conn, see) != before
+
+
+def test_what_is_set_inside_a_function_is_undone_by_always_and_by_sql_and_by_a_callable(
+    one, outside
+):
+    outside.run(HIDDEN)
+
+    def discard(conn):
+        run(conn, "reset work_mem")
+        conn.commit()
+
+    for reset, seen in (
+        ("auto", True),
+        ("always", False),
+        ("reset work_mem", False),
+        (discard, False),
+    ):
+        pool = one(reset=reset)
+        with pool.connection() as conn:
+            before = ask(conn, "show work_mem")
+            run(conn, "select hide()")
+        with pool.connection() as conn:
+            assert (ask(conn, "show work_mem") != before) is seen
+
+
+@pytest.mark.parametrize("reset", ["auto", "always"])
+def test_what_was_configured_stays(one, reset):
+    def configure(conn):
+        run(conn, "set time zone 'Europe/Vienna'")
+        run(conn, "set role pg_monitor")
+        run(conn, "set work_mem to '200kB'")
+        conn.commit()
+        conn.autocommit = True
+
+    pool = one(configure=configure, reset=reset)
+    see = "select current_setting('timezone'), current_user, current_setting('work_mem')"
+    configured = [("Europe/Vienna", "pg_monitor", "200kB")]
+    with pool.connection() as conn:
+        assert ask(conn, see) == configured
+        run(conn, "set time zone 'Asia/Tokyo'")
+        run(conn, "reset role")
+        run(conn, "set work_mem to '123kB'")
+        conn.autocommit = False
+    with pool.connection() as conn:
+        assert ask(conn, see) == configured
+        assert conn.autocommit
+
+
+def test_a_session_that_was_not_touched_is_not_reset(one, params):
+    """Counted on the line: with reset="auto" a clean return asks the server nothing."""
+    with Proxy(params) as proxy:
+        pool = one(target=proxy.params)
+        with pool.connection() as conn:
+            ask(conn, "select 1")
+        before = proxy.round_trips
+        for number in range(5):
+            conn = pool.getconn()
+            conn.autocommit = True
+            ask(conn, f"select 1 + {number}")  # psycopg prepares what it sees often
+            pool.putconn(conn)
+        assert proxy.round_trips - before == 5
+
+
+# -- on the client's side ----------------------------------------------------------------------
+
+
+def test_autocommit_isolation_and_read_only_are_put_back(one, driver):
+    read_only = "read_only" if driver.name == "psycopg" else "readonly"
+    names = ["autocommit", "isolation_level", read_only, "deferrable"]
+    pool = one()
+    with pool.connection() as conn:
+        kept = [getattr(conn, name) for name in names]
+    with pool.connection() as conn:
+        conn.isolation_level = 3 if driver.name == "psycopg" else "REPEATABLE READ"
+        setattr(conn, read_only, True)
+        conn.deferrable = True
+    with pool.connection() as conn:
+        assert [getattr(conn, name) for name in names] == kept
+        assert ask(conn, "show transaction_isolation") == [("read committed",)]
+        conn.rollback()
+        conn.autocommit = True
+    with pool.connection() as conn:
+        assert [getattr(conn, name) for name in names] == kept
+
+
+def test_the_cursor_factory_is_put_back(one):
+    pool = one()
+    with pool.connection() as conn:
+        kept = conn.cursor_factory
+        plain = type(conn.cursor())
+
+        class Mine(plain):
+            pass
+
+        conn.cursor_factory = Mine
+        assert isinstance(conn.cursor(), Mine)
+    with pool.connection() as conn:
+        assert conn.cursor_factory is kept
+        assert not isinstance(conn.cursor(), Mine)
+
+
+def test_row_factories_are_put_back(one, driver):
+    if driver.name != "psycopg":
+        pytest.skip("only psycopg has row factories")
+    from psycopg.rows import dict_row
+
+    pool = one()
+    with pool.connection() as conn:
+        conn.row_factory = dict_row
+    with pool.connection() as conn:
+        assert ask(conn, "select 1") == [(1,)]
+
+
+def test_adapters_registered_on_the_connection_are_taken_back(one, driver):
+    pool = one()
+    with pool.connection() as conn:
+        _read_text_backwards(driver.name, conn)
+        assert ask(conn, "select 'abc'::text") == [("cba",)]
+    with pool.connection() as conn:
+        assert ask(conn, "select 'abc'::text") == [("abc",)]
+
+
+def _read_text_backwards(driver, conn):
+    if driver == "psycopg2":
+        from psycopg2.extensions import new_type, register_type
+
+        register_type(new_type((25,), "BACKWARDS", lambda value, _: value[::-1]), conn)
+    elif driver == "psycopg":
+        from psycopg.adapt import Loader
+
+        class Backwards(Loader):
+            def load(self, data):
+                return bytes(data).decode()[::-1]
+
+        conn.adapters.register_loader("text", Backwards)
+    else:
+        conn.adapters.register_loader(25, lambda text: text[::-1])
+
+
+def test_notices_and_their_handlers_are_taken_back(one, driver):
+    pool = one()
+    heard = []
+    with pool.connection() as conn:
+        if driver.name == "psycopg":
+            conn.add_notice_handler(heard.append)
+        else:
+            conn.notices = heard
+        run(conn, "do $$ begin raise notice 'for the first'; end $$")
+        assert len(heard) == 1
+    with pool.connection() as conn:
+        assert driver.name == "psycopg" or not list(conn.notices)
+        run(conn, "do $$ begin raise notice 'for the second'; end $$")
+        assert len(heard) == 1
