@@ -1,16 +1,14 @@
 """SQLite's adapter, by the suite that every adapter passes, and what is its own."""
 
-# ruff: noqa: S101
-
 from __future__ import annotations
 
 import sqlite3
 
 import pytest
-from multipool_sqlite import driver
 
 from multipool import Pool, PoolConfigError, get_driver
 from multipool.testing.compliance import DriverCompliance
+from multipool_sqlite import driver
 
 
 @pytest.fixture
