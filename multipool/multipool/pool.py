@@ -439,7 +439,9 @@ class Pool:
             # on. So what is idle after this is all that comes back unasked.
             places.make_wary()
             for conn in tuple(self._idle)[: int(surplus)]:  # the coldest first
-                conn._multipool_slot.spend()
+                slot = conn._multipool_slot
+                if slot is not None:  # else somebody has discarded it by now
+                    slot.spend()
         self._upkeep.tend(self)
 
     def drain(self) -> None:

@@ -73,9 +73,14 @@ class _SocketWatch:
 
     def close(self) -> None:
         """Close both descriptors: in a forked child they are the parent's."""
+        bell, self._bell = self._bell, -1
         with suppress(OSError):
             self._epoll.close()
-            os.close(self._bell)
+            if bell >= 0:
+                os.close(bell)
+
+    def __del__(self) -> None:
+        self.close()
 
 
 _able = hasattr(select, "epoll") and hasattr(select, "EPOLLRDHUP") and hasattr(os, "eventfd")

@@ -88,6 +88,25 @@ def test_a_pool_in_a_cycle_of_references_is_closed_when_that_is_collected(outsid
     until(lambda: not outside.pids())
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="there is no /proc to count in")
+def test_a_dropped_pool_leaves_no_file_open(make_pool, outside, driver, upkeep):
+    make_pool()  # whatever all pools share is there now
+
+    def count():
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    def use_and_drop():
+        pool = Pool(outside.params, driver=driver, upkeep=upkeep)
+        pool.putconn(pool.getconn())
+
+    use_and_drop()
+    before = count()
+    for _ in range(10):
+        use_and_drop()
+    gc.collect()
+    until(lambda: count() <= before)
+
+
 @pytest.mark.parametrize("scene", ["idle", "leased", "waiting", "everything", "uncaught"])
 def test_the_interpreter_exits_within_a_second_and_without_a_word(
     scene, driver, upkeep, outside, dsn

@@ -42,9 +42,9 @@ def visiting(visit: Visit) -> Iterator[None]:
         del _visits[get_ident()]
 
 
-def where(frame: FrameType) -> str:
-    """Return the line of a point, as ``places.py:12 in match``."""
-    return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno} in {frame.f_code.co_name}"
+def where(code: CodeType, line: int) -> str:
+    """Return a line in words, as ``places.py:12 in match``."""
+    return f"{Path(code.co_filename).name}:{line} in {code.co_name}"
 
 
 @cache

@@ -206,7 +206,7 @@ def strike(scenario: Callable[[Pool], Act], upkeep: str, number: int) -> str | N
         if places or passes[point] > PASSES or in_room_finaliser(frame):
             return
         if next(passed) == number:
-            places.append(where(frame))
+            places.append(where(frame.f_code, frame.f_lineno))
             raise Interrupt
 
     with whole_pool(upkeep) as pool:
