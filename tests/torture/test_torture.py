@@ -1,0 +1,161 @@
+"""All at once and at random, on a real server: see `worker`, and `disturb` below.
+
+``MULTIPOOL_TORTURE_SECONDS`` says how long, all drivers and both kinds of upkeep together (20);
+``MULTIPOOL_TORTURE_SEED`` repeats the decisions of a run that failed, though not its timing.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import random
+import secrets
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from hard_cases.outside import Outside, ask
+from support import until
+from torture.worker import Book, Worker
+
+from multipool import Pool
+from multipool.driver import Driver
+from multipool.testing.server import EmbeddedServer, embedded_server
+
+SECONDS = float(os.environ.get("MULTIPOOL_TORTURE_SECONDS", "20"))
+SEED = os.environ.get("MULTIPOOL_TORTURE_SEED") or secrets.token_hex(4)
+
+WORKERS = 8
+MOST = 6  # of the sizes that the pool is given
+PLAYS = 6  # three drivers, two kinds of upkeep
+
+pytestmark = [
+    pytest.mark.timeout(SECONDS + 300),
+    # What strikes in a finaliser Python reports, and goes on.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def own_server() -> Iterator[EmbeddedServer]:
+    """A server to restart at will."""
+    with embedded_server(max_connections=60) as server:
+        yield server
+
+
+class Torture:
+    """One pool, those who use it, and those who disturb them."""
+
+    def __init__(self, server: EmbeddedServer, driver: Driver, upkeep: str) -> None:
+        self.server = server
+        self.name = f"torture {secrets.token_hex(4)}"
+        self.pool = Pool(
+            {**server.params, "application_name": self.name},
+            driver=driver,
+            upkeep=upkeep,
+            name="shop",
+            min_size=1,
+            max_size=4,
+            max_lifetime=0.5,
+            max_idle=0.2,
+            check_after=0.0,
+        )
+        self.book = Book()
+        self.stop = threading.Event()
+        self.random = random.Random(f"{SEED} {driver.name} {upkeep}")
+        self.hired = 0
+        self.workers = [self.hire() for _ in range(WORKERS)]
+        #: Taken by whoever needs the server to be there.
+        self.there = threading.Lock()
+
+    def hire(self) -> Worker:
+        self.hired += 1
+        worker = Worker(self.pool, self.book, self.stop, f"{SEED} {self.hired}")
+        worker.start()
+        return worker
+
+    def play(self, seconds: float) -> None:
+        """Let it all happen for so long, then wait until everybody has had their answer."""
+        counter = threading.Thread(target=self.count, daemon=True)
+        counter.start()
+        until_then = time.monotonic() + seconds
+        with Outside(self.pool.driver, dict(self.server.params), self.name) as outside:
+            while time.monotonic() < until_then:
+                self.disturb(outside)
+                time.sleep(self.random.random() / 50)
+        self.stop.set()
+        for worker in [*self.workers, counter]:
+            worker.join(30)
+            if worker.is_alive():
+                self.book.violations.append(f"{worker.name} got no answer")
+
+    def disturb(self, outside: Outside) -> None:
+        """Do one of the things that happen to pools."""
+        (deed,) = self.random.choices(
+            ["kill a worker", "end a session", "drain", "resize", "restart"], [30, 30, 10, 20, 1]
+        )
+        if deed == "kill a worker":
+            number = self.random.randrange(WORKERS)
+            self.workers[number].kill()
+            self.book.dropped.append(time.monotonic())
+            self.workers[number].join(10)
+            if self.workers[number].is_alive():
+                self.book.violations.append(f"{self.workers[number].name} got no answer")
+            self.workers[number] = self.hire()
+        elif deed == "end a session":
+            pids = sorted(outside.pids())
+            if pids:
+                outside.ask(f"select pg_terminate_backend({self.random.choice(pids)})")
+        elif deed == "drain":
+            self.pool.drain()
+        elif deed == "resize":
+            self.pool.resize(max_size=self.random.randint(1, MOST))
+        else:
+            with self.there:
+                self.server.restart()
+
+    def count(self) -> None:
+        """Count the pool's sessions on the server, again and again."""
+        with Outside(self.pool.driver, dict(self.server.params), self.name) as outside:
+            while not self.stop.is_set():
+                with self.there:
+                    found = len(outside.pids())
+                # The server learns a little later of what was dropped without a word.
+                lately = time.monotonic() - 1
+                excused = sum(when > lately for when in self.book.dropped)
+                if found > MOST + excused:
+                    self.book.violations.append(f"{found} sessions, {excused} of them excused")
+                time.sleep(0.01)
+
+
+@pytest.mark.parametrize("upkeep", ["thread", "inline"])
+def test_nothing_is_lost_shared_exceeded_or_left_unanswered(own_server, driver, upkeep):
+    torture = Torture(own_server, driver, upkeep)
+    pool, book = torture.pool, torture.book
+    try:
+        torture.play(SECONDS / PLAYS)
+        check_whole(torture)
+    except Exception as error:
+        book.violations.append(f"at the end: {type(error).__name__}: {error}; {pool.stats()}")
+    finally:
+        torture.stop.set()
+    assert not book.violations, f"MULTIPOOL_TORTURE_SEED={SEED}: {book.violations[:10]}"
+    assert book.done > 20 * SECONDS / PLAYS, "hardly anything was done"
+
+
+def check_whole(torture: Torture) -> None:
+    """Fail unless the pool lends all it may, all of them work, and nothing outlives it."""
+    pool = torture.pool
+    torture.workers.clear()
+    gc.collect()
+    pool.resize(max_size=MOST)
+    until(lambda: pool.stats().used == 0 and pool.stats().waiting == 0, 10)
+    conns = [pool.getconn(timeout=10) for _ in range(MOST)]
+    assert len({ask(conn, "select pg_backend_pid()")[0] for conn in conns}) == MOST
+    for conn in conns:
+        pool.putconn(conn)
+    pool.close(timeout=10)
+    assert pool.stats().size == 0
+    with Outside(pool.driver, dict(torture.server.params), torture.name) as outside:
+        until(lambda: not outside.pids(), 10)
