@@ -228,6 +228,9 @@ class Places:
             waiter = self.line_up(first=True)
         self.match()
         self.wait(waiter, until)
+        if isinstance(waiter.grant, Room):  # the outage is over; this thread needs no second one
+            self.vacate(waiter.grant.slot)
+            return None
         return None if waiter.grant is CLOSED else waiter.grant
 
     def probe(self, slot: Slot, error: Exception) -> Outage | None:

@@ -56,6 +56,21 @@ def test_an_outage_is_waited_out_by_one_that_asks_and_many_that_wait(fake, make_
     assert fake.peak <= 8
 
 
+def test_one_who_stands_by_needs_no_second_place_when_the_outage_ends(fake, make_pool):
+    """It is in the line for a connection, and may be given room for one by the end of it."""
+    pool = make_pool(max_size=2)
+    _connected(pool)
+    _stop(fake, pool)
+    standing_by = Thread(lambda: pool.getconn(timeout=5))
+    until(lambda: pool.stats().waiting)
+    fake.start()
+    pool._places.recovered()  # as when another thread has connected
+    conn = standing_by.outcome()
+    conn.cursor().execute("select 1")
+    pool.putconn(conn)
+    assert (pool.stats().size, pool.stats().idle) == (1, 1)
+
+
 def test_the_timeout_holds_in_an_outage_and_its_error_says_why(fake, make_pool):
     pool = make_pool(max_size=1)
     _connected(pool)

@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from hard_cases.outside import ask, run
@@ -92,10 +93,9 @@ class Worker(threading.Thread):
         weights, deeds = zip(*self._deeds, strict=True)
         while not self._stop_working.is_set():
             (deed,) = self._random.choices(deeds, weights)
-            try:
+            # Sessions are ended, waits time out, the server restarts.
+            with suppress(self._pool.driver.Error):
                 deed()
-            except self._pool.driver.Error:
-                pass  # sessions are ended, waits time out, the server restarts
 
     # -- deeds -----------------------------------------------------------------------------
 
@@ -175,10 +175,8 @@ class Worker(threading.Thread):
                 cancelling.join()
 
     def _cancel(self, conn: Any) -> None:
-        try:
+        with suppress(Exception):  # it may have been closed meanwhile, by anybody
             self._pool.driver.cancel(conn)
-        except Exception:  # noqa: S110  # it may have been closed meanwhile, by anybody
-            pass
 
     def close_by_hand(self) -> None:
         """By the driver's own close, behind the pool's back."""
