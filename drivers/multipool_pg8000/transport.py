@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from contextlib import suppress
 from typing import Any, Final, cast
 
 #: How much is asked of the socket at once, in bytes.
@@ -85,8 +86,10 @@ class PlainSocket(socket.socket):
     def __del__(self) -> None:
         # Dropping a connection ends it without a ResourceWarning, as with psycopg2; a pool
         # reports its own that get lost. It must be done here: in a cycle that is collected
-        # the socket may be finalised before the connection.
-        self.close()
+        # the socket may be finalised before the connection. An interrupt in its making
+        # leaves one that is not whole.
+        with suppress(AttributeError):
+            self.close()
 
     def makefile(self, *args: Any, **kwargs: Any) -> Any:
         return Stream(self)
@@ -99,7 +102,8 @@ class TLSSocket(ssl.SSLSocket):
     """
 
     def __del__(self) -> None:
-        self.close()  # in silence, as a `PlainSocket`
+        with suppress(AttributeError):
+            self.close()  # in silence, as a `PlainSocket`
 
     def makefile(self, *args: Any, **kwargs: Any) -> Any:
         return Stream(cast(socket.socket, self))

@@ -62,3 +62,17 @@ def for_driver(kind: type[Kind], operational_error: type[Exception]) -> type[Kin
         )
         made = _made.setdefault((kind, operational_error), made)
     return made
+
+
+def without_frames(error: Exception) -> Exception:
+    """Return *error* without the tracebacks of itself and of those it came from.
+
+    For errors that are kept: frames keep their variables alive, a leased connection it may be.
+    """
+    left: list[BaseException | None] = [error]
+    while left:
+        one = left.pop()
+        if one is not None and one.__traceback__ is not None:
+            one.__traceback__ = None
+            left += [one.__cause__, one.__context__]
+    return error

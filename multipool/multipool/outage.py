@@ -18,7 +18,7 @@ _LONGEST: Final = 0.25
 class Outage:
     """One outage of a pool's server."""
 
-    __slots__ = ("_pause", "error", "next_try", "reported", "since")
+    __slots__ = ("_pause", "_reason", "next_try", "reported", "since")
 
     def __init__(self, error: Exception) -> None:
         self.since = monotonic()
@@ -29,15 +29,15 @@ class Outage:
 
     def go_on(self, error: Exception) -> None:
         """Note that another attempt failed, and when the next may be made."""
-        # Without its traceback, which would keep every frame's variables alive.
-        self.error = error.with_traceback(None)
+        # Its words alone: the error, and those it came from, keep every frame's variables alive,
+        # and what this thread borrows later would be among them.
+        self._reason = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
         # Not all at once, where many processes lost the same server.
         self.next_try = monotonic() + self._pause * random.uniform(0.8, 1.0)
         self._pause = min(self._pause * 2, _LONGEST)
 
     def __str__(self) -> str:
-        reason = str(self.error).strip().partition("\n")[0]
         return (
             f"the server has not accepted a connection for {monotonic() - self.since:.1f} s"
-            f" ({type(self.error).__name__}: {reason})"
+            f" ({self._reason})"
         )

@@ -7,6 +7,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from multipool.caretaker import NEVER, SHORTEST
+from multipool.errors import without_frames
 from multipool.opening import open_in
 
 if TYPE_CHECKING:
@@ -40,9 +41,7 @@ class Filling:
 
     def failed(self, error: Exception) -> None:
         """Note that an attempt failed."""
-        # Without what would keep every frame's variables alive.
-        error.__traceback__ = error.__context__ = None
-        self.error = error
+        self.error = without_frames(error)
         self.next_try = monotonic() + self._pause
         self._pause = min(2 * self._pause, _LAST_PAUSE)
 

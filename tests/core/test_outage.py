@@ -71,6 +71,31 @@ def test_one_who_stands_by_needs_no_second_place_when_the_outage_ends(fake, make
     assert (pool.stats().size, pool.stats().idle) == (1, 1)
 
 
+def test_what_is_kept_of_an_outage_keeps_no_lease_alive(fake, make_pool):
+    """The thread that met it borrows later on, in the frames that the error came through."""
+    pool = make_pool(max_size=2)
+    _connected(pool)
+
+    def refuse(call):
+        try:
+            raise ConnectionRefusedError
+        except ConnectionRefusedError as error:
+            raise errors.OperationalError("connection refused") from error
+
+    pool.drain()
+    until(lambda: pool.stats().size == 0)
+    fake.once("connect", refuse)
+    outages = []
+
+    def borrow():
+        fake.once("connect", lambda call: outages.append(pool._places.outage))
+        pool.getconn(timeout=5)
+
+    Thread(borrow).outcome()
+    assert outages[0] is not None
+    assert pool.stats().lost == 1
+
+
 def test_the_timeout_holds_in_an_outage_and_its_error_says_why(fake, make_pool):
     pool = make_pool(max_size=1)
     _connected(pool)

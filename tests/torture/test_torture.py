@@ -10,14 +10,16 @@ import gc
 import os
 import random
 import secrets
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hard_cases.outside import Outside, ask
 from support import until
-from torture.worker import Book, Worker
+from torture.worker import Book, Kill, Worker
 
 from multipool import Pool
 from multipool.driver import Driver
@@ -30,11 +32,7 @@ WORKERS = 8
 MOST = 6  # of the sizes that the pool is given
 PLAYS = 6  # three drivers, two kinds of upkeep
 
-pytestmark = [
-    pytest.mark.timeout(SECONDS + 300),
-    # What strikes in a finaliser Python reports, and goes on.
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = pytest.mark.timeout(SECONDS + 300)
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +40,19 @@ def own_server() -> Iterator[EmbeddedServer]:
     """A server to restart at will."""
     with embedded_server(max_connections=60) as server:
         yield server
+
+
+@pytest.fixture(autouse=True)
+def _kills_in_finalisers_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python reports what strikes there and goes on; pytest would keep its frames, and leases."""
+    report = sys.unraisablehook
+
+    def forget(unraisable: Any) -> None:
+        # psycopg warns of a connection whose making was struck at its end, before it was ours.
+        if unraisable.exc_type not in (Kill, ResourceWarning):
+            report(unraisable)
+
+    monkeypatch.setattr(sys, "unraisablehook", forget)
 
 
 class Torture:
@@ -97,12 +108,12 @@ class Torture:
         )
         if deed == "kill a worker":
             number = self.random.randrange(WORKERS)
-            self.workers[number].kill()
+            worker = self.workers[number]
+            worker.kill()
             self.book.dropped.append(time.monotonic())
-            self.workers[number].join(10)
-            if self.workers[number].is_alive():
-                self.book.violations.append(f"{self.workers[number].name} got no answer")
-            self.workers[number] = self.hire()
+            worker.join(1)
+            if not worker.is_alive():  # else it was struck in a finaliser, and goes on
+                self.workers[number] = self.hire()
         elif deed == "end a session":
             pids = sorted(outside.pids())
             if pids:
