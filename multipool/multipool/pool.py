@@ -134,16 +134,19 @@ class Pool:
             clock.now = now = monotonic()
             if self._ended(0, 1) or now >= self._due:
                 self._look_around(timeout)
+        try:
+            frame = _frame(_depth)
+        except ValueError:  # called by C code alone, as the first function of a greenlet is
+            frame = _frame(0)
         if self._waiting:
-            return self._getconn_slowly(timeout, _frame(_depth))
+            return self._getconn_slowly(timeout, frame)
         try:
             conn = self._pop()
         except IndexError:
-            return self._getconn_slowly(timeout, _frame(_depth))
+            return self._getconn_slowly(timeout, frame)
         slot: Slot = conn._multipool_slot
         if slot.wary and not self._lendable(conn, slot):
-            return self._getconn_slowly(timeout, _frame(_depth))
-        frame = _frame(_depth)
+            return self._getconn_slowly(timeout, frame)
         borrower = here.borrower
         slot.since = clock.now
         slot.code = frame.f_code

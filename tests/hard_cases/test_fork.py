@@ -3,30 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
-
-HERE = Path(__file__).parent
+from hard_cases.play import play
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
-
-
-def play(*command: str) -> None:
-    """Run a program beside this file; fail with what it says if it does."""
-    done = subprocess.run(
-        # What Python says of a fork beside threads is said of any.
-        [sys.executable, "-W", "ignore:This process:DeprecationWarning", *command],
-        env={**os.environ, "PYTHONPATH": str(HERE.parent)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
 
 
 @pytest.mark.parametrize(
@@ -43,8 +24,8 @@ def play(*command: str) -> None:
     ids=lambda text: text.replace(" ", "_"),
 )
 def test_when_a_process_forks(scene, fact, driver, upkeep, dsn):
-    play(str(HERE / "forking.py"), scene, driver.name, upkeep, dsn)
+    play("forking.py", scene, driver.name, upkeep, dsn)
 
 
 def test_uwsgi_which_forks_behind_pythons_back_calls_us_by_its_own_hook(driver, upkeep, dsn):
-    play(str(HERE / "uwsgi_forking.py"), driver.name, upkeep, dsn)
+    play("uwsgi_forking.py", driver.name, upkeep, dsn)

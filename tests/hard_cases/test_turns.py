@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from _thread import start_new_thread
 
 from hard_cases.outside import run
 from support import Thread, until
@@ -27,3 +28,11 @@ def test_each_of_eight_threads_gets_its_turns_on_one_connection(make_pool):
     for thread in threads:
         thread.outcome()
     assert max(turns.values()) - min(turns.values()) <= 2
+
+
+def test_a_thread_whose_first_function_is_the_checkout_itself_gets_a_connection(make_pool):
+    """C code calls it then, as for a greenlet; there is no frame of the user's to remember."""
+    pool = make_pool(max_size=1)
+    start_new_thread(pool.getconn, ())
+    until(lambda: pool.stats().lost == 1)
+    pool.putconn(pool.getconn(timeout=5))
