@@ -68,15 +68,7 @@ HEADER: Final = "# Written by multipool_django.generate; change that instead.\n"
 PACKAGE: Final = '''\
 """``ENGINE = "{package}"``: Django's PostgreSQL backend on {driver}, pooled."""
 
-from multipool_django.twin import Twin
-
-twin = Twin(__name__, driver="{driver}", hidden={hidden})
-'''
-
-PACKAGE_WITH_FACADE: Final = '''\
-"""``ENGINE = "{package}"``: Django's PostgreSQL backend on {driver}, pooled."""
-
-from multipool_django.primary import make_primary_if_alone
+from multipool_django.primary import make_primary_if_undisputed
 from multipool_django.twin import Twin
 
 twin = Twin(
@@ -86,9 +78,7 @@ twin = Twin(
     stand_ins={stand_ins},
 )
 
-# Django's own modules know nothing of {driver}: where neither of the drivers they know is
-# there, their names are free to mean these.
-make_primary_if_alone(twin)
+make_primary_if_undisputed(twin)
 '''
 
 MODULE: Final = '''\
@@ -168,8 +158,7 @@ def render() -> dict[Path, str]:
     files: dict[Path, str] = {}
     for backend in BACKENDS:
         folder = HERE / backend.driver
-        package = PACKAGE_WITH_FACADE if backend.stand_ins else PACKAGE
-        files[folder / "__init__.py"] = HEADER + package.format(**backend.names)
+        files[folder / "__init__.py"] = HEADER + PACKAGE.format(**backend.names)
         for module in MODULES:
             source = {"base": BASE, "features": FEATURES, "operations": OPERATIONS}.get(
                 module, MODULE

@@ -18,22 +18,29 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any, Final
 
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db.backends import postgresql
 
-from multipool_django.generate import MODULES
+from multipool_django.generate import BACKENDS, MODULES
 from multipool_django.twin import ORIGINAL, Twin
 
 CONTRIB: Final = "django.contrib.postgres"
 OURS: Final = "multipool_django."
+
+#: The ENGINEs that have no use for the names in question; any other's may be PostgreSQL.
+NOT_POSTGRESQL: Final = {
+    "",
+    *(f"django.db.backends.{name}" for name in ("dummy", "mysql", "oracle", "sqlite3")),
+}
 
 
 def make_primary(driver: str) -> None:
     """Let Django's own module names mean those of the ENGINE for *driver*, in this process.
 
     This redirects ``ENGINE = "django.db.backends.postgresql"`` as well. It is done for you
-    where that is not in use: by ``"multipool_django"`` in INSTALLED_APPS (see
-    `make_primary_by_settings`). Else call it in the settings, before
+    where no other ENGINE for PostgreSQL is in use: when Django imports ours, or sooner, by
+    ``"multipool_django"`` in INSTALLED_APPS. Else call it in the settings, before
     ``django.contrib.postgres`` is imported::
 
         from multipool_django.primary import make_primary
@@ -44,12 +51,12 @@ def make_primary(driver: str) -> None:
     already, or if the driver is not installed.
     """
     twin: Twin = import_module(f"multipool_django.{driver}").twin
-    known = [finder.twin for finder in sys.meta_path if isinstance(finder, _ContribFinder)]
-    if known == [twin]:
+    known = _primary()
+    if known is twin:
         return
-    if known:
-        raise ImproperlyConfigured(f"{known[0].package} is primary already; there can be only one")
-    if any(name.startswith(f"{CONTRIB}.") for name in sys.modules):
+    if known is not None:
+        raise ImproperlyConfigured(f"{known.package} is primary already; there can be only one")
+    if _contrib_is_imported():
         raise ImproperlyConfigured(
             f"{twin.package} cannot be made primary any more: {CONTRIB} is imported already."
             f' Put "multipool_django" before "{CONTRIB}" in INSTALLED_APPS, or call'
@@ -62,27 +69,45 @@ def make_primary(driver: str) -> None:
         setattr(postgresql, module, ours)
 
 
-def make_primary_if_alone(twin: Twin) -> None:
-    """Make *twin* primary where Django's own modules could not be imported anyway."""
+def make_primary_if_undisputed(twin: Twin) -> None:
+    """Make *twin* primary where Django's own names can mean nothing else.
+
+    Called when an ENGINE is imported. That is so where Django's own modules could not be
+    imported anyway, and where the settings name no other ENGINE for PostgreSQL, if it is
+    not too late.
+    """
     if djangos_choice() is None:
         make_primary(twin.driver)
+    elif settings.configured and not _primary() and not _contrib_is_imported():
+        make_primary_by_settings(settings.DATABASES)
 
 
 def make_primary_by_settings(databases: Mapping[str, Mapping[str, Any]]) -> None:
     """Make the one ENGINE of ours in *databases* primary, if Django would choose otherwise.
 
-    Does nothing where there are several of ours, or where Django's own is in use: then
-    the choice is yours. Raises `ImproperlyConfigured` as `make_primary` does.
+    Does nothing where there are several of ours, or where Django's own is in use, or one
+    that may be made from it: then the choice is yours. Raises `ImproperlyConfigured` as
+    `make_primary` does.
     """
-    engines = {database.get("ENGINE", "") for database in databases.values()}
-    drivers = [engine.removeprefix(OURS) for engine in engines if engine.startswith(OURS)]
-    if ORIGINAL not in engines and len(drivers) == 1 and drivers[0] != djangos_choice():
-        make_primary(drivers[0])
+    engines = {database.get("ENGINE", "") for database in databases.values()} - NOT_POSTGRESQL
+    if len(engines) == 1:
+        driver = engines.pop().removeprefix(OURS)
+        if driver in {backend.driver for backend in BACKENDS} and driver != djangos_choice():
+            make_primary(driver)
 
 
 def djangos_choice() -> str | None:
     """Return the driver that Django's own modules take here, if any."""
     return next((name for name in ("psycopg", "psycopg2") if find_spec(name)), None)
+
+
+def _primary() -> Twin | None:
+    finders = (finder for finder in sys.meta_path if isinstance(finder, _ContribFinder))
+    return next((finder.twin for finder in finders), None)
+
+
+def _contrib_is_imported() -> bool:
+    return any(name.startswith(f"{CONTRIB}.") for name in sys.modules)
 
 
 class _ContribFinder(MetaPathFinder):

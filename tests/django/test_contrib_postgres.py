@@ -54,6 +54,10 @@ def test_its_fields_and_functions_work_on_the_engines_driver(manage: Manage) -> 
     assert manage("shell", "-v", "0", "-c", USE, apps=APPS).stdout == "done\n"
 
 
+def test_they_do_where_only_the_engine_was_changed(manage: Manage) -> None:
+    assert manage("shell", "-v", "0", "-c", USE).stdout == "done\n"
+
+
 def database(driver: str) -> dict[str, Any]:
     return {"ENGINE": f"multipool_django.{driver}"}
 
@@ -75,9 +79,23 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         ({"default": database("psycopg2")}, []),
         ({"default": database("pg8000"), "other": database("psycopg")}, []),
         ({"default": database("pg8000"), "other": {"ENGINE": "django.db.backends.postgresql"}}, []),
+        ({"default": database("pg8000"), "other": {"ENGINE": "made.from.djangos"}}, []),
+        (
+            {"default": database("pg8000"), "other": {"ENGINE": "django.db.backends.sqlite3"}},
+            ["pg8000"],
+        ),
         ({"default": {}}, []),
     ],
-    ids=["one", "one twice", "Django's own choice", "two", "Django's own ENGINE", "none"],
+    ids=[
+        "one",
+        "one twice",
+        "Django's own choice",
+        "two",
+        "Django's own ENGINE",
+        "a third party's",
+        "beside SQLite",
+        "none",
+    ],
 )
 def test_the_only_engine_becomes_primary_where_django_would_choose_otherwise(
     made: list[str], databases: dict[str, Any], expected: list[str]

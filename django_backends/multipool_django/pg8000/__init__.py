@@ -1,7 +1,7 @@
 # Written by multipool_django.generate; change that instead.
 """``ENGINE = "multipool_django.pg8000"``: Django's PostgreSQL backend on pg8000, pooled."""
 
-from multipool_django.primary import make_primary_if_alone
+from multipool_django.primary import make_primary_if_undisputed
 from multipool_django.twin import Twin
 
 twin = Twin(
@@ -11,6 +11,4 @@ twin = Twin(
     stand_ins={"psycopg2": "multipool_django.pg8000.facade"},
 )
 
-# Django's own modules know nothing of pg8000: where neither of the drivers they know is
-# there, their names are free to mean these.
-make_primary_if_alone(twin)
+make_primary_if_undisputed(twin)
