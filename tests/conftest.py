@@ -14,6 +14,7 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
+import pgbouncer as pgbouncers
 import pytest
 
 from multipool import conninfo
@@ -93,6 +94,16 @@ def _run(driver: Driver, dsn: str, sql: str) -> None:
 def params(dsn: str) -> dict[str, str]:
     """The parameters of the scratch database."""
     return conninfo.parse(dsn)
+
+
+@pytest.fixture(scope="session")
+def pgbouncer(server: EmbeddedServer, params: dict[str, str]) -> Iterator[dict[str, str]]:
+    """The parameters of the scratch database behind a PgBouncer in transaction mode."""
+    program = pgbouncers.program()
+    if program is None:
+        pytest.skip("install pgbouncer (apt-get install pgbouncer)")
+    with pgbouncers.running(program, params) as through:
+        yield through
 
 
 @pytest.fixture(params=INSTALLED)

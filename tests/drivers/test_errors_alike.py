@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from typing import NamedTuple
 
 import pytest
+from pgbouncer import CLIENTS
 from support import Thread
 
 from multipool.driver import FULL, REFUSAL
@@ -197,12 +198,12 @@ def test_too_many_connections_are_told_alike(driver, server, params):
     assert found == (not_let_in(driver, "53300"), FULL)
 
 
-def test_a_full_pooler_is_told_alike(driver, pgbouncer, clients):
+def test_a_full_pooler_is_told_alike(driver, pgbouncer):
     """PgBouncer has words of its own for it, and one SQLSTATE for all it says."""
     with ExitStack() as opened:
 
         def connect():
-            for _ in range(clients + 1):
+            for _ in range(CLIENTS + 1):
                 opened.callback(driver.close, driver.connect(pgbouncer, timeout=10))
 
         assert refused(driver, connect) == (not_let_in(driver, "08P01"), FULL)

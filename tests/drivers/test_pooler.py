@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from pgbouncer import SHARED
 from support import Thread
 
 
@@ -12,9 +13,9 @@ def route():
 
 
 @pytest.fixture
-def pair(connect, shared):
+def pair(connect):
     """Two clients whose statements go through one and the same server connection."""
-    return [connect(dbname=shared) for _ in range(2)]
+    return [connect(dbname=SHARED) for _ in range(2)]
 
 
 def ask(conn, number):
