@@ -1,4 +1,7 @@
-"""System checks for the settings of pooled aliases; `multipool_django.wrapper` registers them."""
+"""System checks of the settings of pooled aliases; `multipool_django.wrapper` registers them.
+
+They connect to nothing. What only the server can tell is asked by `validation`.
+"""
 
 from __future__ import annotations
 
@@ -8,33 +11,59 @@ from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as CheckWarning
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
-from django.db.backends.base.base import BaseDatabaseWrapper
 
-from multipool import PoolConfig, PoolConfigError
-from multipool_django import options
+from multipool_django import processes
+from multipool_django.generate import BACKENDS
+from multipool_django.primary import OURS
 
 
 def check_pooled_aliases(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Return what is wrong or surprising in DATABASES. Connects to nothing."""
-    pooled = [wrapper for wrapper in connections.all() if getattr(wrapper, "pooled", False)]
-    return [message for wrapper in pooled for message in _check_alias(wrapper)]
-
-
-def _check_alias(wrapper: BaseDatabaseWrapper) -> list[CheckMessage]:
+    """Return what is wrong or surprising in the settings. Connects to nothing."""
+    found = [message for alias in connections for message in _check_alias(alias)]
     try:
-        PoolConfig.from_options(options.read(wrapper.alias, wrapper.settings_dict))
-    except (ImproperlyConfigured, PoolConfigError) as error:
-        return [Error(str(error), obj=f"DATABASES[{wrapper.alias!r}]", id="multipool.E001")]
-    max_age = wrapper.settings_dict["CONN_MAX_AGE"]
-    if max_age == 0:
+        processes.count()
+    except ImproperlyConfigured as error:
+        found.append(Error(str(error), id="multipool.E003"))
+    return found
+
+
+def _check_alias(alias: str) -> list[CheckMessage]:
+    where = f"DATABASES[{alias!r}]"
+    try:
+        wrapper: Any = connections[alias]
+    except ImproperlyConfigured as error:
+        return [_engine_missing(str(error), where)] if _is_ours(alias) else []
+    if not getattr(wrapper, "pooled", False):
         return []
-    return [
-        CheckWarning(
-            f"CONN_MAX_AGE={max_age!r} has no effect: the connection goes back to its pool at"
-            " the end of each request, and stays open there.",
-            hint="Remove CONN_MAX_AGE; the pool's max_lifetime and max_idle say how long a"
-            ' connection lives. To do without a pool, set OPTIONS["pool"] to False.',
-            obj=f"DATABASES[{wrapper.alias!r}]",
-            id="multipool.W001",
-        )
-    ]
+    try:
+        wrapper.validate_settings()
+    except ImproperlyConfigured as error:
+        return [Error(str(error), obj=where, id="multipool.E001")]
+    max_age = wrapper.settings_dict["CONN_MAX_AGE"]
+    return [] if max_age == 0 else [_no_effect(max_age, where)]
+
+
+def _is_ours(alias: str) -> bool:
+    engine: str = connections.settings[alias]["ENGINE"]
+    return engine.startswith(OURS)
+
+
+def _engine_missing(reason: str, where: str) -> CheckMessage:
+    engines = ", ".join(backend.package for backend in BACKENDS)
+    return Error(
+        reason,
+        hint=f"multipool has the ENGINEs {engines}. Each needs its driver to be installed.",
+        obj=where,
+        id="multipool.E002",
+    )
+
+
+def _no_effect(max_age: object, where: str) -> CheckMessage:
+    return CheckWarning(
+        f"CONN_MAX_AGE={max_age!r} has no effect: the connection goes back to its pool at"
+        " the end of each request, and stays open there.",
+        hint="Remove CONN_MAX_AGE; the pool's max_lifetime and max_idle say how long a"
+        ' connection lives. To do without a pool, set OPTIONS["pool"] to False.',
+        obj=where,
+        id="multipool.W001",
+    )

@@ -105,6 +105,19 @@ class DatabaseWrapper(PooledWrapper, original.DatabaseWrapper):
     IsolationLevel = original.IsolationLevel
 '''
 
+CLIENT: Final = '''\
+"""Django's ``postgresql.client`` for {driver}."""
+
+from multipool_django.passwords import PasswordForShell
+from {package} import twin
+
+original = twin.execute(globals())
+
+
+class DatabaseClient(PasswordForShell, original.DatabaseClient):
+    """psql, as ``manage.py dbshell`` starts it."""
+'''
+
 FEATURES: Final = '''\
 """Django's ``postgresql.features`` for {driver}."""
 
@@ -149,7 +162,7 @@ class DatabaseWrapper(PooledWrapper, DjangoWrapper):
 """
 
 #: The modules that are more than Django's.
-SOURCES: Final = {"base": BASE, "features": FEATURES, "operations": OPERATIONS}
+SOURCES: Final = {"base": BASE, "client": CLIENT, "features": FEATURES, "operations": OPERATIONS}
 STUBS: Final = {"base": BASE_STUB}
 
 
@@ -160,12 +173,10 @@ def render() -> dict[Path, str]:
         folder = HERE / backend.driver
         files[folder / "__init__.py"] = HEADER + PACKAGE.format(**backend.names)
         for module in MODULES:
-            source = {"base": BASE, "features": FEATURES, "operations": OPERATIONS}.get(
-                module, MODULE
-            )
-            stub = {"base": BASE_STUB}.get(module, STUB)
-            for suffix, text in ((".py", source), (".pyi", stub)):
-                text = text.format(module=module, **backend.names)
+            source = SOURCES.get(module, MODULE)
+            stub = STUBS.get(module, STUB)
+            for suffix, template in ((".py", source), (".pyi", stub)):
+                text = template.format(module=module, **backend.names)
                 files[folder / f"{module}{suffix}"] = HEADER + text
     return files
 

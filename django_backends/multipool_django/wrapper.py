@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import copy
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from django.core.checks import register
 from django.core.exceptions import ImproperlyConfigured
 from django.db.backends.base.base import NO_DB_ALIAS, BaseDatabaseWrapper
 
-from multipool import Pool, get_driver
+from multipool import Pool, PoolConfig, get_driver
 from multipool.errors import PoolConfigError
-from multipool_django import options
+from multipool_django import options, passwords
+from multipool_django.binding import bind_as_asked
 from multipool_django.checks import check_pooled_aliases
+from multipool_django.health import HealthCheck
 from multipool_django.opening import Opening
 from multipool_django.targets import Target, close_pools, pool_for
+from multipool_django.validation import PoolValidation
 
 
 class PooledWrapper(BaseDatabaseWrapper):
@@ -31,6 +36,8 @@ class PooledWrapper(BaseDatabaseWrapper):
     driver: ClassVar[str]
     #: The isolation levels of Django's ``psycopg_any``, given by each ENGINE.
     IsolationLevel: ClassVar[Any]
+
+    validation_class = PoolValidation
 
     isolation_level: Any
     # Which lease of the connection is ours: see `_close`.
@@ -66,6 +73,7 @@ class PooledWrapper(BaseDatabaseWrapper):
             without = copy.copy(self)
             without.settings_dict = {**mine, "OPTIONS": kept}
         params: dict[str, Any] = super(PooledWrapper, without).get_connection_params()
+        bind_as_asked(self.driver, self.alias, mine["OPTIONS"], params)
         return params
 
     def connect(self) -> None:
@@ -78,7 +86,7 @@ class PooledWrapper(BaseDatabaseWrapper):
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         """Return a connection from the pool, or a new one if pooling is off."""
         if not self.pooled:
-            return super().get_new_connection(conn_params)
+            return super().get_new_connection(passwords.resolved(conn_params))
         self.isolation_level = self._isolation_level()
         connection = self._pool(conn_params).getconn()
         self._serial = connection._multipool_slot.serial
@@ -133,6 +141,17 @@ class PooledWrapper(BaseDatabaseWrapper):
         """Whether this alias's connections come from a pool."""
         return self.alias != NO_DB_ALIAS and self.settings_dict["OPTIONS"].get("pool") is not False
 
+    def validate_settings(self) -> None:
+        """Raise `ImproperlyConfigured` if no connection could be had with these settings.
+
+        Connects to nothing.
+        """
+        params = self.get_connection_params()
+        self._isolation_level()
+        with self._as_settings():
+            PoolConfig.from_options(options.read(self.alias, self.settings_dict))
+            get_driver(self.driver).check_params(params)
+
     def _pool(self, params: dict[str, Any]) -> Pool:
         target = Target(
             params,
@@ -148,10 +167,18 @@ class PooledWrapper(BaseDatabaseWrapper):
         pool_options = options.read(self.alias, self.settings_dict)
         driver = get_driver(self.driver)
         configure = Opening(type(self), self.settings_dict, pool_options.get("configure"))
-        if self.settings_dict["CONN_HEALTH_CHECKS"]:
-            pool_options.setdefault("check", lambda conn: driver.execute(conn, "SELECT 1"))
+        with self._as_settings():
+            if self.settings_dict["CONN_HEALTH_CHECKS"] and pool_options.get("check") is None:
+                check_after = PoolConfig.from_options(pool_options).check_after
+                pool_options["check"] = HealthCheck(driver, check_after)
+            pool_options["configure"] = configure
+            return Pool(passwords.conninfo(params), driver=driver, **pool_options)
+
+    @contextmanager
+    def _as_settings(self) -> Iterator[None]:
+        """Raise an error of configuration as Django's, with the alias that it is about."""
         try:
-            return Pool(params, driver=driver, **{**pool_options, "configure": configure})
+            yield
         except PoolConfigError as error:
             raise ImproperlyConfigured(f"DATABASES[{self.alias!r}]: {error}") from error
 

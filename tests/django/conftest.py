@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -111,15 +111,20 @@ def library(connection: BaseDatabaseWrapper) -> Iterator[BaseDatabaseWrapper]:
 
 @pytest.fixture
 def manage(database: dict[str, Any]) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run ``manage.py`` in a process of its own; fails with its output if it fails."""
+    """Run ``manage.py`` in a process of its own; fails with its output if it fails to."""
 
     def run(
-        *arguments: str, databases: dict[str, Any] | None = None, apps: list[str] | None = None
+        *arguments: str,
+        databases: dict[str, Any] | None = None,
+        apps: Sequence[str] = (),
+        without: Sequence[str] = (),
+        status: int = 0,
     ) -> subprocess.CompletedProcess[str]:
         environment = {
             **os.environ,
             "LIBRARY_DATABASES": json.dumps(databases or {"default": database}),
-            "LIBRARY_APPS": json.dumps(apps or []),
+            "LIBRARY_APPS": json.dumps(apps),
+            "LIBRARY_WITHOUT": json.dumps(without),
         }
         done = subprocess.run(
             [sys.executable, "manage.py", *arguments],
@@ -130,7 +135,7 @@ def manage(database: dict[str, Any]) -> Callable[..., subprocess.CompletedProces
             timeout=60,
             check=False,
         )
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.returncode == status, done.stdout + done.stderr
         return done
 
     return run

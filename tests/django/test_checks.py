@@ -1,4 +1,4 @@
-"""``manage.py check`` finds what is wrong with a pooled alias, and connects to nothing."""
+"""``manage.py check`` finds what is wrong with a pooled alias; only ``--database`` connects."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.core.checks import registry, run_checks
+from django.core.checks import Tags, registry, run_checks
+from django.core.exceptions import ImproperlyConfigured
+from django.test import override_settings
+
+from multipool_django import processes
 
 MakeAlias = Callable[..., Any]
 
@@ -14,6 +18,12 @@ MakeAlias = Callable[..., Any]
 def check() -> list[tuple[str, str, Any]]:
     found = run_checks(tags=["multipool"])
     return [(message.id or "", message.msg, message.obj) for message in found]
+
+
+def check_database() -> list[tuple[str, str, str]]:
+    """Return id, message and hint of what Django's database checks find."""
+    found = run_checks(tags=[Tags.database], databases=["default"])
+    return [(message.id or "", message.msg, message.hint or "") for message in found]
 
 
 def test_default_settings_are_in_order(make_alias: MakeAlias) -> None:
@@ -49,3 +59,148 @@ def test_a_wrong_pool_option_is_an_error(make_alias: MakeAlias, pool: object, sa
 def test_an_alias_without_a_pool_is_left_alone(make_alias: MakeAlias) -> None:
     make_alias(OPTIONS={"pool": False}, CONN_MAX_AGE=600)
     assert check() == []
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"sslmood": "require"}, "'sslmood'"),
+        ({"isolation_level": -1}, "isolation level -1"),
+        ({"server_side_binding": "yes"}, "is 'yes'; it must be True or False"),
+    ],
+)
+def test_a_wrong_connection_option_is_found_before_anything_connects(
+    make_alias: MakeAlias, options: dict[str, Any], says: str
+) -> None:
+    make_alias(OPTIONS=options)
+    ((number, message, where),) = check()
+    assert (number, where) == ("multipool.E001", "DATABASES['default']")
+    assert says in message
+
+
+def test_an_explicit_pool_with_a_maximum_age_is_an_error_as_with_djangos_pool(
+    make_alias: MakeAlias,
+) -> None:
+    make_alias(OPTIONS={"pool": True}, CONN_MAX_AGE=600)
+    ((number, message, _),) = check()
+    assert number == "multipool.E001"
+    assert message.startswith("Pooling doesn't support persistent connections.")
+
+
+def test_a_missing_driver_or_engine_of_a_second_alias_is_told_without_any_installed_app(
+    manage: Callable[..., Any], database: dict[str, Any], driver_name: str
+) -> None:
+    other = {"psycopg2": "psycopg"}.get(driver_name, "psycopg2")
+    # By tag, since some of Django's own checks open every alias and end with the first error.
+    done = manage(
+        "check",
+        "--tag",
+        "multipool",
+        databases={
+            "default": database,
+            "other": {**database, "ENGINE": f"multipool_django.{other}"},
+            "typo": {**database, "ENGINE": "multipool_django.psycopg3"},
+        },
+        without=[other],
+        status=1,
+    )
+    assert "DATABASES['other']: (multipool.E002)" in done.stderr
+    assert f'pip install "multipool[{other}]"' in done.stderr
+    assert "DATABASES['typo']: (multipool.E002)" in done.stderr
+    assert "multipool has the ENGINEs multipool_django.psycopg2, multipool_django.pg8000" in (
+        done.stderr
+    )
+
+
+# -- the number of processes -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("setting", "variable", "number"),
+    [(None, None, 1), (None, "", 1), (None, "4", 4), (3, "4", 3)],
+)
+def test_processes_are_counted_by_the_setting_else_by_web_concurrency(
+    monkeypatch: pytest.MonkeyPatch, setting: int | None, variable: str | None, number: int
+) -> None:
+    monkeypatch.delenv("WEB_CONCURRENCY", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("WEB_CONCURRENCY", variable)
+    with override_settings(MULTIPOOL_PROCESSES=setting):
+        assert processes.count() == number
+
+
+@pytest.mark.parametrize("setting", [0, "4", True, 2.5])
+def test_a_number_of_processes_that_is_none_is_an_error(
+    make_alias: MakeAlias, setting: object
+) -> None:
+    make_alias()
+    with override_settings(MULTIPOOL_PROCESSES=setting):
+        ((number, message, _),) = check()
+    assert number == "multipool.E003"
+    assert message == f"MULTIPOOL_PROCESSES={setting!r}: must be an integer of at least 1"
+
+
+def test_a_wrong_variable_is_named_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEB_CONCURRENCY", "many")
+    with pytest.raises(ImproperlyConfigured, match="WEB_CONCURRENCY='many' in the environment"):
+        processes.count()
+
+
+# -- what the server is asked ------------------------------------------------------------------
+
+
+def test_pools_that_may_open_more_than_the_server_accepts_are_warned_about(
+    make_alias: MakeAlias,
+) -> None:
+    connection = make_alias(OPTIONS={"pool": {"max_size": 30, "name": "shop"}})
+    with connection.cursor() as cursor:
+        cursor.execute("show max_connections")
+        limit = int(cursor.fetchone()[0])
+    with override_settings(MULTIPOOL_PROCESSES=limit // 30):
+        fits = check_database()
+    with override_settings(MULTIPOOL_PROCESSES=limit // 30 + 1):
+        ((number, message, hint),) = check_database()
+    assert fits == []
+    assert number == "multipool.W002"
+    assert message.startswith(
+        f"Pool 'shop' may open max_size=30 connections in each of {limit // 30 + 1} processes"
+    )
+    assert f"max_connections={limit}" in message
+    assert "MULTIPOOL_PROCESSES" in hint
+
+
+def test_a_pool_without_a_bound_is_more_than_any_server_accepts(make_alias: MakeAlias) -> None:
+    make_alias(OPTIONS={"pool": {"max_size": "unlimited"}})
+    ((number, message, _),) = check_database()
+    assert number == "multipool.W002"
+    assert "max_size=unlimited connections; the server accepts" in message
+
+
+def test_a_role_assumed_behind_a_pooler_is_warned_about(
+    make_alias: MakeAlias, pgbouncer: dict[str, str]
+) -> None:
+    through = {"HOST": pgbouncer["host"], "PORT": pgbouncer["port"]}
+    make_alias(**through, OPTIONS={"pool": {"max_size": 10_000}, "assume_role": "pg_monitor"})
+    ((number, _, hint),) = check_database()
+    assert number == "multipool.W003"
+    assert "ALTER ROLE" in hint
+
+
+def test_behind_a_pooler_the_servers_limits_are_the_poolers_business(
+    make_alias: MakeAlias, pgbouncer: dict[str, str]
+) -> None:
+    make_alias(
+        HOST=pgbouncer["host"], PORT=pgbouncer["port"], OPTIONS={"pool": {"max_size": 10_000}}
+    )
+    assert check_database() == []
+
+
+def test_a_role_assumed_on_the_server_itself_is_in_order(make_alias: MakeAlias) -> None:
+    make_alias(OPTIONS={"assume_role": "pg_monitor"})
+    assert check_database() == []
+
+
+def test_without_a_pool_the_server_is_not_asked(make_alias: MakeAlias) -> None:
+    connection = make_alias(OPTIONS={"pool": False})
+    assert check_database() == []
+    assert connection.connection is None

@@ -2,6 +2,10 @@
 
 import json
 import os
+import sys
+
+# Drivers to do as if they were not installed.
+sys.modules.update(dict.fromkeys(json.loads(os.environ.get("LIBRARY_WITHOUT", "[]"))))
 
 DATABASES = json.loads(os.environ.get("LIBRARY_DATABASES", "{}"))
 INSTALLED_APPS = [*json.loads(os.environ.get("LIBRARY_APPS", "[]")), "library"]

@@ -1,0 +1,50 @@
+"""``PASSWORD`` as a callable, for passwords and tokens that change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+
+
+def conninfo(params: Mapping[str, Any]) -> Mapping[str, Any] | Callable[[], Mapping[str, Any]]:
+    """Return what a `Pool` connects with: *params*, or what asks for the password each time."""
+    return partial(resolved, params) if callable(params.get("password")) else params
+
+
+def resolved(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return *params* with the password that holds now.
+
+    Raises `ImproperlyConfigured` if the callable returns anything but a string, and what it
+    raises itself.
+    """
+    password = params.get("password")
+    if not callable(password):
+        return dict(params)
+    password = password()
+    if not isinstance(password, str):
+        raise ImproperlyConfigured(
+            f"the callable in PASSWORD returned {type(password).__name__}; it must return a string"
+        )
+    return {**params, "password": password}
+
+
+class PasswordForShell:
+    """Mixin for ``DatabaseClient``: ``manage.py dbshell`` with the password that holds now."""
+
+    @classmethod
+    def settings_to_cmd_args_env(
+        cls, settings_dict: dict[str, Any], parameters: Any
+    ) -> tuple[list[str], dict[str, str] | None]:
+        """Return what Django would, once the password is known."""
+        password = settings_dict.get("PASSWORD")
+        if callable(password):
+            settings_dict = {
+                **settings_dict,
+                "PASSWORD": resolved({"password": password})["password"],
+            }
+        arguments: tuple[list[str], dict[str, str] | None]
+        arguments = super().settings_to_cmd_args_env(settings_dict, parameters)  # type: ignore[misc]
+        return arguments
