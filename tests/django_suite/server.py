@@ -23,7 +23,9 @@ PLACES = (
 )
 
 #: What the suite's migrations create.
-EXTENSIONS = frozenset("bloom btree_gin btree_gist citext hstore pg_trgm unaccent uuid-ossp".split())
+EXTENSIONS = frozenset(
+    "bloom btree_gin btree_gist citext hstore pg_trgm unaccent uuid-ossp".split()
+)
 
 
 class NoServer(Exception):
