@@ -10,12 +10,14 @@ from typing import Any, ClassVar
 
 from django.core.checks import register
 from django.core.exceptions import ImproperlyConfigured
+from django.db import DEFAULT_DB_ALIAS
 from django.db.backends.base.base import NO_DB_ALIAS, BaseDatabaseWrapper
 
 from multipool import Pool, PoolConfig, get_driver
 from multipool.errors import PoolConfigError
 from multipool_django import options, passwords
 from multipool_django.binding import bind_as_asked
+from multipool_django.callers import depth_of_asker
 from multipool_django.checks import check_pooled_aliases
 from multipool_django.health import HealthCheck
 from multipool_django.opening import Opening
@@ -42,6 +44,10 @@ class PooledWrapper(BaseDatabaseWrapper):
     isolation_level: Any
     # Which lease of the connection is ours: see `_close`.
     _serial = 0
+
+    def __init__(self, settings_dict: dict[str, Any], alias: str = DEFAULT_DB_ALIAS) -> None:
+        super().__init__(settings_dict, alias)
+        self._configured_max_age = settings_dict["CONN_MAX_AGE"]
 
     @property
     def pool(self) -> Pool | None:
@@ -79,8 +85,9 @@ class PooledWrapper(BaseDatabaseWrapper):
     def connect(self) -> None:
         """Connect, that is: check a connection out of the pool."""
         super().connect()
-        if self.pooled:
-            # The end of a request gives it back, whatever CONN_MAX_AGE says.
+        # The end of a request gives it back, whatever CONN_MAX_AGE the settings have; who
+        # changes that for a living wrapper, as Django's own tests do, knows why.
+        if self.pooled and self.settings_dict["CONN_MAX_AGE"] == self._configured_max_age:
             self.close_at = time.monotonic()
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
@@ -88,7 +95,8 @@ class PooledWrapper(BaseDatabaseWrapper):
         if not self.pooled:
             return super().get_new_connection(passwords.resolved(conn_params))
         self.isolation_level = self._isolation_level()
-        connection = self._pool(conn_params).getconn()
+        # What the pool notes as the borrower's line is not ours, the first of its callers.
+        connection = self._pool(conn_params).getconn(_depth=1 + depth_of_asker())
         self._serial = connection._multipool_slot.serial
         return connection
 
@@ -112,11 +120,6 @@ class PooledWrapper(BaseDatabaseWrapper):
             return False
         changed: bool = self._configure_timezone(self.connection)  # type: ignore[attr-defined]
         return changed
-
-    def close_if_health_check_failed(self) -> None:
-        """Leave it to the pool, which lends no connection that is known to be dead."""
-        if not self.pooled:
-            super().close_if_health_check_failed()
 
     def _close(self) -> None:
         if not self.pooled:

@@ -6,8 +6,10 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ pytest.importorskip("django")
 
 from django.conf import settings
 from django.core.management import call_command
+from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
+from django.core.wsgi import get_wsgi_application
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -67,6 +71,7 @@ def database(driver_name: str, params: dict[str, str]) -> dict[str, Any]:
 
 
 MakeAlias = Callable[..., BaseDatabaseWrapper]
+Get = Callable[[str], tuple[int, Any]]
 
 
 @pytest.fixture
@@ -139,3 +144,48 @@ def manage(database: dict[str, Any]) -> Callable[..., subprocess.CompletedProces
         return done
 
     return run
+
+
+class QuietHandler(WSGIRequestHandler):
+    """A handler that leaves no log."""
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # as in http.server
+        pass
+
+
+class QuietServer(ThreadedWSGIServer):
+    """A server that leaves the traceback of a broken view to Django."""
+
+    daemon_threads = False  # so that closing the server waits for its threads
+
+
+@pytest.fixture
+def site(make_alias: MakeAlias) -> Iterator[Get]:
+    """Serve the library's pages over HTTP, from a pool of at most 5 connections.
+
+    Gives a function that gets a page: its status, and what its JSON says.
+    """
+    options = {"pool": {"max_size": 5, "timeout": 20}, "application_name": "the site"}
+    make_alias(OPTIONS=options)
+    call_command("migrate", verbosity=0)
+    connections.close_all()
+    server = QuietServer(("127.0.0.1", 0), QuietHandler)
+    server.set_app(get_wsgi_application())
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+
+    def get(path: str) -> tuple[int, Any]:
+        client = HTTPConnection("127.0.0.1", server.server_port, timeout=30)
+        try:
+            client.request("GET", path, headers={"Connection": "close"})
+            answer = client.getresponse()
+            body = answer.read()
+        finally:
+            client.close()
+        return answer.status, json.loads(body) if answer.status == 200 else body
+
+    yield get
+    server.shutdown()
+    thread.join()
+    server.server_close()
+    call_command("migrate", "library", "zero", verbosity=0)

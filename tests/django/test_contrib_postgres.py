@@ -64,10 +64,9 @@ def database(driver: str) -> dict[str, Any]:
 
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The drivers made primary, where Django would choose psycopg2."""
+    """The drivers made primary."""
     drivers: list[str] = []
     monkeypatch.setattr(primary, "make_primary", drivers.append)
-    monkeypatch.setattr(primary, "djangos_choice", lambda: "psycopg2")
     return drivers
 
 
@@ -76,7 +75,6 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     [
         ({"default": database("pg8000")}, ["pg8000"]),
         ({"default": database("pg8000"), "replica": database("pg8000")}, ["pg8000"]),
-        ({"default": database("psycopg2")}, []),
         ({"default": database("pg8000"), "other": database("psycopg")}, []),
         ({"default": database("pg8000"), "other": {"ENGINE": "django.db.backends.postgresql"}}, []),
         ({"default": database("pg8000"), "other": {"ENGINE": "made.from.djangos"}}, []),
@@ -89,7 +87,6 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     ids=[
         "one",
         "one twice",
-        "Django's own choice",
         "two",
         "Django's own ENGINE",
         "a third party's",
@@ -97,10 +94,20 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         "none",
     ],
 )
-def test_the_only_engine_becomes_primary_where_django_would_choose_otherwise(
+def test_the_only_engine_for_postgresql_becomes_primary(
     made: list[str], databases: dict[str, Any], expected: list[str]
 ) -> None:
     primary.make_primary_by_settings(databases)
+    assert made == expected
+
+
+@pytest.mark.parametrize(("choice", "expected"), [("pg8000", []), ("psycopg", ["pg8000"])])
+def test_being_late_does_no_harm_where_django_chose_the_same_driver(
+    made: list[str], monkeypatch: pytest.MonkeyPatch, choice: str, expected: list[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "django.contrib.postgres.signals", object())
+    monkeypatch.setattr(primary, "djangos_choice", lambda: choice)
+    primary.make_primary_by_settings({"default": database("pg8000")})
     assert made == expected
 
 

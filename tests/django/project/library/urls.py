@@ -8,4 +8,9 @@ urlpatterns = [
     path("slow/", views.slow),
     path("broken/", views.broken),
     path("state/", views.state),
+    path("process/", views.process),
+    path("stream/", views.stream),
+    path("leave/", views.leave),
+    path("see/", views.see),
+    path("hold/", views.hold),
 ]

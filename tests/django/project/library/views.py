@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import threading
+from collections.abc import Iterator
+
 from django.db import connection, transaction
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 
 from library.models import Author
 
@@ -38,3 +42,51 @@ def state(request: HttpRequest) -> JsonResponse:
             "nobodies": Author.objects.filter(name="nobody").count(),
         }
     )
+
+
+def process(request: HttpRequest) -> JsonResponse:
+    """Answer with this process, its threads, and the server process that serves it."""
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_backend_pid()")
+        backend = cursor.fetchone()[0]
+    threads = sorted(thread.name for thread in threading.enumerate())
+    return JsonResponse({"process": os.getpid(), "backend": backend, "threads": threads})
+
+
+def stream(request: HttpRequest) -> StreamingHttpResponse:
+    """Send rows as the server delivers them, from a cursor of its own."""
+
+    def rows() -> Iterator[str]:
+        numbers = Author.objects.values_list("id", flat=True).iterator(chunk_size=100)
+        for number in numbers:
+            yield f"{number}\n"
+
+    return StreamingHttpResponse(rows())
+
+
+def leave(request: HttpRequest) -> HttpResponse:
+    """Run the SQL of the query string, and leave the session as it is then."""
+    with connection.cursor() as cursor:
+        cursor.execute(request.GET["sql"])
+    return JsonResponse({})
+
+
+def see(request: HttpRequest) -> JsonResponse:
+    """Answer with what the SQL of the query string finds."""
+    with connection.cursor() as cursor:
+        cursor.execute(request.GET["sql"])
+        return JsonResponse({"found": str(cursor.fetchone()[0])})
+
+
+def hold(request: HttpRequest) -> JsonResponse:
+    """Hold a connection until the test lets go of it."""
+    with connection.cursor() as cursor:
+        cursor.execute("select 1")
+    holding.set()
+    let_go.wait(10)
+    return JsonResponse({})
+
+
+#: Between the view above and the test in the same process that asks for it.
+holding = threading.Event()
+let_go = threading.Event()
