@@ -1,51 +1,47 @@
-"""Tests of Django's own suite that cannot pass on these backends, each with its reason."""
+"""The tests of Django's own suite that cannot pass on these backends: ``exclusions.toml``."""
 
-from typing import Any, Final
+from __future__ import annotations
+
+import tomllib
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
 
 import django
 from django.utils.functional import cached_property
 
-_HEALTH: Final = "backends.base.test_base.ConnectionHealthChecksTests.test_health_checks_"
-_POSTGRESQL: Final = "backends.postgresql.tests.Tests.test_"
-_APPS: Final = "postgres_tests.test_apps.PostgresConfigTests.test_"
-
-#: By driver ("" is any): reason -> tests.
-SKIPS: Final[dict[str, dict[str, set[str]]]] = {
-    "": {
-        "CONN_MAX_AGE keeps no pooled connection.": {
-            f"{_HEALTH}disabled",
-            f"{_HEALTH}enabled_errors_occurred",
-        },
-        "Django's own pool is there for psycopg only.": {
-            f"{_POSTGRESQL}connect_pool_setting_ignored_for_psycopg2",
-        },
-        "Looks into psycopg_pool's objects.": {
-            f"{_POSTGRESQL}connect_pool",
-            f"{_POSTGRESQL}pooling_health_checks",
-            # Django refuses a name that its suite does not have.
-            *([f"{_POSTGRESQL}pool_check_can_be_overridden"] if django.VERSION >= (6, 1) else []),
-        },
-    },
-    "pg8000": {
-        "The module of range types is psycopg2.extras.": {
-            f"{_APPS}register_serializer_for_migrations",
-        },
-        "Starts a process with settings of its own, which need psycopg or psycopg2.": {
-            "postgres_tests.test_integration.PostgresIntegrationTests.test_check",
-        },
-    },
-}
+from multipool_django.primary import djangos_choice
 
 
 class Exclusions:
-    """Mixin for ``DatabaseFeatures``: adds `SKIPS` to Django's own."""
+    """Mixin for ``DatabaseFeatures``: what Django's test runner should skip, and why."""
 
     connection: Any
 
     @cached_property
     def django_test_skips(self) -> dict[str, set[str]]:
-        """The tests to skip, by reason."""
+        """The tests to skip by reason: Django's own and those of ``exclusions.toml``."""
         skips: dict[str, set[str]] = super().django_test_skips  # type: ignore[misc]
-        if self.connection.pooled:
-            skips = {**skips, **SKIPS[""]}
-        return {**skips, **SKIPS.get(self.connection.driver, {})}
+        found = defaultdict(set, {reason: {*tests} for reason, tests in skips.items()})
+        for test, reason in self._excluded().items():
+            found[reason].add(test)
+        return dict(found)
+
+    def _excluded(self) -> dict[str, str]:
+        pooled: bool = self.connection.pooled
+        given = self.connection.settings_dict["OPTIONS"].get("pool")
+        conditions = {
+            "pooled": pooled,
+            "pooled, where Django sees no sign of it": pooled and not given,
+            # Django refuses a name that its suite does not have.
+            "pooled, since Django 6.1": pooled and django.VERSION >= (6, 1),
+            "pg8000": self.connection.driver == "pg8000",
+            "no driver that Django knows": djangos_choice() is None,
+        }
+        listed = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+        return {
+            test: reason
+            for condition, tests in listed.items()
+            if conditions[condition]
+            for test, reason in tests.items()
+        }

@@ -83,17 +83,19 @@ def make_primary_if_undisputed(twin: Twin) -> None:
 
 
 def make_primary_by_settings(databases: Mapping[str, Mapping[str, Any]]) -> None:
-    """Make the one ENGINE of ours in *databases* primary, if Django would choose otherwise.
+    """Make the one ENGINE of ours in *databases* primary.
 
     Does nothing where there are several of ours, or where Django's own is in use, or one
     that may be made from it: then the choice is yours. Raises `ImproperlyConfigured` as
-    `make_primary` does.
+    `make_primary` does, but not for being late where Django chose the same driver.
     """
     engines = {database.get("ENGINE", "") for database in databases.values()} - NOT_POSTGRESQL
-    if len(engines) == 1:
-        driver = engines.pop().removeprefix(OURS)
-        if driver in {backend.driver for backend in BACKENDS} and driver != djangos_choice():
-            make_primary(driver)
+    if len(engines) != 1:
+        return
+    driver = engines.pop().removeprefix(OURS)
+    late = _contrib_is_imported() and driver == djangos_choice()
+    if driver in {backend.driver for backend in BACKENDS} and not late:
+        make_primary(driver)
 
 
 def djangos_choice() -> str | None:
