@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.db.backends.base.base import NO_DB_ALIAS
 
+from multipool import get_driver
+
 if TYPE_CHECKING:
     from multipool_django.wrapper import PooledWrapper
 
@@ -32,6 +34,7 @@ class Opening:
         then: Callable[[Any], object] | None,
     ) -> None:
         self._wrapper = wrapper
+        self._driver = get_driver(wrapper.driver)
         # A copy, since the test runner changes the settings in place.
         self._settings = {**settings, "OPTIONS": {**settings["OPTIONS"]}}
         self._then = then
@@ -45,5 +48,7 @@ class Opening:
         # After the isolation level, as in Django: psycopg2 turns autocommit off with it.
         connection.autocommit = True
         wrapper._configure_connection(connection)
+        # Django ends its transactions by the connection's own commit() and rollback().
+        self._driver.piggyback_begin(connection)
         if self._then is not None:
             self._then(connection)

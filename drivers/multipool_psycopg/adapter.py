@@ -18,6 +18,7 @@ from multipool.failures import judge
 from multipool.session import READ_CONFIGURED, reset_sql
 from multipool_psycopg import params as parameters
 from multipool_psycopg.connection import Connection
+from multipool_psycopg.piggyback import piggyback_begin
 from multipool_psycopg.session import Settings
 
 
@@ -121,6 +122,9 @@ class PsycopgDriver(Driver):
 
     def backend_pid(self, conn: Connection) -> int | None:
         return conn.pgconn.backend_pid
+
+    def piggyback_begin(self, conn: Connection) -> None:
+        piggyback_begin(conn)
 
     def sqlstate(self, error: BaseException) -> str | None:
         return error.sqlstate if isinstance(error, psycopg.Error) else None

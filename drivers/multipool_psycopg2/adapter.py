@@ -18,6 +18,7 @@ from multipool.failures import judge
 from multipool.session import READ_CONFIGURED, reset_sql
 from multipool_psycopg2 import params as parameters
 from multipool_psycopg2.connection import Connection
+from multipool_psycopg2.piggyback import piggyback_begin
 from multipool_psycopg2.session import Settings, autocommitting
 
 
@@ -118,6 +119,9 @@ class Psycopg2Driver(Driver):
 
     def backend_pid(self, conn: Connection) -> int | None:
         return conn.get_backend_pid()
+
+    def piggyback_begin(self, conn: Connection) -> None:
+        piggyback_begin(conn)
 
     def sqlstate(self, error: BaseException) -> str | None:
         return error.pgcode if isinstance(error, psycopg2.Error) else None

@@ -230,6 +230,14 @@ class Driver(ABC):
     def backend_pid(self, conn: Any) -> int | None:
         """Return the server process's id as told at connect. No round trip."""
 
+    def piggyback_begin(self, conn: Any) -> None:  # noqa: B027  # the default is to leave it alone
+        """From now on send a transaction's BEGIN together with its first statement, if possible.
+
+        Called on an idle connection by who knows that its users end transactions with
+        ``commit`` and ``rollback`` alone, as Django does. No round trip. What such a user sees
+        must not change; a driver that cannot, or always does, leaves it at this.
+        """
+
     # -- errors ------------------------------------------------------------------
 
     @abstractmethod

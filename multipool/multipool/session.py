@@ -30,15 +30,20 @@ _LASTING: Final = re.compile(
     re.IGNORECASE,
 )
 
+# A semicolon after which something comes, be it in a literal.
+_SECOND: Final = re.compile(r";\s*\S")
+
 _FIRST_WORD: Final = re.compile(
     r"(?:\s|\(|--[^\n]*\n|/\*(?:[^*/]|\*(?!/)|/(?!\*))*\*/)*([a-z]+)", re.IGNORECASE
 )
 
+# Longer texts are data as a rule; remembering them would cost more than looking.
+_LONG: Final = 2000
+
 
 def touches(sql: str) -> bool:
     """Return whether running *sql* may leave something behind in the session."""
-    # Long texts are data as a rule; remembering them would cost more than looking.
-    return _touches(sql) if len(sql) > 2000 else _remembered(sql)
+    return _touches(sql) if len(sql) > _LONG else _remembered(sql)
 
 
 def _touches(sql: str) -> bool:
@@ -50,6 +55,31 @@ def _touches(sql: str) -> bool:
 
 
 _remembered = lru_cache(maxsize=2048)(_touches)
+
+# Statements that mean the same with a BEGIN right before them in the same message. COPY does
+# not (its data follow), nor does what ends or begins a transaction itself.
+_CARRYING: Final = frozenset(
+    """
+    declare delete explain insert lock merge savepoint select set table truncate update values
+    with
+    """.split()
+)
+
+
+def carries_begin(sql: str) -> bool:
+    """Return whether *sql* is one statement, with which its transaction's BEGIN may travel.
+
+    In doubt it is not: that costs one round trip.
+    """
+    return _carries(sql) if len(sql) > _LONG else _carries_remembered(sql)
+
+
+def _carries(sql: str) -> bool:
+    found = _FIRST_WORD.match(sql)
+    return found is not None and found[1].lower() in _CARRYING and not _SECOND.search(sql)
+
+
+_carries_remembered = lru_cache(maxsize=2048)(_carries)
 
 #: What ``configure`` set, to be set again after a reset: name and value of each setting, and
 #: the role.

@@ -1,0 +1,136 @@
+"""Connections whose BEGIN travels with the first statement of a transaction.
+
+psycopg sends BEGIN by itself and waits for the answer. Here it goes in one pipeline, with one
+Sync, with the statement: a message of its own, so the server sees what it would see else.
+psycopg's own pipelines would wait for the BEGIN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg import pq
+from psycopg._preparing import Prepare
+from psycopg.generators import execute, fetch_many
+
+from multipool.driver import IDLE
+from multipool.session import carries_begin
+from multipool_psycopg.connection import Connection
+from multipool_psycopg.cursor import Watching
+
+if TYPE_CHECKING:
+    from psycopg.pq.abc import PGresult
+
+# What psycopg waits for, and what it is told.
+_Wait = Generator[Any, Any, Any]
+
+_FATAL = pq.ExecStatus.FATAL_ERROR
+_SYNC = pq.ExecStatus.PIPELINE_SYNC
+
+
+class PiggybackCursor(Watching):
+    """In front of a cursor class of a `PiggybackConnection`."""
+
+    __slots__ = ()
+
+    if not TYPE_CHECKING:  # psycopg's own affairs, which its annotations say are its own
+
+        def _execute_gen(self, query: Any, *args: Any, **options: Any) -> _Wait:
+            conn = self._conn
+            if not (conn._begin_due() and isinstance(query, str) and carries_begin(query)):
+                return (yield from super()._execute_gen(query, *args, **options))
+            conn._begin_held = True
+            try:
+                return (yield from super()._execute_gen(query, *args, **options))
+            finally:
+                conn._begin_held = False
+
+        def _maybe_prepare_gen(self, pgq: Any, *, prepare: Any = None, binary: Any = None) -> _Wait:
+            conn = self._conn
+            if not conn._begin_held:
+                return (yield from super()._maybe_prepare_gen(pgq, prepare=prepare, binary=binary))
+            conn._begin_held = False
+            prep, name = self._get_prepared(pgq, prepare)
+            if prep is Prepare.SHOULD:  # it must be prepared by itself first
+                yield from conn._start_query()
+                return (yield from super()._maybe_prepare_gen(pgq, prepare=prepare, binary=binary))
+            self._pgconn.enter_pipeline_mode()
+            self._pgconn.send_query_params(conn._get_tx_start_command(), None)
+            try:
+                if prep is Prepare.NO:
+                    self._execute_send(pgq, binary=binary, force_extended=True)
+                else:
+                    self._send_query_prepared(name, pgq, binary=binary)
+            finally:  # libpq may have refused it, but the BEGIN is on its way
+                self._pgconn.pipeline_sync()
+                answers = yield from _answers(self._pgconn)
+            key = conn._prepared.maybe_add_to_cache(pgq, prep, name)
+            if key is not None:
+                conn._prepared.validate(key, prep, name, answers[-1])
+            for answer in answers:
+                self._check_results(answer)
+            self._set_results(answers[-1])
+            return None
+
+
+def _answers(pgconn: Any) -> Generator[Any, Any, list[list[PGresult]]]:
+    """Wait for a pipeline up to its one Sync, leave it, and return the answers to its messages."""
+    answers: list[list[PGresult]] = []
+    answer = yield from execute(pgconn)
+    while answer[0].status != _SYNC:
+        answers.append(answer)
+        try:
+            answer = yield from fetch_many(pgconn)
+        except psycopg.OperationalError:
+            if answer[-1].status == _FATAL:
+                return answers  # its last words before it hung up
+            raise
+    pgconn.exit_pipeline_mode()
+    return answers
+
+
+@cache
+def _piggyback(factory: type) -> type:
+    """Return a subclass of the cursor class *factory* that carries BEGIN."""
+    if issubclass(factory, PiggybackCursor):
+        return factory
+    names = {"__module__": factory.__module__, "__slots__": ()}
+    return type(factory.__name__, (PiggybackCursor, factory), names)
+
+
+class PiggybackConnection(Connection):
+    """A `Connection` that sends BEGIN together with a transaction's first statement."""
+
+    __slots__ = ()  # a `Connection` is made one of these by `piggyback_begin`
+
+    # While a cursor executes what will bring the BEGIN.
+    _begin_held = False
+
+    def cursor(self, *args: Any, **options: Any) -> Any:
+        """Return a cursor, as psycopg does."""
+        cursor = super().cursor(*args, **options)
+        made: Any = type(cursor)
+        cursor.__class__ = _piggyback(made)
+        return cursor
+
+    def _begin_due(self) -> bool:
+        """Return whether the next statement begins a transaction, and may bring the BEGIN."""
+        pgconn = self.pgconn
+        return (
+            not self._autocommit and pgconn.transaction_status == IDLE and self._pipeline is None
+        )
+
+    if not TYPE_CHECKING:
+
+        def _start_query(self) -> _Wait:
+            if not self._begin_held:
+                yield from super()._start_query()
+
+
+def piggyback_begin(conn: Connection) -> None:
+    """Make an idle connection a `PiggybackConnection`, where libpq knows pipelines."""
+    if psycopg.Pipeline.is_supported():
+        conn.__class__ = PiggybackConnection

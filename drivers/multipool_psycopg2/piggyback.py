@@ -1,0 +1,228 @@
+"""Connections whose BEGIN travels with the first statement of a transaction.
+
+psycopg2 sends BEGIN by itself and waits for the answer. Here the connection underneath
+stays in psycopg2's autocommit, in which it sends none, and this class begins and ends the
+transactions: `autocommit` is what the user set, not what psycopg2 is told. What psycopg2
+offers only outside of its autocommit it does by itself then (see `_step_back`), until the
+transaction ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+from psycopg2 import ProgrammingError
+from psycopg2.extensions import STATUS_BEGIN, STATUS_READY
+from psycopg2.extensions import connection as plain_connection
+from psycopg2.extensions import cursor as plain_cursor
+
+from multipool.driver import IDLE, INERROR, INTRANS
+from multipool_psycopg2.connection import Connection
+from multipool_psycopg2.piggyback_cursor import PiggybackCursor
+
+# What psycopg2 calls the isolation levels 1 to 4.
+_LEVELS: Final = ("READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE", "READ UNCOMMITTED")
+
+# psycopg2's own attributes and methods, past those of the classes between.
+_autocommit: Any = plain_connection.autocommit
+_status: Any = plain_connection.status
+_transaction_status = plain_connection.get_transaction_status
+
+
+def _characteristic(name: str) -> Any:
+    """Return the attribute *name* of `Connection`, set as it is outside of autocommit."""
+    own = getattr(Connection, name)
+
+    def change(conn: PiggybackConnection, value: Any) -> None:
+        with conn._as_psycopg2():
+            own.__set__(conn, value)
+
+    return property(own.__get__, change, doc=own.__doc__)
+
+
+@cache
+def _piggyback(factory: type) -> type:
+    """Return a subclass of the cursor class *factory* that carries BEGIN."""
+    if issubclass(factory, PiggybackCursor):
+        return factory
+    return type(factory.__name__, (PiggybackCursor, factory), {"__module__": factory.__module__})
+
+
+class PiggybackConnection(Connection):
+    """A `Connection` that sends BEGIN in one message with a transaction's first statement.
+
+    Its cursors begin the transactions. One made from its class directly, not by `cursor`, does
+    not.
+    """
+
+    __slots__ = ()  # a `Connection` is made one of these by `piggyback_begin`
+
+    # What the user set.
+    _wants_autocommit: bool
+
+    if not TYPE_CHECKING:  # to the checkers they are the driver's own
+        isolation_level = _characteristic("isolation_level")
+        readonly = _characteristic("readonly")
+        deferrable = _characteristic("deferrable")
+
+        @property
+        def autocommit(self) -> bool:
+            """Whether each statement is its own transaction. Cannot be set in a transaction."""
+            return self._wants_autocommit
+
+        @autocommit.setter
+        def autocommit(self, value: bool) -> None:
+            self._refuse_in_transaction("set_session")
+            Connection.autocommit.__set__(self, True)
+            self._wants_autocommit = bool(value)
+
+        @property
+        def status(self) -> int:
+            """psycopg2's status, which knows of a transaction that was begun here."""
+            status: int = _status.__get__(self)
+            return STATUS_BEGIN if status == STATUS_READY and self._begun_here() else status
+
+    # -- beginning and ending ------------------------------------------------------------
+
+    @property
+    def begin_due(self) -> bytes:
+        """The BEGIN that the next statement is to bring, or nothing."""
+        if self._wants_autocommit or _transaction_status(self) != IDLE:
+            return b""
+        return self._begin() if _autocommit.__get__(self) else b""
+
+    def _begin(self) -> bytes:
+        words = ["BEGIN"]
+        level, readonly, deferrable = self.isolation_level, self.readonly, self.deferrable
+        if level is not None:
+            words.append(f"ISOLATION LEVEL {_LEVELS[level - 1]}")
+        if readonly is not None:
+            words.append("READ ONLY" if readonly else "READ WRITE")
+        if deferrable is not None:
+            words.append("DEFERRABLE" if deferrable else "NOT DEFERRABLE")
+        return " ".join(words).encode()
+
+    def begin(self) -> None:
+        """Send BEGIN by itself if it is due, for what cannot bring it."""
+        begin = self.begin_due
+        if begin:
+            self._run(begin)
+
+    def begin_anew(self) -> None:
+        """Send BEGIN by itself, after an error of the statement that was to bring it."""
+        begin = self._begin()
+        self._run(begin if _transaction_status(self) == IDLE else b"ROLLBACK;" + begin)
+
+    def _run(self, sql: bytes) -> None:
+        with plain_cursor(self) as cursor:
+            cursor.execute(sql)
+
+    def _begun_here(self) -> bool:
+        """Return whether a transaction is open of which psycopg2 does not know."""
+        return not self._wants_autocommit and _transaction_status(self) in (INTRANS, INERROR)
+
+    def commit(self) -> None:
+        """Commit the transaction, if one is open."""
+        super().commit()
+        self._end(b"COMMIT")
+
+    def rollback(self) -> None:
+        """Roll the transaction back, if one is open."""
+        super().rollback()
+        self._end(b"ROLLBACK")
+
+    def _end(self, how: bytes) -> None:
+        if self._begun_here():
+            self._run(how)
+        _autocommit.__set__(self, True)
+
+    # -- what psycopg2 does by itself -------------------------------------------------------
+
+    def _step_back(self) -> None:
+        """Have psycopg2 begin and end the next transaction, up to its end."""
+        if not self._wants_autocommit:
+            _autocommit.__set__(self, False)
+
+    @contextmanager
+    def _as_psycopg2(self) -> Iterator[None]:
+        """Let psycopg2 change what it begins transactions with, autocommit among it."""
+        self._refuse_in_transaction("set_session")
+        self._step_back()
+        try:
+            yield
+        finally:
+            if not self.closed:
+                self._wants_autocommit = bool(_autocommit.__get__(self))
+                _autocommit.__set__(self, True)
+
+    def _refuse_in_transaction(self, what: str) -> None:
+        if self._begun_here():
+            raise ProgrammingError(f"{what} cannot be used inside a transaction")
+
+    def set_session(self, *args: Any, **options: Any) -> None:
+        """Set isolation, read-only, deferrable and autocommit, as psycopg2 does."""
+        with self._as_psycopg2():
+            super().set_session(*args, **options)
+
+    def set_isolation_level(self, level: int | None) -> None:
+        """Roll back and set the isolation level, as psycopg2 does."""
+        self.rollback()
+        with self._as_psycopg2():
+            super().set_isolation_level(level)
+
+    def set_client_encoding(self, encoding: str) -> None:
+        """Set the encoding, outside of any transaction as psycopg2 does."""
+        if encoding.upper().replace("-", "").replace("_", "") != self.encoding:
+            self.rollback()
+        super().set_client_encoding(encoding)
+
+    def reset(self) -> None:
+        """Roll back and reset the session, as psycopg2 does."""
+        self.rollback()
+        with self._as_psycopg2():
+            super().reset()
+
+    def tpc_begin(self, xid: Any) -> None:
+        """Begin a two-phase transaction."""
+        self._refuse_in_transaction("tpc_begin")
+        self._step_back()
+        super().tpc_begin(xid)
+
+    def lobject(self, *args: Any, **options: Any) -> Any:
+        """Open a large object.
+
+        In a transaction that has begun already, the server warns of a second BEGIN.
+        """
+        self._step_back()
+        return super().lobject(*args, **options)
+
+    def __enter__(self) -> Any:
+        # Under its autocommit psycopg2 would begin a transaction for the block.
+        return super().__enter__() if self._wants_autocommit else self
+
+    def cursor(  # pyright: ignore[reportIncompatibleMethodOverride]  # three overloads in one
+        self,
+        name: str | bytes | None = None,
+        cursor_factory: Any = None,
+        withhold: bool = False,
+        scrollable: bool | None = None,
+    ) -> Any:
+        """Return a cursor, as psycopg2 does."""
+        default: Any = self.cursor_factory
+        factory = cursor_factory or default or plain_cursor
+        if isinstance(factory, type):
+            factory = _piggyback(factory)
+        else:
+            self.begin()  # it may make anything, which will not begin
+        return super().cursor(name, factory, withhold, scrollable)
+
+
+def piggyback_begin(conn: Connection) -> None:
+    """Make an idle connection a `PiggybackConnection`."""
+    wanted = conn.autocommit
+    conn.__class__ = PiggybackConnection
+    conn._wants_autocommit = wanted
+    _autocommit.__set__(conn, True)

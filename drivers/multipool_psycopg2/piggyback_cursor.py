@@ -1,0 +1,124 @@
+"""Cursors whose first statement in a transaction carries the BEGIN."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from psycopg2 import Error, ProgrammingError
+from psycopg2.extensions import cursor as plain_cursor
+from psycopg2.extensions import quote_ident
+
+from multipool.driver import IDLE
+from multipool.session import carries_begin
+from multipool_psycopg2.cursor import Watching
+
+if TYPE_CHECKING:
+    from multipool_psycopg2.piggyback import PiggybackConnection
+
+_query: Any = plain_cursor.query
+
+_SCROLL: Final = {None: "", False: "NO SCROLL ", True: "SCROLL "}
+
+
+class PiggybackCursor(Watching):
+    """In front of a cursor class of a `PiggybackConnection`."""
+
+    connection: PiggybackConnection
+
+    # How much of what was sent last is not the user's.
+    _prefix = 0
+    # Whether this is a named cursor that was declared here.
+    _declared = False
+
+    if not TYPE_CHECKING:
+
+        @property
+        def query(self) -> bytes | None:
+            """What was executed last, without the BEGIN that went with it."""
+            sent: bytes | None = _query.__get__(self)
+            return sent[self._prefix :] if sent is not None else None
+
+    def execute(self, query: Any, vars: Any = None) -> Any:  # noqa: A002  # psycopg2's name
+        """Execute *query*, as psycopg2 does."""
+        conn = self.connection
+        if conn.autocommit:
+            return super().execute(query, vars)
+        if self.name is not None:
+            return self._execute_named(query, vars)
+        self._prefix = 0
+        begin = conn.begin_due
+        if not begin:
+            return super().execute(query, vars)
+        query = self._seen(query)
+        if not self._can_carry(query):
+            conn.begin()
+            return super().execute(query, vars)
+        message = begin + b";" + self.mogrify(query, vars)
+        self._prefix = len(begin) + 1
+        try:
+            return super(Watching, self).execute(message)  # which has seen it already
+        except Error as error:
+            if conn.closed or not _is_about_the_text(error, conn):
+                raise
+        # Nothing of it was run. psycopg2 would have begun the transaction nevertheless, and
+        # the place that the server names counts the BEGIN: so once more, each by itself.
+        self._prefix = 0
+        conn.begin_anew()
+        return super().execute(query, vars)
+
+    def _can_carry(self, query: Any) -> bool:
+        if isinstance(query, bytes):
+            query = query.decode("latin-1")  # the words that matter are ASCII
+        return isinstance(query, str) and carries_begin(query)
+
+    def _execute_named(self, query: Any, vars: Any) -> Any:  # noqa: A002
+        """Declare a named cursor. psycopg2 itself would begin a second transaction for it."""
+        if self.withhold:
+            self.connection.begin()
+            return super().execute(query, vars)
+        if self._declared:
+            raise ProgrammingError("can't call .execute() on named cursors more than once")
+        name, scroll = quote_ident(str(self.name), self.connection), _SCROLL[self.scrollable]
+        declare = f"DECLARE {name} {scroll}CURSOR WITHOUT HOLD FOR ".encode()
+        with self.connection.cursor(cursor_factory=plain_cursor) as cursor:
+            cursor.execute(declare + self.mogrify(self._seen(query), vars))
+        self._declared = True
+        return None
+
+    def executemany(self, query: Any, vars_list: Any) -> Any:
+        """Execute *query* for each of *vars_list*, as psycopg2 does."""
+        self._begin()
+        return super().executemany(query, vars_list)
+
+    def callproc(self, *args: Any) -> Any:
+        """Call a function, as psycopg2 does."""
+        self._begin()
+        return super().callproc(*args)
+
+    def copy_expert(self, *args: Any, **options: Any) -> Any:
+        """Copy as an SQL statement says, as psycopg2 does."""
+        self._begin()
+        return super().copy_expert(*args, **options)
+
+    def copy_from(self, *args: Any, **options: Any) -> Any:
+        """Fill a table from a file, as psycopg2 does."""
+        self._begin()
+        return super().copy_from(*args, **options)
+
+    def copy_to(self, *args: Any, **options: Any) -> Any:
+        """Write a table to a file, as psycopg2 does."""
+        self._begin()
+        return super().copy_to(*args, **options)
+
+    def _begin(self) -> None:
+        self._prefix = 0
+        self.connection.begin()
+
+
+def _is_about_the_text(error: Error, conn: PiggybackConnection) -> bool:
+    """Return whether the server refused a statement before it ran anything of it.
+
+    Either it did not even come to the BEGIN, or it names a place in the text, which it does
+    while it analyses it.
+    """
+    return conn.get_transaction_status() == IDLE or error.diag.statement_position is not None
