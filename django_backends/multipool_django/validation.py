@@ -51,8 +51,7 @@ class PoolValidation(BaseDatabaseValidation):
         where = f"DATABASES[{self.connection.alias!r}]"
         if pool.driver.backend_pid(self.connection.connection) != pid:
             # A pooler stands in between, and answers for the server with pids of its own.
-            role = self.connection.settings_dict["OPTIONS"].get("assume_role")
-            return found if role is None else [*found, _role_behind_a_pooler(where)]
+            return found + _behind_a_pooler(self.connection.settings_dict, where)
         if pool.config.limit * number > limit - reserved:
             found.append(_too_many(pool, number, limit, reserved, where))
         return found
@@ -72,13 +71,32 @@ def _too_many(pool: Pool, number: int, limit: int, reserved: int, where: str) ->
     )
 
 
-def _role_behind_a_pooler(where: str) -> CheckMessage:
-    return CheckWarning(
-        "assume_role behind a pooler: if that lends its connections by the transaction, the"
-        " role is lost, and other clients get it.",
-        hint="Log in as a user whose default role it is (ALTER ROLE ... SET role = ...), or"
-        " let the pooler lend by the session; then add multipool.W003 to"
-        " SILENCED_SYSTEM_CHECKS.",
-        obj=where,
-        id="multipool.W003",
-    )
+def _behind_a_pooler(settings: dict[str, Any], where: str) -> list[CheckMessage]:
+    """Return what goes wrong if the pooler lends its connections by the transaction.
+
+    Whether it does, or by the session, nothing tells.
+    """
+    silence = "If the pooler lends by the session, add {} to SILENCED_SYSTEM_CHECKS."
+    found: list[CheckMessage] = []
+    if settings["OPTIONS"].get("assume_role") is not None:
+        found.append(
+            CheckWarning(
+                "assume_role behind a pooler: where that lends its connections by the"
+                " transaction, the role is lost, and other clients get it.",
+                hint="Log in as a user whose default role it is (ALTER ROLE ... SET role = ...)."
+                f" {silence.format('multipool.W003')}",
+                obj=where,
+                id="multipool.W003",
+            )
+        )
+    if not settings["DISABLE_SERVER_SIDE_CURSORS"]:
+        found.append(
+            CheckWarning(
+                "Server-side cursors behind a pooler: where that lends its connections by the"
+                " transaction, a QuerySet's iterator() outside of one loses its cursor.",
+                hint=f"Set DISABLE_SERVER_SIDE_CURSORS to True. {silence.format('multipool.W004')}",
+                obj=where,
+                id="multipool.W004",
+            )
+        )
+    return found

@@ -179,18 +179,34 @@ def test_a_pool_without_a_bound_is_more_than_any_server_accepts(make_alias: Make
 def test_a_role_assumed_behind_a_pooler_is_warned_about(
     make_alias: MakeAlias, pgbouncer: dict[str, str]
 ) -> None:
-    through = {"HOST": pgbouncer["host"], "PORT": pgbouncer["port"]}
-    make_alias(**through, OPTIONS={"pool": {"max_size": 10_000}, "assume_role": "pg_monitor"})
+    make_alias(
+        HOST=pgbouncer["host"],
+        PORT=pgbouncer["port"],
+        OPTIONS={"assume_role": "pg_monitor"},
+        DISABLE_SERVER_SIDE_CURSORS=True,
+    )
     ((number, _, hint),) = check_database()
     assert number == "multipool.W003"
     assert "ALTER ROLE" in hint
+
+
+def test_server_side_cursors_behind_a_pooler_are_warned_about(
+    make_alias: MakeAlias, pgbouncer: dict[str, str]
+) -> None:
+    make_alias(HOST=pgbouncer["host"], PORT=pgbouncer["port"])
+    ((number, _, hint),) = check_database()
+    assert number == "multipool.W004"
+    assert "DISABLE_SERVER_SIDE_CURSORS" in hint
 
 
 def test_behind_a_pooler_the_servers_limits_are_the_poolers_business(
     make_alias: MakeAlias, pgbouncer: dict[str, str]
 ) -> None:
     make_alias(
-        HOST=pgbouncer["host"], PORT=pgbouncer["port"], OPTIONS={"pool": {"max_size": 10_000}}
+        HOST=pgbouncer["host"],
+        PORT=pgbouncer["port"],
+        OPTIONS={"pool": {"max_size": 10_000}},
+        DISABLE_SERVER_SIDE_CURSORS=True,
     )
     assert check_database() == []
 

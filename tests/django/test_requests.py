@@ -10,6 +10,8 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from support import Thread
 
+from multipool.testing.proxy import Proxy
+
 Get = Callable[[str], tuple[int, Any]]
 
 
@@ -64,3 +66,28 @@ def test_after_a_view_that_raises_in_a_transaction_the_next_finds_a_clean_connec
         assert status == 500
         _, state = site("/state/")
         assert state == {**before, "fresh": True, "autocommit": True, "nobodies": 0}
+
+
+def test_50_threads_with_slow_connects_never_have_more_connections_than_max_size(
+    make_alias: Callable[..., BaseDatabaseWrapper], params: dict[str, str]
+) -> None:
+    with Proxy(params, delay=0.02) as proxy:
+        through = {"HOST": proxy.params["host"], "PORT": proxy.params["port"]}
+        options = {"pool": {"max_size": 5, "timeout": 30}, "application_name": "the site"}
+        make_alias(**through, OPTIONS=options)
+        count = Count(make_alias("watcher"))
+
+        def request() -> int:
+            for _ in range(3):
+                with connections["default"].cursor() as cursor:
+                    cursor.execute("select 42")
+                    answer: int = cursor.fetchone()[0]
+                connections["default"].close()
+            return answer
+
+        threads = [Thread(request) for _ in range(50)]
+        assert [thread.outcome(timeout=60) for thread in threads] == [42] * 50
+        assert count.stop() > 10
+        assert count.most == 5
+        stats = connections["default"].pool.stats()  # type: ignore[attr-defined]
+        assert (stats.opened, stats.used, stats.waiting) == (5, 0, 0)
