@@ -89,7 +89,7 @@ def _behind_a_pooler(settings: dict[str, Any], where: str) -> list[CheckMessage]
                 id="multipool.W003",
             )
         )
-    if not settings["DISABLE_SERVER_SIDE_CURSORS"]:
+    if not settings.get("DISABLE_SERVER_SIDE_CURSORS"):
         found.append(
             CheckWarning(
                 "Server-side cursors behind a pooler: where that lends its connections by the"

@@ -184,6 +184,7 @@ def site(make_alias: MakeAlias) -> Iterator[Get]:
             client.close()
         return answer.status, json.loads(body) if answer.status == 200 else body
 
+    get.address = server.server_address
     yield get
     server.shutdown()
     thread.join()

@@ -13,4 +13,7 @@ urlpatterns = [
     path("leave/", views.leave),
     path("see/", views.see),
     path("hold/", views.hold),
+    path("async/", views.count),
+    path("waiting/", views.wait),
+    path("waiting/in/a/query/", views.wait_in_a_query),
 ]

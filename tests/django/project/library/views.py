@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 from collections.abc import Iterator
 
+from asgiref.sync import sync_to_async
 from django.db import connection, transaction
-from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 
 from library.models import Author
 
@@ -90,3 +92,34 @@ def hold(request: HttpRequest) -> JsonResponse:
 #: Between the view above and the test in the same process that asks for it.
 holding = threading.Event()
 let_go = threading.Event()
+
+
+async def count(request: HttpRequest) -> JsonResponse:
+    """Answer with the number of authors, asked without blocking."""
+    return JsonResponse({"authors": await Author.objects.acount()})
+
+
+async def wait(request: HttpRequest) -> JsonResponse:
+    """Use a connection, then wait for something else."""
+    await Author.objects.acount()
+    reached.set()
+    await asyncio.sleep(20)
+    return JsonResponse({})
+
+
+async def wait_in_a_query(request: HttpRequest) -> JsonResponse:
+    """Wait for the server, in a transaction."""
+    await sync_to_async(_write_slowly)()
+    return JsonResponse({})
+
+
+def _write_slowly() -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        Author.objects.create(name="cancelled")
+        reached.set()
+        cursor.execute("select pg_sleep(0.5)")
+        raise Http404
+
+
+#: Tells the test that one of the two above has got so far.
+reached = threading.Event()
