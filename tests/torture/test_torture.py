@@ -13,7 +13,10 @@ import secrets
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -53,6 +56,23 @@ def _kills_in_finalisers_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
             report(unraisable)
 
     monkeypatch.setattr(sys, "unraisablehook", forget)
+
+
+@pytest.fixture(autouse=True)
+def _threads_start_unharmed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep a kill from the thread that the one to be killed is starting.
+
+    Until that runs, CPython 3.11 has it down under its starter's ident, so the kill strikes
+    it before it can say that it runs, and its starter waits for that for ever.
+    """
+    start = threading.Thread.start
+
+    def start_whole(thread: threading.Thread) -> None:
+        starter = threading.current_thread()
+        with starter.lock if isinstance(starter, Worker) else nullcontext():
+            start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_whole)
 
 
 class Torture:
@@ -99,7 +119,7 @@ class Torture:
         for worker in [*self.workers, counter]:
             worker.join(30)
             if worker.is_alive():
-                self.book.violations.append(f"{worker.name} got no answer")
+                self.book.violations.append(f"{worker.name} got no answer, at {_where(worker)}")
 
     def disturb(self, outside: Outside) -> None:
         """Do one of the things that happen to pools."""
@@ -138,6 +158,13 @@ class Torture:
                 if found > MOST + excused:
                     self.book.violations.append(f"{found} sessions, {excused} of them excused")
                 time.sleep(0.01)
+
+
+def _where(thread: threading.Thread) -> str:
+    """Return where *thread* is, innermost first."""
+    frame = sys._current_frames().get(thread.ident or 0)
+    stack = traceback.extract_stack(frame)[::-1] if frame else []
+    return " < ".join(f"{Path(one.filename).name}:{one.lineno} {one.name}" for one in stack)
 
 
 @pytest.mark.parametrize("upkeep", ["thread", "inline"])

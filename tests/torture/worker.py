@@ -52,7 +52,8 @@ class Worker(threading.Thread):
         self._stop_working = stop
         self._random = random.Random(seed)
         self._killable = False
-        self._lock = threading.Lock()
+        #: Held by whoever throws, and by what must not be struck.
+        self.lock = threading.Lock()
         #: Whether something was thrown into it: then nobody knows what it has given back.
         self.killed = False
         self._deeds: list[tuple[int, Callable[[], None]]] = [
@@ -74,7 +75,7 @@ class Worker(threading.Thread):
                 self._killable = True
                 self._work()
             finally:
-                with self._lock:  # whoever throws has it too
+                with self.lock:  # whoever throws has it too
                     self._killable = False
         except Kill:
             pass
@@ -83,7 +84,7 @@ class Worker(threading.Thread):
 
     def kill(self) -> None:
         """Throw `Kill` into the thread, once, if it is at work."""
-        with self._lock:
+        with self.lock:
             if self._killable and not self.killed:
                 self.killed = True
                 ident = ctypes.c_ulong(self.ident or 0)
