@@ -118,6 +118,19 @@ class DatabaseClient(PasswordForShell, original.DatabaseClient):
     """psql, as ``manage.py dbshell`` starts it."""
 '''
 
+CREATION: Final = '''\
+"""Django's ``postgresql.creation`` for {driver}."""
+
+from multipool_django.creation import PooledCreation
+from {package} import twin
+
+original = twin.execute(globals())
+
+
+class DatabaseCreation(PooledCreation, original.DatabaseCreation):
+    """The test runner's databases."""
+'''
+
 FEATURES: Final = '''\
 """Django's ``postgresql.features`` for {driver}."""
 
@@ -162,7 +175,13 @@ class DatabaseWrapper(PooledWrapper, DjangoWrapper):
 """
 
 #: The modules that are more than Django's.
-SOURCES: Final = {"base": BASE, "client": CLIENT, "features": FEATURES, "operations": OPERATIONS}
+SOURCES: Final = {
+    "base": BASE,
+    "client": CLIENT,
+    "creation": CREATION,
+    "features": FEATURES,
+    "operations": OPERATIONS,
+}
 STUBS: Final = {"base": BASE_STUB}
 
 

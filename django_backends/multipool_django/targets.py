@@ -54,6 +54,14 @@ def close_pools(owner: Owner) -> None:
         pool.close(timeout=0)
 
 
+def close_pools_to(database: str) -> None:
+    """Close whosever pools to the database of this name, as `close_pools` does."""
+    for entries in list(_pools.values()):
+        for target, pool in entries:
+            if target.params.get("dbname") == database:
+                pool.close(timeout=0)
+
+
 def is_derived(pool: Pool) -> bool:
     """Return whether *pool* was made here, for an alias."""
     return any(pool is ours for entries in _pools.values() for _, ours in entries)

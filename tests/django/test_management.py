@@ -1,4 +1,4 @@
-"""Django's commands work on each ENGINE, and what was set up is dropped again."""
+"""Django's commands work on each ENGINE."""
 
 from __future__ import annotations
 
@@ -7,38 +7,9 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
-import pytest
-
 from multipool.driver import drivers
 
 Manage = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.mark.parametrize("arguments", [(), ("--parallel", "2")], ids=["in turn", "in parallel"])
-def test_the_test_runner_makes_and_drops_its_databases(
-    manage: Manage, arguments: tuple[str, ...]
-) -> None:
-    done = manage("test", "--noinput", "-v", "2", *arguments)
-    assert "Ran 4 tests" in done.stderr
-    assert "OK" in done.stderr
-    assert "Destroying test database for alias 'default'" in done.stderr
-
-
-def test_the_test_runner_drops_its_databases_while_a_second_alias_is_in_use(
-    manage: Manage, database: dict[str, Any]
-) -> None:
-    second = {**database, "TEST": {"NAME": f"test_second_{database['NAME']}"}}
-    mirror = {**database, "TEST": {"MIRROR": "default"}}
-    manage(
-        "test", "--noinput", databases={"default": database, "second": second, "replica": mirror}
-    )
-
-
-def test_a_kept_test_database_is_used_again(manage: Manage) -> None:
-    manage("test", "--noinput", "--keepdb", "-v", "2")
-    done = manage("test", "--noinput", "--keepdb", "-v", "2")
-    assert "Using existing test database" in done.stderr
-    manage("test", "--noinput")
 
 
 def test_migrate_and_its_reverse_leave_nothing_to_do(manage: Manage) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from threading import Thread
+from threading import Event, Thread
 
-from django.db import IntegrityError, connection, transaction
-from django.test import TestCase, TransactionTestCase
+from django.db import IntegrityError, connection, connections, transaction
+from django.test import TestCase, TransactionTestCase, override_settings
 
 from library.models import Author
 
@@ -50,3 +50,38 @@ class Committed(TransactionTestCase):
         with transaction.atomic():
             Author.objects.create(name="Čapek")
         assert Author.objects.count() == 1
+
+
+class LeftBehind(TransactionTestCase):
+    def test_a_thread_never_ends_and_holds_its_connection(self) -> None:
+        held = Event()
+
+        def hold() -> None:
+            connection.ensure_connection()
+            held.set()
+            Event().wait()
+
+        Thread(target=hold, daemon=True).start()
+        assert held.wait(5)
+
+
+class OnEachAlias(TransactionTestCase):
+    databases = "__all__"
+
+    def test_a_query_is_answered(self) -> None:
+        for alias in connections:
+            assert Author.objects.using(alias).count() == 0
+
+    def test_a_time_zone_holds_as_long_as_it_is_overridden(self) -> None:
+        def zones() -> set[str]:
+            found = set()
+            for alias in connections:
+                with connections[alias].cursor() as cursor:
+                    cursor.execute("show timezone")
+                    found.add(cursor.fetchone()[0])
+            return found
+
+        assert zones() == {"UTC"}
+        with override_settings(TIME_ZONE="Asia/Tokyo", USE_TZ=False):
+            assert zones() == {"Asia/Tokyo"}
+        assert zones() == {"UTC"}

@@ -1,0 +1,39 @@
+"""The test runner's databases: nobody stays connected to one that must go."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import connections
+
+from multipool_django.targets import close_pools_to
+
+
+class PooledCreation:
+    """Mixin for ``DatabaseCreation``.
+
+    PostgreSQL neither drops nor copies a database that has other sessions ("is being
+    accessed by other users"), and pools keep theirs: also those of aliases that the runner
+    does not think of at that moment, such as mirrors.
+    """
+
+    connection: Any
+
+    def _execute_create_test_db(
+        self, cursor: Any, parameters: dict[str, str], keepdb: bool = False
+    ) -> None:
+        template = self.connection.settings_dict["TEST"].get("TEMPLATE")
+        if template is not None:
+            # What the runner copies for its parallel processes it has let go itself.
+            for wrapper in connections.all(initialized_only=True):
+                if wrapper.settings_dict["NAME"] == template:
+                    wrapper.close()
+            close_pools_to(template)
+        super()._execute_create_test_db(cursor, parameters, keepdb)  # type: ignore[misc]
+
+    def _destroy_test_db(self, test_database_name: str, verbosity: int) -> None:
+        close_pools_to(test_database_name)
+        with self._nodb_cursor() as cursor:  # type: ignore[attr-defined]
+            name = self.connection.ops.quote_name(test_database_name)
+            # A thread that a test left behind may still hold a connection.
+            cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
