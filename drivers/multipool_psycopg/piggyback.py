@@ -119,9 +119,7 @@ class PiggybackConnection(Connection):
     def _begin_due(self) -> bool:
         """Return whether the next statement begins a transaction, and may bring the BEGIN."""
         pgconn = self.pgconn
-        return (
-            not self._autocommit and pgconn.transaction_status == IDLE and self._pipeline is None
-        )
+        return not self._autocommit and pgconn.transaction_status == IDLE and self._pipeline is None
 
     if not TYPE_CHECKING:
 

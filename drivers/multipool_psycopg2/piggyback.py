@@ -3,7 +3,7 @@
 psycopg2 sends BEGIN by itself and waits for the answer. Here the connection underneath
 stays in psycopg2's autocommit, in which it sends none, and this class begins and ends the
 transactions: `autocommit` is what the user set, not what psycopg2 is told. What psycopg2
-offers only outside of its autocommit it does by itself then (see `_step_back`), until the
+offers only outside of its autocommit it does by itself then (see `step_back`), until the
 transaction ends.
 """
 
@@ -141,7 +141,7 @@ class PiggybackConnection(Connection):
 
     # -- what psycopg2 does by itself -------------------------------------------------------
 
-    def _step_back(self) -> None:
+    def step_back(self) -> None:
         """Have psycopg2 begin and end the next transaction, up to its end."""
         if not self._wants_autocommit:
             _autocommit.__set__(self, False)
@@ -150,7 +150,7 @@ class PiggybackConnection(Connection):
     def _as_psycopg2(self) -> Iterator[None]:
         """Let psycopg2 change what it begins transactions with, autocommit among it."""
         self._refuse_in_transaction("set_session")
-        self._step_back()
+        self.step_back()
         try:
             yield
         finally:
@@ -188,7 +188,7 @@ class PiggybackConnection(Connection):
     def tpc_begin(self, xid: Any) -> None:
         """Begin a two-phase transaction."""
         self._refuse_in_transaction("tpc_begin")
-        self._step_back()
+        self.step_back()
         super().tpc_begin(xid)
 
     def lobject(self, *args: Any, **options: Any) -> Any:
@@ -196,7 +196,7 @@ class PiggybackConnection(Connection):
 
         In a transaction that has begun already, the server warns of a second BEGIN.
         """
-        self._step_back()
+        self.step_back()
         return super().lobject(*args, **options)
 
     def __enter__(self) -> Any:
@@ -224,5 +224,5 @@ def piggyback_begin(conn: Connection) -> None:
     """Make an idle connection a `PiggybackConnection`."""
     wanted = conn.autocommit
     conn.__class__ = PiggybackConnection
-    conn._wants_autocommit = wanted
+    vars(conn)["_wants_autocommit"] = wanted
     _autocommit.__set__(conn, True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from psycopg2 import Error, ProgrammingError
 from psycopg2.extensions import cursor as plain_cursor
@@ -23,8 +23,6 @@ _SCROLL: Final = {None: "", False: "NO SCROLL ", True: "SCROLL "}
 class PiggybackCursor(Watching):
     """In front of a cursor class of a `PiggybackConnection`."""
 
-    connection: PiggybackConnection
-
     # How much of what was sent last is not the user's.
     _prefix = 0
     # Whether this is a named cursor that was declared here.
@@ -40,12 +38,12 @@ class PiggybackCursor(Watching):
 
     def execute(self, query: Any, vars: Any = None) -> Any:  # noqa: A002  # psycopg2's name
         """Execute *query*, as psycopg2 does."""
-        conn = self.connection
+        conn = self._connection
+        self._prefix = 0
         if conn.autocommit:
             return super().execute(query, vars)
         if self.name is not None:
             return self._execute_named(query, vars)
-        self._prefix = 0
         begin = conn.begin_due
         if not begin:
             return super().execute(query, vars)
@@ -72,15 +70,20 @@ class PiggybackCursor(Watching):
         return isinstance(query, str) and carries_begin(query)
 
     def _execute_named(self, query: Any, vars: Any) -> Any:  # noqa: A002
-        """Declare a named cursor. psycopg2 itself would begin a second transaction for it."""
+        """Declare a named cursor. psycopg2 itself would send a second BEGIN for it."""
         if self.withhold:
-            self.connection.begin()
+            self._connection.begin()
+            return super().execute(query, vars)
+        if super(Watching, type(self)).execute is not plain_cursor.execute:
+            # A class that does more than declare, as those of `psycopg2.extras`. Of a second
+            # BEGIN the server only warns.
+            self._connection.step_back()
             return super().execute(query, vars)
         if self._declared:
             raise ProgrammingError("can't call .execute() on named cursors more than once")
-        name, scroll = quote_ident(str(self.name), self.connection), _SCROLL[self.scrollable]
+        name, scroll = quote_ident(str(self.name), self._connection), _SCROLL[self.scrollable]
         declare = f"DECLARE {name} {scroll}CURSOR WITHOUT HOLD FOR ".encode()
-        with self.connection.cursor(cursor_factory=plain_cursor) as cursor:
+        with self._connection.cursor(cursor_factory=plain_cursor) as cursor:
             cursor.execute(declare + self.mogrify(self._seen(query), vars))
         self._declared = True
         return None
@@ -110,9 +113,13 @@ class PiggybackCursor(Watching):
         self._begin()
         return super().copy_to(*args, **options)
 
+    @property
+    def _connection(self) -> PiggybackConnection:
+        return cast("PiggybackConnection", self.connection)
+
     def _begin(self) -> None:
         self._prefix = 0
-        self.connection.begin()
+        self._connection.begin()
 
 
 def _is_about_the_text(error: Error, conn: PiggybackConnection) -> bool:

@@ -34,8 +34,12 @@ class Settings:
         """
         if conn.status == STATUS_PREPARED:
             raise PoolError(f"a transaction was left prepared, xid {str(conn.tpc_xid)!r}")
-        if _characteristics(conn) != self._characteristics:
-            autocommit, isolation_level, readonly, deferrable = self._characteristics
+        autocommit, isolation_level, readonly, deferrable = self._characteristics
+        if _characteristics(conn)[1:] == self._characteristics[1:]:
+            # By itself, since psycopg2 would tell the server the others too.
+            if conn.autocommit != autocommit:
+                conn.autocommit = autocommit
+        else:
             conn.set_session(
                 isolation_level=_or_default(isolation_level),
                 readonly=_or_default(readonly),

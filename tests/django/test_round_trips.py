@@ -1,0 +1,137 @@
+"""How often Django waits for its server, counted on a line with a delay.
+
+Checkout, noticing dead connections, and return are part of what is counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from multipool.testing.proxy import Proxy
+
+MakeAlias = Callable[..., BaseDatabaseWrapper]
+Count = Callable[..., int]
+
+
+@pytest.fixture
+def proxy(params: dict[str, str]) -> Iterator[Proxy]:
+    with Proxy(params, delay=0.005) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def make_far(make_alias: MakeAlias, proxy: Proxy) -> MakeAlias:
+    """Make the alias ``default`` at the other end of the line, an idle connection in its pool."""
+
+    def make(**changes: Any) -> BaseDatabaseWrapper:
+        there = {"HOST": proxy.params["host"], "PORT": proxy.params["port"]}
+        connection = make_alias(**{**there, "OPTIONS": {"pool": True}, **changes})
+        connection.ensure_connection()
+        connection.close()
+        return connection
+
+    return make
+
+
+@pytest.fixture
+def far(make_far: MakeAlias) -> BaseDatabaseWrapper:
+    return make_far()
+
+
+@pytest.fixture
+def count(proxy: Proxy, far: BaseDatabaseWrapper) -> Count:
+    """Count the round trips of one request."""
+
+    def count(request: Callable[[], object], connection: BaseDatabaseWrapper = far) -> int:
+        before = proxy.round_trips
+        request()
+        connection.close()
+        return proxy.round_trips - before
+
+    return count
+
+
+def ask(connection: BaseDatabaseWrapper, sql: str = "select 1") -> Any:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        return cursor.fetchone()[0]
+
+
+def test_a_query_is_one(far: BaseDatabaseWrapper, count: Count) -> None:
+    assert count(lambda: ask(far)) == 1
+
+
+@pytest.mark.parametrize(("queries", "trips"), [(0, 0), (1, 2), (3, 4)])
+def test_atomic_adds_one_for_its_end(
+    far: BaseDatabaseWrapper, count: Count, queries: int, trips: int
+) -> None:
+    def request() -> None:
+        with transaction.atomic():
+            for _ in range(queries):
+                ask(far)
+
+    assert count(request) == trips
+
+
+def test_a_request_that_raises_is_as_cheap(far: BaseDatabaseWrapper, count: Count) -> None:
+    def request() -> None:
+        with pytest.raises(LookupError), transaction.atomic():
+            ask(far)
+            raise LookupError
+
+    assert count(request) == 2
+
+
+def test_a_savepoint_may_be_the_first_statement(far: BaseDatabaseWrapper, count: Count) -> None:
+    def request() -> None:
+        with transaction.atomic(), transaction.atomic():
+            ask(far)
+
+    assert count(request) == 4
+
+
+def test_many_connections_later_it_is_the_same(far: BaseDatabaseWrapper, count: Count) -> None:
+    assert [count(lambda: ask(far)) for _ in range(5)] == [1] * 5
+
+
+def test_idle_for_long_it_is_the_same(
+    make_far: MakeAlias, count: Count, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look at the socket costs no round trip, unlike Django's health check."""
+    far = make_far(OPTIONS={"pool": {"upkeep": "inline", "check_after": 0}})
+    assert count(lambda: ask(far), far) == 1
+
+
+def test_isolation_level_costs_nothing(make_far: MakeAlias, count: Count) -> None:
+    far = make_far(OPTIONS={"isolation_level": 3})
+
+    def request() -> None:
+        with transaction.atomic():
+            assert "read committed" not in ask(far, "show transaction_isolation")
+
+    assert count(request, far) == 2
+
+
+def test_what_cannot_carry_it_has_a_begin_before_it(far: BaseDatabaseWrapper, count: Count) -> None:
+    def request() -> None:
+        with transaction.atomic(), far.cursor() as cursor:
+            cursor.execute("notify news")
+
+    assert count(request) in (2, 3)  # pg8000 can send anything after a BEGIN
+
+
+def test_an_error_in_the_first_statement_is_told_and_undone(
+    far: BaseDatabaseWrapper, count: Count
+) -> None:
+    def request() -> None:
+        with pytest.raises(DatabaseError, match="LINE 1: select nothing\n {15}\\^"):
+            with transaction.atomic():
+                ask(far, "select nothing")
+
+    assert count(request) <= 4
+    assert count(lambda: ask(far)) == 1
