@@ -60,7 +60,7 @@ _remembered = lru_cache(maxsize=2048)(_touches)
 # not (its data follow), nor does what ends or begins a transaction itself.
 _CARRYING: Final = frozenset(
     """
-    declare delete explain insert lock merge savepoint select set table truncate update values
+    declare delete explain insert lock merge savepoint select set show table truncate update values
     with
     """.split()
 )

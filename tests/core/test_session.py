@@ -2,7 +2,7 @@
 
 import pytest
 
-from multipool.session import reset_sql, touches
+from multipool.session import carries_begin, reset_sql, touches
 
 
 @pytest.mark.parametrize(
@@ -63,3 +63,39 @@ def test_a_configured_value_is_set_again_as_one_literal():
     assert sql.endswith(
         r"; select pg_catalog.set_config(E'search_path', E'''; drop table x; --\\', false)"
     )
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select 1",
+        "\n  -- a comment\n  UPDATE t set x = %s;\n",
+        "with x as (select 1) select * from x",
+        "savepoint s",
+        "insert into t values " + "(%s)," * 1000 + "(%s)",
+    ],
+)
+def test_one_statement_that_ends_no_transaction_carries_its_begin(sql):
+    assert carries_begin(sql)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "",
+        "  ",
+        "-- nothing else",
+        "select 1; select 2",
+        "select ';x'",
+        "commit",
+        "begin",
+        "rollback to savepoint s",
+        "copy t from stdin",
+        "prepare transaction 'x'",
+        "vacuum",
+        "do $$ begin end $$",
+        "%s",
+    ],
+)
+def test_what_is_in_doubt_carries_no_begin(sql):
+    assert not carries_begin(sql)

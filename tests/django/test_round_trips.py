@@ -129,9 +129,9 @@ def test_an_error_in_the_first_statement_is_told_and_undone(
     far: BaseDatabaseWrapper, count: Count
 ) -> None:
     def request() -> None:
-        with pytest.raises(DatabaseError, match="LINE 1: select nothing\n {15}\\^"):
-            with transaction.atomic():
-                ask(far, "select nothing")
+        refused = pytest.raises(DatabaseError, match="LINE 1: select nothing\n {15}\\^")
+        with refused, transaction.atomic():
+            ask(far, "select nothing")
 
     assert count(request) <= 4
     assert count(lambda: ask(far)) == 1
