@@ -51,8 +51,13 @@ def process(request: HttpRequest) -> JsonResponse:
     with connection.cursor() as cursor:
         cursor.execute("select pg_backend_pid()")
         backend = cursor.fetchone()[0]
-    threads = sorted(thread.name for thread in threading.enumerate())
-    return JsonResponse({"process": os.getpid(), "backend": backend, "threads": threads})
+        # So that two requests at once are served by two, where there are two.
+        cursor.execute("select pg_sleep(0.05)")
+    upkeep = sum(thread.name == "multipool-upkeep" for thread in threading.enumerate())
+    before = os.environ.get("LIBRARY_LOADED_BY")
+    return JsonResponse(
+        {"process": os.getpid(), "backend": backend, "upkeep": upkeep, "loaded_by": before}
+    )
 
 
 def stream(request: HttpRequest) -> StreamingHttpResponse:
