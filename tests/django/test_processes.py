@@ -153,7 +153,7 @@ def test_gunicorns_workers_after_preload_each_have_connections_of_their_own(run:
         assert_each_worker_has_its_own(run, 2)
 
 
-@pytest.mark.skipif(not program("uwsgi"), reason="pip install uwsgi (or pyuwsgi)")
+@pytest.mark.skipif(not program("uwsgi"), reason="pip install pyuwsgi (or uwsgi)")
 def test_uwsgis_workers_each_have_connections_of_their_own(run: Site) -> None:
     with run.running(
         *(program("uwsgi"), "--http-socket", f"{LOOPBACK}:{run.port}", "--module", "library.wsgi"),
