@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from enum import Enum, auto
+from functools import cache
 from typing import Final
 
 #: Top-level packages between the application and the pool.
@@ -22,12 +24,32 @@ def depth_of_asker() -> int:
     frame = sys._getframe(1)
     depth = nearest = 0
     while True:
-        name = frame.f_globals.get("__name__") or ""
-        if name.partition(".")[0] not in _BETWEEN:
+        kind = _kind(frame.f_globals.get("__name__") or "")
+        if kind is _Kind.APPLICATION:
             return depth
-        if name.startswith(_BOTTOM) or frame.f_back is None:
+        if kind is _Kind.BOTTOM or frame.f_back is None:
             return nearest
-        if not nearest and not name.startswith(("django.db.", "django.utils.", "multipool")):
+        if not nearest and kind is _Kind.DJANGO:
             nearest = depth
         frame = frame.f_back
         depth += 1
+
+
+class _Kind(Enum):
+    """What a module is."""
+
+    APPLICATION = auto()
+    BOTTOM = auto()
+    DJANGO = auto()
+    ORM = auto()
+
+
+# Remembered, since every checkout goes through a dozen frames.
+@cache
+def _kind(module: str) -> _Kind:
+    if module.partition(".")[0] not in _BETWEEN:
+        return _Kind.APPLICATION
+    if module.startswith(_BOTTOM):
+        return _Kind.BOTTOM
+    orm = module.startswith(("django.db.", "django.utils.", "multipool"))
+    return _Kind.ORM if orm else _Kind.DJANGO
