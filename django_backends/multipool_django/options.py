@@ -45,13 +45,20 @@ def read(alias: str, settings: dict[str, Any]) -> dict[str, Any]:
             f"{_where(alias)} is {given!r}; it must be True, False, a dict of options"
             " or the name of a pool"
         )
-    if "pool" in settings["OPTIONS"] and settings.get("CONN_MAX_AGE", 0) != 0:
+    return found
+
+
+def refuse_persistence(alias: str, settings: dict[str, Any], max_age: float | None) -> None:
+    """Raise `ImproperlyConfigured` if a pool was asked for and *max_age* is not 0.
+
+    Where nobody asked, and aliases are pooled by default, it is a system check's warning.
+    """
+    if "pool" in settings["OPTIONS"] and max_age != 0:
         # Django's own words, so that who searches for them finds the reason.
         raise ImproperlyConfigured(
             f"Pooling doesn't support persistent connections. Set CONN_MAX_AGE of alias"
             f" {alias!r} to 0, or remove {_where(alias)}, or set it to False."
         )
-    return found
 
 
 def _borrowed(alias: str, name: str) -> dict[str, Any]:
