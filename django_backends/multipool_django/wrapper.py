@@ -21,6 +21,7 @@ from multipool_django.callers import depth_of_asker
 from multipool_django.checks import check_pooled_aliases
 from multipool_django.health import HealthCheck
 from multipool_django.opening import Opening
+from multipool_django.snapshot import Snapshot
 from multipool_django.targets import Target, close_pools, pool_for
 from multipool_django.validation import PoolValidation
 
@@ -44,6 +45,8 @@ class PooledWrapper(BaseDatabaseWrapper):
     isolation_level: Any
     # Which lease of the connection is ours: see `_close`.
     _serial = 0
+    # What the settings came to when they were looked at last.
+    _seen: Snapshot | None = None
 
     def __init__(self, settings_dict: dict[str, Any], alias: str = DEFAULT_DB_ALIAS) -> None:
         super().__init__(settings_dict, alias)
@@ -73,6 +76,9 @@ class PooledWrapper(BaseDatabaseWrapper):
 
     def get_connection_params(self) -> dict[str, Any]:
         """Return what Django would connect with."""
+        return {**self._snapshot().params}
+
+    def _make_params(self) -> dict[str, Any]:
         mine = self.settings_dict
         without = self
         if mine["OPTIONS"].get("pool"):
@@ -97,11 +103,19 @@ class PooledWrapper(BaseDatabaseWrapper):
         """Return a connection from the pool, or a new one if pooling is off."""
         if not self.pooled:
             return super().get_new_connection(passwords.resolved(conn_params))
-        self.isolation_level = self._isolation_level()
+        seen = self._snapshot()
+        if seen.isolation_level is None:
+            seen.isolation_level = self._isolation_level()
+        self.isolation_level = seen.isolation_level
         # What the pool notes as the borrower's line is not ours, the first of its callers.
         connection = self._pool(conn_params).getconn(_depth=1 + depth_of_asker())
         self._serial = connection._multipool_slot.serial
         return connection
+
+    def _set_autocommit(self, autocommit: bool) -> None:
+        # At each checkout it is asked for what a pooled connection is in already.
+        if self.connection.autocommit is not autocommit:
+            super()._set_autocommit(autocommit)  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
 
     def init_connection_state(self) -> None:
         """Do what is left to do at each checkout; `Opening` has done the rest."""
@@ -164,14 +178,28 @@ class PooledWrapper(BaseDatabaseWrapper):
             PoolConfig.from_options(options.read(self.alias, self.settings_dict))
             get_driver(self.driver).check_params(params)
 
+    def _snapshot(self) -> Snapshot:
+        seen = self._seen
+        if seen is None or not seen.holds(self.settings_dict, self.timezone_name):
+            params = self._make_params()
+            seen = self._seen = Snapshot(self.settings_dict, self.timezone_name, params)
+        return seen
+
     def _pool(self, params: dict[str, Any]) -> Pool:
+        seen = self._snapshot()
+        if params != seen.params:  # of a subclass that has its own ideas
+            return self._find_pool(params)
+        if seen.pool is None or seen.pool.closed:
+            seen.pool = self._find_pool(params)
+        return seen.pool
+
+    def _find_pool(self, params: dict[str, Any]) -> Pool:
         target = Target(
             params,
             self.timezone_name,
             self.settings_dict["OPTIONS"].get("assume_role"),
             self.settings_dict["OPTIONS"].get("isolation_level"),
         )
-
         owner = options.owner(self.alias, self.settings_dict)
         return pool_for(owner, target, lambda: self._make_pool(params))
 
