@@ -1,0 +1,1 @@
+"""What ``manage.py`` finds with ``"multipool_django"`` in INSTALLED_APPS."""
