@@ -61,7 +61,7 @@ class PooledWrapper(BaseDatabaseWrapper):
         if not self.pooled:
             return None
         self._refuse_persistence(self.settings_dict["CONN_MAX_AGE"])
-        return self._pool(self.get_connection_params())
+        return self._pool(self.get_connection_params(), self._snapshot())
 
     def close_pool(self) -> None:
         """Close the pools of this alias, for whatever target, as Django's test runner asks.
@@ -108,7 +108,7 @@ class PooledWrapper(BaseDatabaseWrapper):
             seen.isolation_level = self._isolation_level()
         self.isolation_level = seen.isolation_level
         # What the pool notes as the borrower's line is not ours, the first of its callers.
-        connection = self._pool(conn_params).getconn(_depth=1 + depth_of_asker())
+        connection = self._pool(conn_params, seen).getconn(_depth=1 + depth_of_asker())
         self._serial = connection._multipool_slot.serial
         return connection
 
@@ -185,8 +185,7 @@ class PooledWrapper(BaseDatabaseWrapper):
             seen = self._seen = Snapshot(self.settings_dict, self.timezone_name, params)
         return seen
 
-    def _pool(self, params: dict[str, Any]) -> Pool:
-        seen = self._snapshot()
+    def _pool(self, params: dict[str, Any], seen: Snapshot) -> Pool:
         if params != seen.params:  # of a subclass that has its own ideas
             return self._find_pool(params)
         if seen.pool is None or seen.pool.closed:

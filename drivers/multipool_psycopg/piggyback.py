@@ -36,22 +36,30 @@ class PiggybackCursor(Watching):
 
     __slots__ = ()
 
-    if not TYPE_CHECKING:  # psycopg's own affairs, which its annotations say are its own
+    def execute(self, query: Any, *args: Any, **options: Any) -> Any:
+        """Execute *query*, as psycopg does."""
+        conn: Any = self._conn
+        if not (conn._begin_due() and isinstance(query, str) and carries_begin(query)):
+            return super().execute(query, *args, **options)
+        made: Any = type(self)
+        conn._begin_held = True
+        self.__class__ = _carrying(made)
+        try:
+            return super().execute(query, *args, **options)
+        finally:
+            self.__class__ = made
+            conn._begin_held = False
 
-        def _execute_gen(self, query: Any, *args: Any, **options: Any) -> _Wait:
-            conn = self._conn
-            if not (conn._begin_due() and isinstance(query, str) and carries_begin(query)):
-                return (yield from super()._execute_gen(query, *args, **options))
-            conn._begin_held = True
-            try:
-                return (yield from super()._execute_gen(query, *args, **options))
-            finally:
-                conn._begin_held = False
+
+class _CarryingCursor:
+    """In front of the class of a `PiggybackCursor`, for as long as it executes with a BEGIN."""
+
+    __slots__ = ()
+
+    if not TYPE_CHECKING:  # psycopg's own affairs, which its annotations say are its own
 
         def _maybe_prepare_gen(self, pgq: Any, *, prepare: Any = None, binary: Any = None) -> _Wait:
             conn = self._conn
-            if not conn._begin_held:
-                return (yield from super()._maybe_prepare_gen(pgq, prepare=prepare, binary=binary))
             conn._begin_held = False
             prep, name = self._get_prepared(pgq, prepare)
             if prep is Prepare.SHOULD:  # it must be prepared by itself first
@@ -94,11 +102,23 @@ def _answers(pgconn: Any) -> Generator[Any, Any, list[list[PGresult]]]:
 
 @cache
 def _piggyback(factory: type) -> type:
-    """Return a subclass of the cursor class *factory* that carries BEGIN."""
-    if issubclass(factory, PiggybackCursor):
+    """Return a subclass of the cursor class *factory* that lets statements carry a BEGIN.
+
+    A named cursor is declared in two messages already, and has a BEGIN of its own.
+    """
+    if issubclass(factory, (PiggybackCursor, psycopg.ServerCursor)):
         return factory
+    return _in_front(PiggybackCursor, factory)
+
+
+@cache
+def _carrying(factory: type) -> type:
+    return _in_front(_CarryingCursor, factory)
+
+
+def _in_front(mixin: type, factory: type) -> type:
     names = {"__module__": factory.__module__, "__slots__": ()}
-    return type(factory.__name__, (PiggybackCursor, factory), names)
+    return type(factory.__name__, (mixin, factory), names)
 
 
 class PiggybackConnection(Connection):

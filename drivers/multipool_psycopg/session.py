@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Final
 
 from psycopg import postgres
@@ -10,22 +11,26 @@ from psycopg.adapt import AdaptersMap
 from multipool.errors import PoolError
 from multipool_psycopg.connection import Connection
 
-# Attributes whose setters want an idle connection and take a lock: set only where changed.
-_CHARACTERISTICS: Final = ("autocommit", "isolation_level", "read_only", "deferrable")
-_PLAIN: Final = (
+# Set only where changed, since some setters want an idle connection and take a lock.
+_NAMES: Final = (
+    "autocommit",
+    "isolation_level",
+    "read_only",
+    "deferrable",
     "cursor_factory",
     "server_cursor_factory",
     "row_factory",
     "prepare_threshold",
     "prepared_max",
 )
+_values = attrgetter(*_NAMES)
 
 
 class Settings:
     """The settings of a connection at one moment."""
 
     def __init__(self, conn: Connection) -> None:
-        self._values = {name: getattr(conn, name) for name in _CHARACTERISTICS + _PLAIN}
+        self._values = _values(conn)
         #: What the server is to be told again after a reset: names and values.
         self.on_server: list[tuple[str, str]] = []
         self._notice_handlers = list(conn._notice_handlers)
@@ -44,9 +49,10 @@ class Settings:
             raise PoolError(f"a transaction was left prepared, xid {str(conn._tpc[0])!r}")
         if conn._pipeline is not None:
             raise PoolError("the connection was left in pipeline mode")
-        for name, value in self._values.items():
-            if getattr(conn, name) != value:
-                setattr(conn, name, value)
+        if _values(conn) != self._values:
+            for name, value in zip(_NAMES, self._values, strict=True):
+                if getattr(conn, name) != value:
+                    setattr(conn, name, value)
         conn._notice_handlers[:] = self._notice_handlers
         conn._notify_handlers[:] = self._notify_handlers
         if conn._adapters is not None and _tables(conn._adapters) != self._own_tables():

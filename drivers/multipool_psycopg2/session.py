@@ -46,7 +46,8 @@ class Settings:
                 deferrable=_or_default(deferrable),
                 autocommit=autocommit,
             )
-        conn.cursor_factory = self._cursor_factory
+        if conn.cursor_factory is not self._cursor_factory:
+            conn.cursor_factory = self._cursor_factory
         for casters, kept in zip(
             (conn.string_types, conn.binary_types), self._casters, strict=True
         ):
@@ -54,7 +55,8 @@ class Settings:
                 casters.clear()
                 casters.update(kept)
         # What the last borrower was told is not the next one's business.
-        conn.notices = self._notices
+        if conn.notices is not self._notices:
+            conn.notices = self._notices
         self._notices.clear()
 
 
