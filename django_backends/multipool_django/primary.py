@@ -56,7 +56,7 @@ def make_primary(driver: str) -> None:
         return
     if known is not None:
         raise ImproperlyConfigured(f"{known.package} is primary already; there can be only one")
-    if _contrib_is_imported():
+    if contrib_is_imported():
         raise ImproperlyConfigured(
             f"{twin.package} cannot be made primary any more: {CONTRIB} is imported already."
             f' Put "multipool_django" before "{CONTRIB}" in INSTALLED_APPS, or call'
@@ -73,12 +73,17 @@ def make_primary_if_undisputed(twin: Twin) -> None:
     """Make *twin* primary where Django's own names can mean nothing else.
 
     Called when an ENGINE is imported. That is so where Django's own modules could not be
-    imported anyway, and where the settings name no other ENGINE for PostgreSQL, if it is
-    not too late.
+    imported anyway, and where the settings name no other ENGINE for PostgreSQL. If it is too
+    late for ``django.contrib.postgres``, each driver's connections are at least treated as
+    their own.
     """
     if djangos_choice() is None:
         make_primary(twin.driver)
-    elif settings.configured and not _primary() and not _contrib_is_imported():
+    elif contrib_is_imported():
+        from multipool_django.type_handlers import dispatch_by_driver  # which imports this
+
+        dispatch_by_driver()
+    elif settings.configured and _primary() is None:
         make_primary_by_settings(settings.DATABASES)
 
 
@@ -93,7 +98,7 @@ def make_primary_by_settings(databases: Mapping[str, Mapping[str, Any]]) -> None
     if len(engines) != 1:
         return
     driver = engines.pop().removeprefix(OURS)
-    late = _contrib_is_imported() and driver == djangos_choice()
+    late = contrib_is_imported() and driver == djangos_choice()
     if driver in {backend.driver for backend in BACKENDS} and not late:
         make_primary(driver)
 
@@ -103,13 +108,14 @@ def djangos_choice() -> str | None:
     return next((name for name in ("psycopg", "psycopg2") if find_spec(name)), None)
 
 
+def contrib_is_imported() -> bool:
+    """Return whether ``django.contrib.postgres`` has been imported, for whatever driver."""
+    return any(name.startswith(f"{CONTRIB}.") for name in sys.modules)
+
+
 def _primary() -> Twin | None:
     finders = (finder for finder in sys.meta_path if isinstance(finder, _ContribFinder))
     return next((finder.twin for finder in finders), None)
-
-
-def _contrib_is_imported() -> bool:
-    return any(name.startswith(f"{CONTRIB}.") for name in sys.modules)
 
 
 class _ContribFinder(MetaPathFinder):

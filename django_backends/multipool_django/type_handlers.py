@@ -12,6 +12,8 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any, Final
 
+from django.db.backends.signals import connection_created
+
 from multipool_django.primary import CONTRIB
 from multipool_django.twin import Twin
 
@@ -23,10 +25,12 @@ Handler = Callable[..., None]
 def dispatch_by_driver() -> None:
     """Have ``django.contrib.postgres`` treat each connection as its driver needs it.
 
-    Must come before that app is ready, which is when it connects its signal.
+    To call it twice is harmless.
     """
     signals = import_module(SIGNALS)
     djangos: Handler = signals.register_type_handlers
+    if djangos.__module__ == __name__:
+        return
 
     def register_type_handlers(connection: Any, **kwargs: Any) -> None:
         driver = getattr(connection, "driver", None)
@@ -36,6 +40,9 @@ def dispatch_by_driver() -> None:
     for name in (SIGNALS, f"{CONTRIB}.apps", f"{CONTRIB}.operations"):
         if name in sys.modules:
             vars(sys.modules[name])["register_type_handlers"] = register_type_handlers
+    # If the app is ready already, it has connected its own.
+    if connection_created.disconnect(djangos):
+        connection_created.connect(register_type_handlers)
 
 
 @lru_cache

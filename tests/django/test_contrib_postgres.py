@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -114,6 +115,7 @@ def test_being_late_does_no_harm_where_django_chose_the_same_driver(
 def test_becoming_primary_too_late_is_refused_with_what_to_do(
     driver_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import_module(f"multipool_django.{driver_name}")
     others = [finder for finder in sys.meta_path if not hasattr(finder, "twin")]
     monkeypatch.setattr(sys, "meta_path", others)
     monkeypatch.setitem(sys.modules, "django.contrib.postgres.signals", object())
@@ -132,9 +134,12 @@ for alias in connections:
 """
 
 
+@pytest.mark.parametrize("apps", [APPS, APPS[1:]], ids=["ours first", "without ours"])
 def test_each_connection_learns_the_extensions_types_from_its_own_driver(
-    manage: Manage, database: dict[str, Any], make_alias: Callable[..., Any]
+    manage: Manage, database: dict[str, Any], make_alias: Callable[..., Any], apps: list[str]
 ) -> None:
+    if apps != APPS and primary.djangos_choice() is None:
+        pytest.skip("Django cannot import its app without psycopg or psycopg2")
     connection = make_alias()
     # What an array of it is read as depends on its name alone, so it need not be the extension.
     with connection.cursor() as cursor:
@@ -144,7 +149,7 @@ def test_each_connection_learns_the_extensions_types_from_its_own_driver(
         databases: dict[str, Any] = {"default": {}}
         for name in names:
             databases[name] = {**database, "ENGINE": f"multipool_django.{name}"}
-        done = manage("shell", "-v", "0", "-c", EACH, apps=APPS, databases=databases)
+        done = manage("shell", "-v", "0", "-c", EACH, apps=apps, databases=databases)
         assert done.stdout.splitlines() == [f"{name} ['a', 'B']" for name in names]
     finally:
         with connection.cursor() as cursor:
