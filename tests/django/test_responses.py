@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -25,6 +25,10 @@ MANY = 300_000
 # Of a cycle the collector may end a socket before the connection that would have closed it.
 socket_first = pytest.mark.filterwarnings(
     "ignore:Exception ignored in.*Socket:pytest.PytestUnraisableExceptionWarning"
+)
+# Before 6.0 Django leaves the body of a cancelled request to the collector.
+body_left_open = pytest.mark.filterwarnings(
+    "ignore:Exception ignored in.*SpooledTemporaryFile:pytest.PytestUnraisableExceptionWarning"
 )
 
 
@@ -71,11 +75,12 @@ def test_a_client_that_leaves_in_the_midst_of_a_stream_takes_no_connection_along
 
 
 @pytest.fixture
-def one(library: Any, make_alias: MakeAlias) -> Any:
+def one(library: Any, make_alias: MakeAlias) -> Iterator[Any]:
     """An alias with one connection."""
     library.close()
     library.close_pool()
-    return make_alias(OPTIONS={"pool": {"max_size": 1, "timeout": 5}})
+    yield make_alias(OPTIONS={"pool": {"max_size": 1, "timeout": 5}})
+    gc.collect()  # so that what a cancelled request has left is seen here and not later
 
 
 def call(path: str) -> ApplicationCommunicator:
@@ -110,10 +115,11 @@ def test_asgi_requests_give_their_connection_back(one: Any) -> None:
 
 
 @socket_first
+@body_left_open
 @pytest.mark.parametrize("how", ["the client leaves", "the server cancels"])
 @pytest.mark.parametrize("path", ["/waiting/", "/waiting/in/a/query/"])
 def test_a_cancelled_request_keeps_no_connection_from_the_next(
-    one: Any, path: str, how: str
+    one: Any, path: str, how: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def play() -> int:
         views.reached.clear()
@@ -130,7 +136,7 @@ def test_a_cancelled_request_keeps_no_connection_from_the_next(
         return await status_of("/async/")
 
     assert asyncio.run(play()) == 200
-    gc.collect()
     until(lambda: used() == 0)
     assert one.pool.stats().size <= 1
     assert Author.objects.filter(name="cancelled").count() == 0
+    caplog.clear()  # what is logged of a cancelled task keeps its frames
