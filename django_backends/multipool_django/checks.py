@@ -15,6 +15,7 @@ from django.db import connections
 from multipool_django import processes
 from multipool_django.generate import BACKENDS
 from multipool_django.primary import OURS
+from multipool_django.ranges import check_ranges
 
 
 def check_pooled_aliases(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
@@ -33,14 +34,15 @@ def _check_alias(alias: str) -> list[CheckMessage]:
         wrapper: Any = connections[alias]
     except ImproperlyConfigured as error:
         return [_engine_missing(str(error), where)] if _is_ours(alias) else []
+    found = check_ranges(alias, wrapper.driver) if _is_ours(alias) else []
     if not getattr(wrapper, "pooled", False):
-        return []
+        return found
     try:
         wrapper.validate_settings()
     except ImproperlyConfigured as error:
-        return [Error(str(error), obj=where, id="multipool.E001")]
+        return [*found, Error(str(error), obj=where, id="multipool.E001")]
     max_age = wrapper.settings_dict["CONN_MAX_AGE"]
-    return [] if max_age == 0 else [_no_effect(max_age, where)]
+    return found if max_age == 0 else [*found, _no_effect(max_age, where)]
 
 
 def _is_ours(alias: str) -> bool:

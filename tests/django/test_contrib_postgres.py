@@ -154,3 +154,32 @@ def test_each_connection_learns_the_extensions_types_from_its_own_driver(
     finally:
         with connection.cursor() as cursor:
             cursor.execute("drop domain citext")
+
+
+RANGES = """
+from django.contrib.postgres.fields import DateRangeField
+from django.core.checks import run_checks
+from django.db import models
+
+def found():
+    return [message.id for message in run_checks(tags=["multipool"])]
+
+before = found()
+class Loan(models.Model):
+    days = DateRangeField()
+    class Meta:
+        app_label = "library"
+print(before, found())
+"""
+
+
+@pytest.mark.parametrize("apps", [APPS, APPS[1:]], ids=["ours first", "without ours"])
+def test_range_fields_that_a_driver_does_not_know_are_warned_about(
+    manage: Manage, driver_name: str, apps: list[str]
+) -> None:
+    choice = primary.djangos_choice()
+    if apps != APPS and choice is None:
+        pytest.skip("Django cannot import its app without psycopg or psycopg2")
+    known = apps == APPS or driver_name == choice
+    done = manage("shell", "-v", "0", "-c", RANGES, apps=apps)
+    assert done.stdout == ("[] []\n" if known else "[] ['multipool.W005']\n")
