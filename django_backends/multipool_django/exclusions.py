@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import tomllib
 from collections import defaultdict
 from pathlib import Path
@@ -21,18 +22,28 @@ class Exclusions:
     @cached_property
     def django_test_skips(self) -> dict[str, set[str]]:
         """The tests to skip by reason: Django's own and those of ``exclusions.toml``."""
-        skips: dict[str, set[str]] = super().django_test_skips  # type: ignore[misc]
+        seen: Any = super(Exclusions, self._with_its_pool_in_sight())
+        skips: dict[str, set[str]] = seen.django_test_skips
         found = defaultdict(set, {reason: {*tests} for reason, tests in skips.items()})
         for test, reason in self._excluded().items():
             found[reason].add(test)
         return dict(found)
 
+    def _with_its_pool_in_sight(self) -> Exclusions:
+        """Return a copy whose settings say "pool", as Django asks them, by default too."""
+        settings = self.connection.settings_dict
+        told = copy.copy(self)
+        told.connection = copy.copy(self.connection)
+        told.connection.settings_dict = {
+            **settings,
+            "OPTIONS": {"pool": self.connection.pooled, **settings["OPTIONS"]},
+        }
+        return told
+
     def _excluded(self) -> dict[str, str]:
         pooled: bool = self.connection.pooled
-        given = self.connection.settings_dict["OPTIONS"].get("pool")
         conditions = {
             "pooled": pooled,
-            "pooled, where Django sees no sign of it": pooled and not given,
             # Django refuses a name that its suite does not have.
             "pooled, since Django 6.1": pooled and django.VERSION >= (6, 1),
             "pg8000": self.connection.driver == "pg8000",
