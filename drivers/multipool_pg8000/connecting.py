@@ -62,7 +62,7 @@ class Address:
         sock = PlainSocket(self.family, socket.SOCK_STREAM)
         try:
             sock.settimeout(seconds)
-            sock.connect(self.target)
+            self._dial(sock)
             if self.family != socket.AF_UNIX:
                 self._tune(sock)
             if self.tls is None:
@@ -79,6 +79,14 @@ class Address:
         except BaseException:
             sock.close()
             raise
+
+    def _dial(self, sock: socket.socket) -> None:
+        try:
+            sock.connect(self.target)
+        except FileNotFoundError as error:
+            # libpq asks so too, and by that an outage is told from a wrong setting.
+            hint = "is the server running locally and accepting connections on that socket?"
+            raise FileNotFoundError(f"{error}; {hint}") from error
 
     def _tune(self, sock: socket.socket) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -13,7 +13,7 @@ import pytest
 from pgbouncer import CLIENTS
 from support import Thread
 
-from multipool.driver import FULL, REFUSAL
+from multipool.driver import FULL, OUTAGE, REFUSAL
 from multipool.testing.proxy import Proxy
 
 PEP_249 = [
@@ -187,6 +187,14 @@ def not_let_in(driver, sqlstate):
     """Return the failure to expect: libpq hands on no SQLSTATE where it cannot connect."""
     given = sqlstate if driver.name == "pg8000" else None
     return Failure("OperationalError", "OperationalError", given)
+
+
+def test_a_server_that_is_not_there_is_an_outage_for_all(driver, params, tmp_path):
+    """Over TCP and on a unix socket, whose file a server takes with it when it stops."""
+    for host in ("127.0.0.1", str(tmp_path)):
+        there = {**params, "host": host, "port": "1"}
+        found = refused(driver, lambda there=there: driver.connect(there, timeout=10))
+        assert found == (Failure("OperationalError", "OperationalError", None), OUTAGE)
 
 
 def test_too_many_connections_are_told_alike(driver, server, params):
