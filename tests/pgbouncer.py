@@ -34,6 +34,7 @@ auth_type = any
 pool_mode = transaction
 default_pool_size = 3
 max_client_conn = {max_client_conn}
+ignore_startup_parameters = {ignored}
 """
 
 
@@ -44,8 +45,13 @@ def program() -> str | None:
 
 
 @contextmanager
-def running(program: str, params: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """Run one in front of the server and database of *params*; yield the way through it."""
+def running(
+    program: str, params: Mapping[str, str], ignored: str = "extra_float_digits"
+) -> Iterator[dict[str, str]]:
+    """Run one in front of the server and database of *params*; yield the way through it.
+
+    *ignored* are the startup parameters that it drops without a word.
+    """
     with socket.create_server((LOOPBACK, 0)) as listener:
         port = listener.getsockname()[1]
     settings = {
@@ -53,6 +59,7 @@ def running(program: str, params: Mapping[str, str]) -> Iterator[dict[str, str]]
         "listen_addr": LOOPBACK,
         "listen_port": port,
         "max_client_conn": CLIENTS,
+        "ignored": ignored,
     }
     # It refuses to run as root, and nobody else can read what pytest's own folders hold.
     owner = pwd.getpwnam("nobody") if os.geteuid() == 0 else None

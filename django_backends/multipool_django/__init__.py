@@ -5,7 +5,7 @@ The ENGINEs are ``multipool_django.psycopg2``, ``multipool_django.pg8000`` and
 
 - how Django's modules come to run on one driver: `twin`, `generate`, and pg8000 under
   psycopg2's names in ``pg8000.facade``;
-- where connections come from and go to: `wrapper`, `targets`, `opening`;
+- where connections come from and go to: `wrapper`, `targets`, `startup`, `opening`;
 - what else of Django is told: `checks`, `primary` and `type_handlers` (for
   ``django.contrib.postgres``), `exclusions` (for Django's own test suite).
 """

@@ -39,16 +39,20 @@ class Opening:
         self._settings = {**settings, "OPTIONS": {**settings["OPTIONS"]}}
         self._then = then
 
-    def __call__(self, connection: Any) -> None:
-        """Configure *connection* and leave it in autocommit. Raises the driver's errors."""
+    def __call__(self, connection: Any) -> bool:
+        """Configure *connection* and leave it in autocommit. Raises the driver's errors.
+
+        Returns whether the server may have been told anything.
+        """
         # No alias, so no pool.
         wrapper: Any = self._wrapper(self._settings, NO_DB_ALIAS)
         wrapper.Database = SimpleNamespace(connect=lambda **params: connection)
         wrapper.connection = wrapper.get_new_connection({})
         # After the isolation level, as in Django: psycopg2 turns autocommit off with it.
         connection.autocommit = True
-        wrapper._configure_connection(connection)
+        told: bool = wrapper._configure_connection(connection)
         # Django ends its transactions by the connection's own commit() and rollback().
         self._driver.piggyback_begin(connection)
         if self._then is not None:
             self._then(connection)
+        return told or self._then is not None

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-
-
-def conninfo(params: Mapping[str, Any]) -> Mapping[str, Any] | Callable[[], Mapping[str, Any]]:
-    """Return what a `Pool` connects with: *params*, or what asks for the password each time."""
-    return partial(resolved, params) if callable(params.get("password")) else params
 
 
 def resolved(params: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from django.db.backends.base.base import NO_DB_ALIAS, BaseDatabaseWrapper
 
 from multipool import Pool, PoolConfig, get_driver
 from multipool.errors import PoolConfigError
-from multipool_django import options, passwords
+from multipool_django import options, passwords, startup
 from multipool_django.binding import bind_as_asked
 from multipool_django.callers import depth_of_asker
 from multipool_django.checks import check_pooled_aliases
@@ -108,7 +108,14 @@ class PooledWrapper(BaseDatabaseWrapper):
             seen.isolation_level = self._isolation_level()
         self.isolation_level = seen.isolation_level
         # What the pool notes as the borrower's line is not ours, the first of its callers.
-        connection = self._pool(conn_params, seen).getconn(_depth=1 + depth_of_asker())
+        depth = 1 + depth_of_asker()
+        pool = self._pool(conn_params, seen)
+        try:
+            connection = pool.getconn(_depth=depth)
+        except pool.driver.OperationalError as error:
+            if not startup.refused(conn_params, error):
+                raise
+            connection = pool.getconn(_depth=depth)
         self._serial = connection._multipool_slot.serial
         return connection
 
@@ -212,7 +219,9 @@ class PooledWrapper(BaseDatabaseWrapper):
                 check_after = PoolConfig.from_options(pool_options).check_after
                 pool_options["check"] = HealthCheck(driver, check_after)
             pool_options["configure"] = configure
-            return Pool(passwords.conninfo(params), driver=driver, **pool_options)
+            driver.check_params(params)  # which the pool does only when it connects
+            conninfo = startup.conninfo(params, self.timezone_name)
+            return Pool(conninfo, driver=driver, **pool_options)
 
     def _refuse_persistence(self, max_age: float | None) -> None:
         options.refuse_persistence(self.alias, self.settings_dict, max_age)

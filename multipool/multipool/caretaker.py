@@ -74,15 +74,18 @@ class Caretaker:
 
     def _prepare(self, conn: Any, slot: Slot) -> None:
         config, driver = self._config, self._driver
+        configured = False
         for hook, option in ((config.configure, "configure"), (config.on_connect, "on_connect")):
             if hook is not None:
-                hook(conn)
+                told = hook(conn)
+                if option == "configure":
+                    configured = told is not False
                 if driver.status(conn) != IDLE:
                     raise for_driver(PoolError, driver.OperationalError)(
                         f"pool {self._name!r}: {option} left a transaction open;"
                         " end it, or work in autocommit"
                     )
-        slot.settings = driver.remember(conn, configured=config.configure is not None)
+        slot.settings = driver.remember(conn, configured=configured)
         now = monotonic()
         ends = NEVER
         if config.max_lifetime is not None:

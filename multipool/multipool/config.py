@@ -132,8 +132,9 @@ class PoolConfig:
 
     configure: Hook | None = _option(None, _hook)
     """Called once with each new connection, before its first lease. It must leave no
-    transaction open. What it sets is what every borrower finds. If it raises, the connection
-    is closed and the caller gets the error."""
+    transaction open. What it sets is what every borrower finds; if it returns False, it has set
+    nothing that the server keeps, and a round trip is saved. If it raises, the connection is
+    closed and the caller gets the error."""
 
     check: Hook | None = _option(None, _hook)
     """Called with an idle connection at each checkout. If it raises an error of the driver's,

@@ -12,6 +12,7 @@ import pytest
 from django.db import DatabaseError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from multipool import get_driver
 from multipool.testing.proxy import Proxy
 
 MakeAlias = Callable[..., BaseDatabaseWrapper]
@@ -135,3 +136,53 @@ def test_an_error_in_the_first_statement_is_told_and_undone(
 
     assert count(request) <= 4
     assert count(lambda: ask(far)) == 1
+
+
+# -- after a connect ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def open_far(make_alias: MakeAlias, proxy: Proxy, driver_name: str) -> Callable[..., Any]:
+    """Open a connection at the other end of the line.
+
+    Return it, and how many more round trips that took than the driver's own connect.
+    """
+    driver = get_driver(driver_name)
+
+    def open_far(**options: Any) -> tuple[BaseDatabaseWrapper, int]:
+        conn = driver.connect(proxy.params, timeout=10)
+        bare = proxy.round_trips
+        far = make_alias(
+            HOST=proxy.params["host"],
+            PORT=proxy.params["port"],
+            TIME_ZONE="Asia/Tokyo",
+            OPTIONS={"pool": True, **options},
+        )
+        far.ensure_connection()
+        more = proxy.round_trips - 2 * bare
+        driver.close(conn)
+        return far, more
+
+    return open_far
+
+
+@pytest.mark.parametrize("options", [{}, {"isolation_level": 3}, {"options": "-c work_mem=1MB"}])
+def test_a_new_connection_costs_no_more_than_the_drivers_own(
+    open_far: Callable[..., Any], options: dict[str, Any]
+) -> None:
+    far, more = open_far(**options)
+    assert ask(far, "show timezone") == "Asia/Tokyo"
+    assert ask(far, "show work_mem") == ("1MB" if "options" in options else "4MB")
+    assert more == 0
+
+
+def test_a_reset_leaves_the_time_zone_that_came_with_the_connect(
+    open_far: Callable[..., Any],
+) -> None:
+    far, _ = open_far()
+    with far.cursor() as cursor:
+        cursor.execute("set timezone to 'UTC'")
+    pool = far.pool
+    far.close()
+    assert ask(far, "show timezone") == "Asia/Tokyo"
+    assert pool.stats().opened == 1
