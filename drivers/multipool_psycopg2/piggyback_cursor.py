@@ -25,7 +25,8 @@ class PiggybackCursor(Watching):
 
     # How much of what was sent last is not the user's.
     _prefix = 0
-    # Whether this is a named cursor that was declared here.
+    # What declares this named cursor, if that is done here, and whether it was.
+    _declaration: bytes | None = None
     _declared = False
 
     if not TYPE_CHECKING:
@@ -33,6 +34,8 @@ class PiggybackCursor(Watching):
         @property
         def query(self) -> bytes | None:
             """What was executed last, without the BEGIN that went with it."""
+            if self._declaration is not None:
+                return self._declaration
             sent: bytes | None = _query.__get__(self)
             return sent[self._prefix :] if sent is not None else None
 
@@ -84,7 +87,8 @@ class PiggybackCursor(Watching):
         name, scroll = quote_ident(str(self.name), self._connection), _SCROLL[self.scrollable]
         declare = f"DECLARE {name} {scroll}CURSOR WITHOUT HOLD FOR ".encode()
         with self._connection.cursor(cursor_factory=plain_cursor) as cursor:
-            cursor.execute(declare + self.mogrify(self._seen(query), vars))
+            self._declaration = declare + self.mogrify(self._seen(query), vars)
+            cursor.execute(self._declaration)
         self._declared = True
         return None
 

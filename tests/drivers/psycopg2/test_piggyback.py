@@ -146,6 +146,21 @@ def test_a_named_cursor_executes_once(pair):
         conn.rollback()
 
 
+def test_a_named_cursor_shows_what_declared_it(pair):
+    for conn in pair:
+        with conn.cursor("named") as cursor:
+            assert cursor.query is None
+            cursor.execute("select %s", ("a",))
+            cursor.fetchall()
+            assert cursor.query == b"DECLARE \"named\" CURSOR WITHOUT HOLD FOR select 'a'"
+        conn.rollback()
+        with conn.cursor("wrong") as cursor:
+            with pytest.raises(psycopg2.Error):
+                cursor.execute("select nothing")
+            assert cursor.query == b'DECLARE "wrong" CURSOR WITHOUT HOLD FOR select nothing'
+        conn.rollback()
+
+
 def test_a_named_cursor_scrolls_if_asked_to(pair):
     for conn in pair:
         with conn.cursor('it"s', scrollable=True) as cursor:
