@@ -258,10 +258,14 @@ def test_a_lease_is_ended_by_its_number_from_any_thread_and_only_once(make_pool)
 
 @pytest.mark.parametrize(("answer", "asked"), [(None, True), (True, True), (False, False)])
 def test_the_driver_looks_for_what_configure_set_unless_that_says_nothing(
-    fake, make_pool, monkeypatch, answer, asked
+    make_pool, monkeypatch, answer, asked
 ):
     looked = []
-    monkeypatch.setattr(fake, "remember", lambda conn, configured: looked.append(configured))
+
+    def remember(driver, conn, configured=False):
+        looked.append(configured)
+
+    monkeypatch.setattr(FakeDriver, "remember", remember)
     pool = make_pool(configure=lambda conn: answer)
     pool.putconn(pool.getconn())
     assert looked == [asked]
