@@ -50,6 +50,8 @@ class Backend:
     def names(self) -> dict[str, str]:
         """What the templates name, lists and dicts as source text."""
         return {
+            "backend": "postgresql",
+            "original": "django.db.backends.postgresql",
             "package": self.package,
             "driver": self.driver,
             "hidden": json.dumps(self.hidden),
@@ -82,7 +84,7 @@ make_primary_if_undisputed(twin)
 '''
 
 MODULE: Final = '''\
-"""Django's ``postgresql.{module}`` for {driver}."""
+"""Django's ``{backend}.{module}`` for {driver}."""
 
 from {package} import twin
 
@@ -157,7 +159,7 @@ original.DatabaseOperations.compiler_module = "{package}.compiler"
 '''
 
 STUB: Final = """\
-from django.db.backends.postgresql.{module} import *  # noqa: F403
+from {original}.{module} import *  # noqa: F403
 """
 
 BASE_STUB: Final = """\
@@ -200,12 +202,12 @@ def render() -> dict[Path, str]:
     return files
 
 
-def write() -> None:
-    """Write the generated files."""
-    for path, text in render().items():
+def write(files: dict[Path, str]) -> None:
+    """Write the generated *files*."""
+    for path, text in files.items():
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
-    write()
+    write(render())

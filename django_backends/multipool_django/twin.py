@@ -37,13 +37,14 @@ SUPPORTED: Final = ((5, 2), (6, 0), (6, 1))
 
 
 class Twin:
-    """The second life of Django's PostgreSQL backend, as the package *package*.
+    """The second life of a backend of Django's, as the package *package*.
 
     Args:
         package: The package whose modules call `execute`; also the ENGINE.
         driver: The name of the multipool driver that must be installed.
         hidden: Top-level modules that the twin must not find.
-        stand_ins: Top-level modules, each with the package that answers in its place.
+        stand_ins: Modules, each with the package that answers in its place.
+        original: Django's package.
 
     Raises `ImproperlyConfigured` if this Python, this Django or the driver will not do.
     """
@@ -55,11 +56,13 @@ class Twin:
         *,
         hidden: Iterable[str],
         stand_ins: Mapping[str, str] = MappingProxyType({}),
+        original: str = ORIGINAL,
     ) -> None:
         self.package = package
         self.driver = driver
         self._hidden = frozenset(hidden)
-        self._redirects = {ORIGINAL: package, **stand_ins}
+        self._original = original
+        self._redirects = {original: package, **stand_ins}
         # What code finds in its ``__builtins__`` is CPython's way to its ``import``. It
         # holds for imports inside functions too, however late they run.
         self.builtins = {**vars(builtins), "__import__": self._import}
@@ -74,7 +77,7 @@ class Twin:
         `ImproperlyConfigured` if Django comes without its sources.
         """
         name = namespace["__name__"].removeprefix(f"{self.package}.")
-        self.execute_other(f"{ORIGINAL}.{name}", namespace)
+        self.execute_other(f"{self._original}.{name}", namespace)
         return sys.modules[namespace["__name__"]]
 
     def execute_other(self, name: str, namespace: dict[str, Any]) -> None:

@@ -13,10 +13,12 @@ from typing import Any
 
 import django
 import pytest
+from django.contrib import gis
 from django.core.exceptions import ImproperlyConfigured
 from django.db.backends import postgresql
 
 from multipool_django import generate
+from multipool_django.postgis import generate as generate_postgis
 from multipool_django.twin import Twin
 
 DJANGOS = Path(postgresql.__file__).parent
@@ -27,13 +29,19 @@ def engine(driver_name: str, module: str) -> Any:
 
 
 def test_the_committed_files_are_what_the_generator_writes() -> None:
-    written = generate.render()
+    written = generate.render() | generate_postgis.render()
     assert {path: path.read_text(encoding="utf-8") for path in written} == written
 
 
 def test_there_is_a_module_for_each_of_djangos() -> None:
     names = {path.stem for path in DJANGOS.glob("*.py")} - {"__init__"}
     assert names == set(generate.MODULES)
+
+
+def test_there_is_a_module_for_each_of_djangos_for_postgis() -> None:
+    folder = Path(gis.__file__).parent / "db" / "backends" / "postgis"
+    names = {path.stem for path in folder.glob("*.py")} - {"__init__"}
+    assert names == {*generate_postgis.MODULES, *generate_postgis.SHARED}
 
 
 def test_an_engine_uses_its_own_driver_whatever_else_is_installed(driver_name: str) -> None:

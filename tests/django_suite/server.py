@@ -43,12 +43,12 @@ def contrib_server() -> Iterator[dict[str, str]]:
     if named:
         yield conninfo.parse(named)
         return
-    with embedded_server(programs=_programs()) as server:
+    with embedded_server(programs=machines_programs()) as server:
         _require_contrib(server)
         yield server.params
 
 
-def _programs() -> Path:
+def machines_programs() -> Path:
     """Return the folder of the newest PostgreSQL's programs."""
     found = [path for place in PLACES for path in Path("/").glob(place)]
     on_path = shutil.which("postgres")

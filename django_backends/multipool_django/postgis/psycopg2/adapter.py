@@ -1,0 +1,6 @@
+# Written by multipool_django.generate; change that instead.
+"""Django's ``postgis.adapter`` for psycopg2."""
+
+from multipool_django.postgis.psycopg2 import twin
+
+twin.execute(globals())

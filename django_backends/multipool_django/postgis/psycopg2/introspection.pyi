@@ -1,0 +1,2 @@
+# Written by multipool_django.generate; change that instead.
+from django.contrib.gis.db.backends.postgis.introspection import *  # noqa: F403

@@ -1,0 +1,46 @@
+"""What a pool means to Django's PostGIS wrapper, the same for every driver."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+if TYPE_CHECKING:
+    from multipool_django.wrapper import PooledWrapper as Base
+else:
+    Base = object
+
+#: What psycopg knows of PostGIS's types in each database: by host, port and name, then by
+#: type and alias as in Django. Their numbers are the database's own.
+_types: Final[dict[tuple[Any, ...], dict[str, dict[str, Any]]]] = {}
+
+
+class SpatialWrapper(Base):
+    """Registers PostGIS's types once for each physical connection, not at each checkout.
+
+    Stands in front of Django's own PostGIS wrapper, which stands in front of ours.
+    """
+
+    #: The wrapper without PostGIS, given by each ENGINE.
+    plain: ClassVar[type[Any]]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Django keeps them by alias; a pool's connections are set up under no alias.
+        target = tuple(self.settings_dict[name] for name in ("HOST", "PORT", "NAME"))
+        nothing: dict[str, dict[str, Any]] = {"geometry": {}, "geography": {}, "raster": {}}
+        self._type_infos = _types.setdefault(target, nothing)
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        """Return a connection from the pool, which has registered the types, or a new one."""
+        if self.pooled:
+            return self.plain.get_new_connection(self, conn_params)
+        return super().get_new_connection(conn_params)
+
+    def prepare_database(self) -> None:
+        """Create the extension if need be; then no connection goes on without its types."""
+        super().prepare_database()
+        if None in self._type_infos["geometry"].values():
+            for known in self._type_infos.values():
+                known.clear()
+            if self.pool is not None:
+                self.pool.drain()

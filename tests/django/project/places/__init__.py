@@ -1,0 +1,1 @@
+"""Where the library's books are: an app that needs PostGIS."""
