@@ -13,8 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 
 from multipool_django import processes
-from multipool_django.generate import BACKENDS
-from multipool_django.primary import OURS
+from multipool_django.engines import ENGINES, PREFIX
 from multipool_django.ranges import check_ranges
 
 
@@ -47,14 +46,13 @@ def _check_alias(alias: str) -> list[CheckMessage]:
 
 def _is_ours(alias: str) -> bool:
     engine: str = connections.settings[alias]["ENGINE"]
-    return engine.startswith(OURS)
+    return engine.startswith(PREFIX)
 
 
 def _engine_missing(reason: str, where: str) -> CheckMessage:
-    engines = ", ".join(backend.package for backend in BACKENDS)
     return Error(
         reason,
-        hint=f"multipool has the ENGINEs {engines}. Each needs its driver to be installed.",
+        hint=f"multipool has the ENGINEs {', '.join(ENGINES)}. Each needs its driver.",
         obj=where,
         id="multipool.E002",
     )

@@ -22,11 +22,11 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db.backends import postgresql
 
-from multipool_django.generate import BACKENDS, MODULES
+from multipool_django.engines import ENGINES
+from multipool_django.generate import MODULES
 from multipool_django.twin import ORIGINAL, Twin
 
 CONTRIB: Final = "django.contrib.postgres"
-OURS: Final = "multipool_django."
 
 #: The ENGINEs that have no use for the names in question; any other's may be PostgreSQL.
 NOT_POSTGRESQL: Final = {
@@ -97,9 +97,9 @@ def make_primary_by_settings(databases: Mapping[str, Mapping[str, Any]]) -> None
     engines = {database.get("ENGINE", "") for database in databases.values()} - NOT_POSTGRESQL
     if len(engines) != 1:
         return
-    driver = engines.pop().removeprefix(OURS)
+    driver = ENGINES.get(engines.pop())
     late = contrib_is_imported() and driver == djangos_choice()
-    if driver in {backend.driver for backend in BACKENDS} and not late:
+    if driver is not None and not late:
         make_primary(driver)
 
 

@@ -50,7 +50,7 @@ class PooledWrapper(BaseDatabaseWrapper):
 
     def __init__(self, settings_dict: dict[str, Any], alias: str = DEFAULT_DB_ALIAS) -> None:
         super().__init__(settings_dict, alias)
-        self._configured_max_age = settings_dict["CONN_MAX_AGE"]
+        self._configured_max_age = settings_dict.get("CONN_MAX_AGE", 0)
 
     @property
     def pool(self) -> Pool | None:

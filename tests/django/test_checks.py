@@ -112,6 +112,15 @@ def test_a_missing_driver_or_engine_of_a_second_alias_is_told_without_any_instal
     )
 
 
+def test_an_engine_that_there_is_not_is_refused_at_once_by_the_installed_app(
+    manage: Callable[..., Any], database: dict[str, Any]
+) -> None:
+    typo = {**database, "ENGINE": "multipool_django.psycopg3"}
+    done = manage("check", databases={"default": typo}, apps=["multipool_django"], status=1)
+    assert "DATABASES['default']: there is no ENGINE 'multipool_django.psycopg3'" in done.stderr
+    assert ", multipool_django.psycopg, multipool_django.postgis.psycopg2" in done.stderr
+
+
 # -- the number of processes -----------------------------------------------------------------
 
 

@@ -17,6 +17,9 @@ from multipool_django.generate import HEADER, MODULE, STUB, Backend
 HERE: Final = Path(__file__).parent
 ORIGINAL: Final = "django.contrib.gis.db.backends.postgis"
 
+#: Where the ENGINEs are.
+PACKAGES: Final = "multipool_django.postgis"
+
 #: The modules that differ by driver, if only by what they inherit from.
 MODULES: Final = ("adapter", "base", "features", "introspection", "operations", "schema")
 
@@ -58,7 +61,7 @@ class DatabaseWrapper(SpatialWrapper, original.DatabaseWrapper):
 SHARED_MODULE: Final = '''\
 """Django's ``postgis.{module}``, the same for all."""
 
-from {original}.{module} import *  # noqa: F403
+from {original}.{module} import *  # noqa: F403  # pyright: ignore[reportWildcardImportFromLibrary]
 '''
 
 BASE_STUB: Final = """\
@@ -79,7 +82,7 @@ def _render(backend: Backend) -> dict[Path, str]:
     names = {
         **backend.names,
         "backend": "postgis",
-        "package": f"multipool_django.postgis.{backend.driver}",
+        "package": f"{PACKAGES}.{backend.driver}",
         "original": ORIGINAL,
     }
     templates = {"__init__.py": PACKAGE}

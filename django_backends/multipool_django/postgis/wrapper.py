@@ -23,12 +23,12 @@ class SpatialWrapper(Base):
     #: The wrapper without PostGIS, given by each ENGINE.
     plain: ClassVar[type[Any]]
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        # Django keeps them by alias; a pool's connections are set up under no alias.
+    @property
+    def _type_infos(self) -> dict[str, dict[str, Any]]:
+        # Django keeps them by alias alone. But a pool's connections are set up under no
+        # alias, and the test runner changes a living alias's NAME.
         target = tuple(self.settings_dict[name] for name in ("HOST", "PORT", "NAME"))
-        nothing: dict[str, dict[str, Any]] = {"geometry": {}, "geography": {}, "raster": {}}
-        self._type_infos = _types.setdefault(target, nothing)
+        return _types.setdefault(target, {"geometry": {}, "geography": {}, "raster": {}})
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         """Return a connection from the pool, which has registered the types, or a new one."""

@@ -1,4 +1,4 @@
 # Written by multipool_django.generate; change that instead.
 """Django's ``postgis.const``, the same for all."""
 
-from django.contrib.gis.db.backends.postgis.const import *  # noqa: F403
+from django.contrib.gis.db.backends.postgis.const import *  # noqa: F403  # pyright: ignore[reportWildcardImportFromLibrary]

@@ -1,0 +1,30 @@
+"""The ENGINEs that there are, each with its driver."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from django.core.exceptions import ImproperlyConfigured
+
+from multipool_django import generate
+from multipool_django.postgis import generate as postgis
+
+PREFIX: Final = "multipool_django."
+
+ENGINES: Final = {backend.package: backend.driver for backend in generate.BACKENDS} | {
+    f"{postgis.PACKAGES}.{backend.driver}": backend.driver for backend in postgis.BACKENDS
+}
+
+
+def refuse_unknown(databases: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise `ImproperlyConfigured` for an ENGINE in *databases* by a name of ours that is none.
+
+    Django itself has no place for it: its own message lists its own ENGINEs.
+    """
+    for alias, database in databases.items():
+        engine = database.get("ENGINE", "")
+        if engine.startswith(PREFIX) and engine not in ENGINES:
+            raise ImproperlyConfigured(
+                f"DATABASES[{alias!r}]: there is no ENGINE {engine!r}; known: {', '.join(ENGINES)}"
+            )
