@@ -22,8 +22,7 @@ from multipool.errors import (
     PoolTimeout,
     TooManyWaiting,
 )
-from multipool.lifecycle import pools
-from multipool.pool import Pool
+from multipool.pool import Pool, pools
 from multipool.stats import PoolStats
 
 __version__ = version("multipool")

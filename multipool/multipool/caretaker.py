@@ -200,7 +200,7 @@ class Caretaker:
 
     def abandon(self, conn: Any, slot: Slot) -> None:
         """Let go of a connection that belongs to the parent process. Never raises."""
-        slot.borrower = None  # the end of its lease's block has nothing to return
+        slot.leased = False  # the end of its lease's block has nothing to return
         slot.detach(conn)
         self._driver.abandon(conn)
         disown(conn, self._driver.InterfaceError)

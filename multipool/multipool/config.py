@@ -9,13 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from multipool.conninfo import did_you_mean
 from multipool.errors import PoolConfigError
-
-if TYPE_CHECKING:
-    from multipool.pool import Pool
 
 #: ``max_size`` of a pool without a bound: spelled out, so that nobody gets it by accident.
 UNLIMITED: Final = "unlimited"
@@ -25,7 +22,8 @@ RESETS: Final = ("auto", "always", "never")
 
 Check = Callable[[Any], str | None]
 Hook = Callable[[Any], object]
-PoolHook = Callable[["Pool"], object]
+#: Called with the `Pool`.
+PoolHook = Callable[[Any], object]
 
 
 def _number(at_least: float, *, or_: tuple[object, ...] = (), above: bool = False) -> Check:

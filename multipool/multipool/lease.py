@@ -2,33 +2,70 @@
 
 from __future__ import annotations
 
+import sys
+from time import monotonic
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from multipool.borrower import here
+from multipool.clock import clock
+from multipool.inner import Inner
+from multipool.lending import check_out, lendable, look_around
+from multipool.slot import Slot
 
-if TYPE_CHECKING:
-    from multipool.pool import Pool
-    from multipool.slot import Slot
+_frame = sys._getframe
 
 
 class Lease:
     """The context manager behind `Pool.connection`.
 
     A class with slots, since `contextlib.contextmanager` would cost several times the
-    checkout itself.
+    checkout itself. Entering and leaving are the steps of `hotpath`, in line. What an
+    instance holds is put into a local before it is called, else CPython 3.11 takes it for a
+    method, and looks long for it.
     """
 
-    __slots__ = ("_lent", "_pool", "_serial", "_slot", "_timeout")
+    __slots__ = ("_inner", "_lent", "_pool", "_serial", "_timeout")
 
-    _pool: Pool
+    _inner: Inner
+    #: Kept alive for as long as its connection is out.
+    _pool: object
     _timeout: float | None
 
     def __enter__(self) -> Any:
-        self._lent = lent = self._pool.getconn(self._timeout, 2)
-        self._slot: Slot = lent._multipool_slot
-        self._serial = self._slot.serial
-        return lent
+        inner = self._inner
+        if inner.inline:
+            ended = inner.upkeep.ended
+            clock.now = now = monotonic()
+            if ended(0, 1) or now >= inner.upkeep.due:
+                look_around(inner, self._timeout)
+        try:
+            frame = _frame(1)
+        except ValueError:  # called by what is no Python code
+            frame = _frame(0)
+        pop = inner.pop
+        try:
+            conn = None if inner.waiting else pop()
+        except IndexError:
+            conn = None
+        slot: Slot
+        if conn is None or (
+            (slot := conn._multipool_slot).wary and not lendable(inner, conn, slot)
+        ):
+            conn = check_out(inner, self._timeout, frame)
+            slot = conn._multipool_slot
+        else:
+            borrower = here.borrower
+            slot.since = clock.now
+            slot.code = frame.f_code
+            slot.lasti = frame.f_lasti
+            slot.serial += 1
+            if slot.borrower is not borrower:
+                slot.pass_to(borrower)
+            slot.leased = True
+        self._lent = conn
+        self._serial = slot.serial
+        return conn
 
     def __exit__(
         self,
@@ -36,17 +73,26 @@ class Lease:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        slot, pool = self._slot, self._pool
         conn = self._lent
         del self._lent  # the pool must be the only one to hold it, once it is back
-        if slot.serial != self._serial or slot.borrower is None:
+        slot: Slot | None = conn._multipool_slot
+        if slot is None or slot.serial != self._serial or not slot.leased:
             return  # given back inside the block; by now it may be somebody else's
-        if slot.wary:
-            slot.former.discard(here.borrower)  # the number proves whose lease it is
-        if kind is None and pool._status(conn):
-            try:
-                pool._driver.commit(conn)
-            finally:
-                pool.putconn(conn)
-        else:
-            pool.putconn(conn)
+        inner = self._inner
+        status, push = inner.status, inner.push
+        if slot.wary or status(conn):
+            self._end(conn, slot, commit=kind is None)
+        elif slot.leased:  # asked again, since a call has come in between
+            slot.leased = False
+            push(conn)
+            if inner.waiting:
+                inner.places.match()
+
+    def _end(self, conn: Any, slot: Slot, *, commit: bool) -> None:
+        inner = self._inner
+        slot.former.discard(here.borrower)  # the number proves whose lease it is
+        try:
+            if commit and inner.status(conn):
+                inner.driver.commit(conn)
+        finally:
+            inner.putconn(conn)

@@ -8,39 +8,41 @@ import os
 import threading
 from contextlib import suppress
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 from weakref import WeakSet
 
 from multipool import upkeep
 
-if TYPE_CHECKING:
-    from multipool.pool import Pool
-
 log = logging.getLogger("multipool")
+
+
+class Mortal(Protocol):
+    """What is told of a fork and of the exit."""
+
+    def _let_go(self) -> None: ...
+
+    def _after_fork(self) -> None: ...
+
 
 _lock = threading.Lock()
 _pid = os.getpid()
-_pools: WeakSet[Pool] = WeakSet()
+_pools: WeakSet[Any] = WeakSet()
 
 
-def register(pool: Pool) -> None:
+def register(pool: Mortal) -> None:
     """Remember *pool*, weakly."""
     with _lock:
         _pools.add(pool)
 
 
-def pools() -> list[Pool]:
-    """Return the pools of this process that are neither closed nor dropped, by name."""
-    return sorted((pool for pool in _all() if not pool.closed), key=lambda pool: pool.name)
-
-
-def _all() -> list[Pool]:
+def registered() -> list[Any]:
+    """Return what was registered and is still there."""
     with _lock:  # a WeakSet may not grow while it is copied
         return list(_pools)
 
 
 def _at_exit() -> None:
-    for pool in _all():
+    for pool in registered():
         pool._let_go()
 
 
@@ -51,7 +53,7 @@ def _after_fork_in_child() -> None:
     _pid = os.getpid()
     _lock = threading.Lock()  # another thread may have held it at the fork
     upkeep.after_fork_in_child()
-    for pool in _all():
+    for pool in registered():
         pool._after_fork()
 
 

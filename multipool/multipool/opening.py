@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import logging
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from multipool.config import PoolHook
 from multipool.driver import REFUSAL
 from multipool.errors import PoolTimeout
+from multipool.inner import Inner
 from multipool.outage import Outage
+from multipool.places import Room
 from multipool.refusing import whole_state
-
-if TYPE_CHECKING:
-    from multipool.places import Room
-    from multipool.pool import Pool
-    from multipool.slot import Slot
+from multipool.slot import Slot
 
 log = logging.getLogger("multipool")
 
 
-def open_in(pool: Pool, room: Room, deadline: float) -> Any | None:
+def open_in(inner: Inner, room: Room, deadline: float) -> Any | None:
     """Open a connection in *room* and return it.
 
     A refusal is raised at once, and so is the failure of a pool that has never had a
@@ -31,7 +29,7 @@ def open_in(pool: Pool, room: Room, deadline: float) -> Any | None:
 
     Raises the driver's error, what the hooks raise, `PoolTimeout` or `PoolClosed`.
     """
-    places, slot = pool._places, room.slot
+    places, slot = inner.places, room.slot
     outage = places.outage
     try:
         while True:
@@ -41,56 +39,56 @@ def open_in(pool: Pool, room: Room, deadline: float) -> Any | None:
                     places.vacate(slot)
                     return came_back
                 if outage.next_try >= deadline:
-                    pool._totals.add("timeouts")
-                    raise pool._error(PoolTimeout, f"no connection in time: {whole_state(pool)}")
-            pool._refuse_if_closed()
+                    inner.totals.add("timeouts")
+                    raise inner.error(PoolTimeout, f"no connection in time: {whole_state(inner)}")
+            inner.refuse_if_closed()
             started = monotonic()
             try:
-                conn = pool._caretaker.open(slot, max(deadline - started, 0.0))
+                conn = inner.caretaker.open(slot, max(deadline - started, 0.0))
                 break
-            except pool._driver.Error as error:
-                pool._totals.add("connect_errors")
-                if not pool._connected or pool._driver.failure(error) == REFUSAL:
+            except inner.driver.Error as error:
+                inner.totals.add("connect_errors")
+                if not inner.connected or inner.driver.failure(error) == REFUSAL:
                     raise
                 known = places.outage
                 outage = places.probe(slot, error)
                 if known is None and outage is not None:
-                    log.warning("pool %r: %s", pool.name, outage)
+                    log.warning("pool %r: %s", inner.name, outage)
                 if outage is None:
                     places.vacate(slot)
                     return None
-                _report(pool, outage)
+                _report(inner, outage)
     except BaseException:
         places.vacate(slot)
         raise
-    _note(pool, slot, monotonic() - started)
+    _note(inner, slot, monotonic() - started)
     return conn
 
 
-def _note(pool: Pool, slot: Slot, took: float) -> None:
-    pool._connected = True
-    pool._totals.add("opened")
-    pool._totals.add("connect_time", took)
-    pool._upkeep.watch(slot)
-    if pool._places.outage is not None:
-        outage = pool._places.recovered()
+def _note(inner: Inner, slot: Slot, took: float) -> None:
+    inner.connected = True
+    inner.totals.add("opened")
+    inner.totals.add("connect_time", took)
+    inner.upkeep.watch(inner, slot)
+    if inner.places.outage is not None:
+        outage = inner.places.recovered()
         if outage is not None:
-            log.info("pool %r: the server answers again", pool.name)
+            log.info("pool %r: the server answers again", inner.name)
 
 
-def _report(pool: Pool, outage: Outage) -> None:
+def _report(inner: Inner, outage: Outage) -> None:
     """Call ``reconnect_failed`` once in an outage that lasts."""
-    config = pool.config
+    config = inner.config
     hook = config.reconnect_failed
     if not outage.reported and monotonic() - outage.since >= config.reconnect_timeout:
         outage.reported = True
-        log.error("pool %r: %s", pool.name, outage)
+        log.error("pool %r: %s", inner.name, outage)
         if hook is not None:
-            pool._upkeep.background(_call, hook, pool)
+            inner.upkeep.background(_call, hook, inner)
 
 
-def _call(hook: PoolHook, pool: Pool) -> None:
+def _call(hook: PoolHook, inner: Inner) -> None:
     try:
-        hook(pool)
+        hook(inner.owner())
     except Exception as error:
-        log.warning("pool %r: reconnect_failed failed: %s", pool.name, type(error).__name__)
+        log.warning("pool %r: reconnect_failed failed: %s", inner.name, type(error).__name__)

@@ -17,18 +17,15 @@ from __future__ import annotations
 import gc
 from _thread import allocate_lock
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
-from weakref import ReferenceType
+from typing import Any, Final
 
 from multipool.handoff import Waiter
 from multipool.outage import Outage
-from multipool.slot import Slot
+from multipool.slot import Home, Slot
 from multipool.stats import Totals
-
-if TYPE_CHECKING:
-    from multipool.pool import Pool
 
 #: What a thread may be given: an idle connection, or a `Room` to open one in.
 Grant = Any
@@ -60,16 +57,16 @@ class Room:
 class Places:
     """At most ``limit`` places, and a line of those who wait for one."""
 
-    def __init__(self, limit: float, pool_ref: ReferenceType[Pool], totals: Totals) -> None:
+    def __init__(self, limit: float, home: Callable[[], Home | None], totals: Totals) -> None:
         self.limit = limit
+        self._home = home
+        self._totals = totals
         #: Idle connections, the most recently used at the right.
         self.idle: deque[Any] = deque()
         self.waiting: deque[Waiter] = deque()
         #: All places taken, including those of connections being opened or closed. Changed
         #: with the lock held; ``list(slots)`` is one step, and needs none.
         self.slots: set[Slot] = set()
-        #: Taken for decisions only; leaving it calls for a `match`.
-        self.lock = allocate_lock()
         #: Places that are free again; filled by finalisers too, so without the lock.
         self.vacant: deque[Slot] = deque()
         #: Leases that nobody ended: their connection was collected. For upkeep to report.
@@ -81,8 +78,15 @@ class Places:
         self._prober: Slot | None = None
         # Monotonic time before which no garbage is collected.
         self._seek_again = 0.0
-        self._pool_ref = pool_ref
-        self._totals = totals
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Forget everything: in a forked child all of it is the parent's."""
+        #: Taken for decisions only; leaving it calls for a `match`.
+        self.lock = allocate_lock()
+        for content in (self.idle, self.waiting, self.slots, self.vacant, self.lost):
+            content.clear()
+        self.outage = self._prober = None
 
     # -- with the lock held ----------------------------------------------------------
 
@@ -98,7 +102,7 @@ class Places:
         self.reclaim()
         if not self._space():
             return None
-        room = Room(self, Slot(self._pool_ref))
+        room = Room(self, Slot(self._home))
         self.slots.add(room.slot)
         if self.outage is not None:
             self._prober = room.slot
@@ -153,12 +157,6 @@ class Places:
                         waiter.give(grant)
                     self.waiting.popleft()
 
-    def put(self, conn: Any) -> None:
-        """Put a connection that is clean onto the idle stack, or into waiting hands."""
-        self.idle.append(conn)
-        if self.waiting:
-            self.match()
-
     def pick(self, conn: Any) -> bool:
         """Take *conn* off the idle stack; return False if somebody was quicker."""
         try:
@@ -199,7 +197,8 @@ class Places:
         if isinstance(grant, Room):
             self.vacate(grant.slot)
         elif grant is not None and grant is not CLOSED:
-            self.put(grant)
+            self.idle.append(grant)
+            self.match()
 
     def _seek_lost(self) -> None:
         """Collect garbage if a thread has ended that had a connection: it may lie in a cycle.
@@ -210,8 +209,8 @@ class Places:
         for slot in list(self.slots):
             if slot.conn_ref is not None and slot.conn_ref() is None:
                 self.vacate(slot)  # its finaliser was interrupted
-            borrower = slot.borrower
-            lost = lost or (borrower is not None and borrower.ended)
+            if slot.leased and slot.borrower is not None:
+                lost = lost or slot.borrower.ended
         now = monotonic()
         if lost and now >= self._seek_again:
             self._seek_again = now + _SELDOM

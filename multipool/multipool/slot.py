@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import CodeType
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 from weakref import ReferenceType, ref
 
 from multipool.borrower import Borrower, here
-from multipool.errors import ConnectionNotLeased
-
-if TYPE_CHECKING:
-    from multipool.pool import Pool
-
+from multipool.errors import ConnectionNotLeased, PoolError
 
 _MANY = 32
+
+
+class Home(Protocol):
+    """The pool that a slot belongs to, as far as the slot knows it."""
+
+    def give_back(self, conn: Any) -> None:
+        """Take a lent connection back."""
+
+    def vacate(self, slot: Slot) -> None:
+        """Free a place whose connection was collected. Waits for no lock."""
+
+    def error(self, kind: type[PoolError], text: str) -> PoolError:
+        """Return an error of *kind* that names the pool."""
+        ...
 
 
 class Slot:
@@ -33,10 +44,10 @@ class Slot:
         "ends",
         "fd",
         "former",
+        "home",
         "idle_since",
-        "last",
         "lasti",
-        "pool_ref",
+        "leased",
         "purge_at",
         "seen",
         "serial",
@@ -47,8 +58,8 @@ class Slot:
         "wary",
     )
 
-    def __init__(self, pool_ref: ReferenceType[Pool]) -> None:
-        self.pool_ref = pool_ref
+    def __init__(self, home: Callable[[], Home | None]) -> None:
+        self.home = home
         #: The connection, once there is one, and its socket's file descriptor.
         self.conn_ref: ReferenceType[Any] | None = None
         self.fd = -1
@@ -68,7 +79,8 @@ class Slot:
         #: What its borrower did to the session, see `Pooled.touch`.
         self.touched = 0
 
-        #: Who has it; None while it is not leased.
+        #: Whether somebody has it, and who has or had it last.
+        self.leased = False
         self.borrower: Borrower | None = None
         #: Where in the code it was checked out, and when (coarse monotonic time).
         self.code: CodeType | None = None
@@ -76,9 +88,8 @@ class Slot:
         self.since = 0.0
         #: Counts the leases: whoever noted it can tell whether a lease is still theirs.
         self.serial = 0
-        #: The last borrower, and those before: a thread among these that returns the lease
-        #: of another holds a stale reference.
-        self.last: Borrower | None = None
+        #: The borrowers before: a thread among these that returns the lease of another holds a
+        #: stale reference.
         self.former: set[Borrower] = set()
         #: How many of these there may be before those that have ended are dropped.
         self.purge_at = _MANY
@@ -89,13 +100,13 @@ class Slot:
 
     def attach(self, conn: Any, now: float, ends: float, fd: int) -> None:
         """Take *conn*, just opened, into this place."""
-        pool_ref = self.pool_ref
+        home = self.home
 
         def collected(_: object, slot: Slot = self) -> None:
             # Runs wherever the collector happens to run: no lock may be taken here.
-            pool = pool_ref()
+            pool = home()
             if pool is not None:
-                pool._places.vacate(slot)
+                pool.vacate(slot)
 
         self.conn_ref = ref(conn, collected)
         self.fd = fd
@@ -109,36 +120,31 @@ class Slot:
         self.spend()
         conn._multipool_slot = None
 
-    @property
-    def leased(self) -> bool:
-        """Whether somebody has it."""
-        return self.borrower is not None
-
     def spend(self) -> None:
         """Let the connection not be lent again."""
         self.spent = True
         self.wary = True
 
     def lend(self, borrower: Borrower, code: CodeType, lasti: int, now: float) -> None:
-        """Begin a lease. The hot path writes the same, in line (see `Pool.getconn`)."""
+        """Begin a lease. The hot path writes the same, in line."""
         self.since = now
         self.code = code
         self.lasti = lasti
         self.serial += 1
-        self.borrower = borrower
-        if self.last is not borrower:
+        if self.borrower is not borrower:
             self.pass_to(borrower)
+        self.leased = True  # last: until then whoever had it before cannot give it back
 
     def pass_to(self, borrower: Borrower) -> None:
         """Note that another thread than before borrows."""
         former = self.former
-        if self.last is not None:
-            former.add(self.last)
+        if self.borrower is not None:
+            former.add(self.borrower)
             former.discard(borrower)
             if len(former) >= self.purge_at:
                 self.former = former = {one for one in former if not one.ended}
                 self.purge_at = max(_MANY, 2 * len(former))
-        self.last = borrower
+        self.borrower = borrower
         # The return will have a look at who returns.
         self.wary = True
 
@@ -147,7 +153,7 @@ class Slot:
 
         For those who noted the number: it proves that their reference is not a stale one.
         """
-        if self.serial != serial or self.borrower is None:
+        if self.serial != serial or not self.leased:
             return False
         if self.wary:
             self.former.discard(here.borrower)
@@ -156,12 +162,12 @@ class Slot:
 
     def give_back(self, conn: Any) -> None:
         """Return *conn* to its pool; called by its own ``close``."""
-        pool = self.pool_ref()
+        pool = self.home()
         if pool is not None:
-            pool.putconn(conn)
+            pool.give_back(conn)
         elif self.leased:
             # The pool was dropped while this was out: nobody is left to keep it.
-            self.borrower = None
+            self.leased = False
             self.detach(conn)
             conn.close()
         else:

@@ -71,6 +71,10 @@ class Totals:
     """The running totals of one pool. Never touched on the hot path."""
 
     def __init__(self) -> None:
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Count from nothing, in a forked child; another thread may have held the lock."""
         self._lock = allocate_lock()
         #: ``checkouts`` only of connections that are gone: the others' slots count their own.
         self._values: dict[str, Any] = {

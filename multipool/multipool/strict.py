@@ -32,12 +32,10 @@ class _Proxy:
         """Return the driver's own object. Raises `ConnectionNotLeased` after the lease's end."""
         slot = self._slot
         if slot.serial != self._serial or not slot.leased:
-            pool = slot.pool_ref()
+            pool = slot.home()
             text = "this lease has ended; its connection may be another's now"
             raise (
-                ConnectionNotLeased(text)
-                if pool is None
-                else pool._error(ConnectionNotLeased, text)
+                ConnectionNotLeased(text) if pool is None else pool.error(ConnectionNotLeased, text)
             )
         return self._target
 
@@ -116,12 +114,11 @@ class StrictLease(Lease):
     __slots__ = ()
 
     def __enter__(self) -> Any:
-        proxy = self._pool.getconn(self._timeout, 2)
         # What is ended is the driver's own; the block has a proxy of it.
-        self._lent = proxy.unwrap()
-        self._slot = self._lent._multipool_slot
-        self._serial = self._slot.serial
-        return proxy
+        self._lent = conn = self._inner.getconn(self._timeout, 2)
+        slot = conn._multipool_slot
+        self._serial = slot.serial
+        return LeasedConnection(conn, slot, slot.serial)
 
 
 class StrictPool(Pool):
@@ -135,6 +132,7 @@ class StrictPool(Pool):
     def connection(self, timeout: float | None = None) -> Lease:
         lease = StrictLease()
         lease._pool = self
+        lease._inner = self._inner
         lease._timeout = timeout
         return lease
 

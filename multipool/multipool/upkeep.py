@@ -10,20 +10,19 @@ from __future__ import annotations
 
 import logging
 import threading
-from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from time import monotonic
+from typing import Any, Final
 from weakref import WeakSet
 
+from multipool.caretaker import NEVER
 from multipool.clock import TICK, clock
 from multipool.helpers import Helpers, spawn
+from multipool.inner import Inner, Upkeep
 from multipool.liveness import ALIVE, look
 from multipool.slot import Slot
 from multipool.sockets import SocketWatch
 from multipool.tending import tend
-
-if TYPE_CHECKING:
-    from multipool.pool import Pool
 
 log = logging.getLogger("multipool")
 
@@ -35,50 +34,13 @@ _CLOSERS: Final = 64
 _LONGEST: Final = 5.0
 
 
-class Upkeep(ABC):
-    """Who looks after a pool, and does for it what may block."""
-
-    #: Whether the ends of sockets are noticed as they happen.
-    watching: bool
-
-    @abstractmethod
-    def tend(self, pool: Pool) -> None:
-        """Look after *pool* from now on, and look at it at once."""
-
-    @abstractmethod
-    def background(self, function: Callable[..., object], *args: Any) -> None:
-        """Run ``function(*args)`` where nobody waits for it, if there is such a place."""
-
-    @abstractmethod
-    def open(self, function: Callable[..., object], *args: Any) -> None:
-        """The same for what opens connections, which no close should wait for."""
-
-    @abstractmethod
-    def watch(self, slot: Slot) -> None:
-        """Notice when the connection of *slot* ends."""
-
-    @abstractmethod
-    def unwatch(self, slot: Slot) -> None:
-        """No more. Must come before its close."""
-
-    #: Called as ``ended(0, 1)``: something true if a watched connection may have ended.
-    ended: Callable[[float, int], Any]
-
-    def notice(self) -> list[Slot]:
-        """Return the connections that have ended since this was asked last."""
-        return []
-
-    @abstractmethod
-    def rouse(self) -> None:
-        """Let the clock tick: connections are being lent."""
-
-
 class Inline(Upkeep):
     """No thread: all is done in the calls into one pool, which begin with a look at its sockets."""
 
     watching = SocketWatch is not None
 
     def __init__(self) -> None:
+        self.due = 0.0
         if SocketWatch is not None:
             self._sockets = SocketWatch(once=False)
             # The system's own call, since every checkout makes it.
@@ -86,8 +48,21 @@ class Inline(Upkeep):
         else:
             self.ended = _nobody_looks
 
-    def tend(self, pool: Pool) -> None:
-        tend(pool)
+    def tend(self, inner: Inner) -> None:
+        tend(inner)
+
+    def soon(self, inner: Inner) -> None:
+        self.due = 0.0
+
+    def step(self, inner: Inner, deadline: float | None = None) -> None:
+        if monotonic() >= self.due:
+            self.due = NEVER  # what is done now may come by here again
+            due = 0.0
+            try:
+                due = tend(inner, deadline)
+            finally:
+                # Unless there is something to do again already.
+                self.due = min(self.due, due)
 
     def background(self, function: Callable[..., object], *args: Any) -> None:
         function(*args)
@@ -95,7 +70,7 @@ class Inline(Upkeep):
     def open(self, function: Callable[..., object], *args: Any) -> None:
         function(*args)
 
-    def watch(self, slot: Slot) -> None:
+    def watch(self, inner: Inner, slot: Slot) -> None:
         if self.watching:
             self._sockets.add(slot)
 
@@ -109,6 +84,13 @@ class Inline(Upkeep):
     def rouse(self) -> None:
         clock.read()
 
+    def after_fork(self) -> Inline:
+        # The same one with new descriptors, since the hot path knows it.
+        if self.watching:
+            self._sockets.close()
+        self.__init__()  # type: ignore[misc]
+        return self
+
 
 class Thread(Upkeep):
     """One daemon thread for every pool of the process, and its helpers."""
@@ -118,18 +100,18 @@ class Thread(Upkeep):
     def __init__(self) -> None:
         # Reentrant, since a finaliser may hand on work in the midst of it.
         self._lock = threading.RLock()
-        self._pools: WeakSet[Pool] = WeakSet()
+        self._pools: WeakSet[Inner] = WeakSet()
         self._running = False
         self._rung = False
         # Made with the first pool, not at import: what daemonises closes what it finds open.
         self._sockets: Any = None
-        self.ended = _nobody_looks  # the thread does
+        self.ended, self.due = _nobody_looks, NEVER  # the thread does
         self._closers = Helpers(_CLOSERS)
         self._openers = Helpers(_OPENERS)
 
-    def tend(self, pool: Pool) -> None:
+    def tend(self, inner: Inner) -> None:
         with self._lock:
-            self._pools.add(pool)
+            self._pools.add(inner)
             self._rung = True
             if self._sockets is None:
                 self._sockets = SocketWatch(once=True) if SocketWatch else _Blind()
@@ -138,16 +120,21 @@ class Thread(Upkeep):
         else:
             spawn("multipool-upkeep", self._run)
 
+    def soon(self, inner: Inner) -> None:
+        self.tend(inner)
+
+    def step(self, inner: Inner, deadline: float | None = None) -> None:
+        """Nothing: the thread does it."""
+
     def background(self, function: Callable[..., object], *args: Any) -> None:
         self._closers.run(function, *args)
 
     def open(self, function: Callable[..., object], *args: Any) -> None:
         self._openers.run(function, *args)
 
-    def watch(self, slot: Slot) -> None:
-        pool = slot.pool_ref()
-        if pool is not None and pool not in self._pools:  # a forked child's first connection
-            self.tend(pool)
+    def watch(self, inner: Inner, slot: Slot) -> None:
+        if inner not in self._pools:  # a forked child's first connection
+            self.tend(inner)
         if self._sockets is not None:
             self._sockets.add(slot)
 
@@ -160,6 +147,9 @@ class Thread(Upkeep):
             clock.asleep = False
             self._sockets.ring()
         clock.read()
+
+    def after_fork(self) -> Thread:
+        return thread
 
     def forget(self) -> None:
         """Let go of the parent's descriptors, in a forked child."""
@@ -222,12 +212,12 @@ class Thread(Upkeep):
         """Stop the clock when nothing was lent since the last tick."""
         with self._lock:
             pools = list(self._pools)
-        activity = sum(pool._places.leases() for pool in pools)
+        activity = sum(pool.places.leases() for pool in pools)
         if activity == before:
             # Asleep first, marked second: whoever comes in between wakes us or is marked.
             clock.asleep = True
             for pool in pools:
-                pool._places.make_wary()
+                pool.places.make_wary()
         return activity
 
 

@@ -170,7 +170,7 @@ def test_a_strict_lease_ends_with_its_return(make_pool):
             stale()
     with other.cursor() as cursor:
         assert cursor.execute("select 1")
-    assert "test_hooks_and_session" in refusing.whole_state(pool)
+    assert "test_hooks_and_session" in refusing.whole_state(pool._inner)
     other.close()
 
 

@@ -157,7 +157,7 @@ def test_a_finaliser_may_return_a_connection_while_its_thread_is_inside_the_pool
             pool.putconn(self.conn)
 
     holder = Holder()
-    with pool._places.lock:  # as when the collector runs in the midst of a decision
+    with pool._inner.places.lock:  # as when the collector runs in the midst of a decision
         del holder
         gc.collect()
     assert pool.stats().idle == 1

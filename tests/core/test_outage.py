@@ -64,7 +64,7 @@ def test_one_who_stands_by_needs_no_second_place_when_the_outage_ends(fake, make
     standing_by = Thread(lambda: pool.getconn(timeout=5))
     until(lambda: pool.stats().waiting)
     fake.start()
-    pool._places.recovered()  # as when another thread has connected
+    pool._inner.places.recovered()  # as when another thread has connected
     conn = standing_by.outcome()
     conn.cursor().execute("select 1")
     pool.putconn(conn)
@@ -88,7 +88,7 @@ def test_what_is_kept_of_an_outage_keeps_no_lease_alive(fake, make_pool):
     outages = []
 
     def borrow():
-        fake.once("connect", lambda call: outages.append(pool._places.outage))
+        fake.once("connect", lambda call: outages.append(pool._inner.places.outage))
         pool.getconn(timeout=5)
 
     Thread(borrow).outcome()
@@ -101,7 +101,7 @@ def test_the_timeout_holds_in_an_outage_and_its_error_says_why(fake, make_pool):
     _connected(pool)
     _stop(fake, pool)
     asking = Thread(lambda: pool.getconn(timeout=0.3))
-    until(lambda: pool._places.outage)
+    until(lambda: pool._inner.places.outage)
     with pytest.raises(PoolTimeout, match=r"has not accepted a connection for .*refused"):
         pool.getconn(timeout=0.1)
     with pytest.raises(errors.OperationalError):
@@ -113,7 +113,7 @@ def test_a_full_server_is_no_failure_while_one_of_our_own_comes_back(fake, make_
     pool = make_pool(max_size=5)
     conn = pool.getconn()
     waiting = Thread(pool.getconn)
-    until(lambda: pool._places.outage)
+    until(lambda: pool._inner.places.outage)
     pool.putconn(conn)
     assert waiting.outcome() is conn
 
@@ -173,7 +173,7 @@ def test_whoever_asks_a_server_that_is_away_notices_that_the_pool_is_closed(fake
     _connected(pool)
     _stop(fake, pool)
     asking = Thread(pool.getconn)
-    until(lambda: pool._places.outage)
+    until(lambda: pool._inner.places.outage)
     pool.close(timeout=0.1)
     with pytest.raises(PoolClosed):
         asking.outcome(2)

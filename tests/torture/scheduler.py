@@ -24,7 +24,10 @@ from torture.checkpoints import visiting, where
 
 #: The files in which threads are switched: where it is decided who gets what.
 DECIDING = frozenset(
-    ["handoff.py", "lease.py", "opening.py", "places.py", "pool.py", "slot.py", "tending.py"]
+    [
+        *("handoff.py", "hotpath.py", "inner.py", "lease.py", "lending.py", "opening.py"),
+        *("places.py", "pool.py", "slot.py", "tending.py"),
+    ]
 )
 
 #: Choices in one play beyond which it will not end.

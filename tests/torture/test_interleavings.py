@@ -79,7 +79,7 @@ class Play:
 
     def check_whole(self, held: int = 0) -> None:
         """Fail unless the pool lends all it may and has no more, none of them twice."""
-        places = self.pool._places
+        places = self.pool._inner.places
         assert not places.lock.locked(), "the lock is held for good"
         assert not places.waiting, "somebody is still in the line"
         assert self.server.peak <= self.size, "more than max_size"
@@ -129,7 +129,7 @@ def a_close_against_a_wait(_: Scheduler) -> Scene:
 
     def check() -> None:
         play.give_back(conn)
-        assert (play.server.open, len(play.pool._places.slots)) == (0, 0)
+        assert (play.server.open, len(play.pool._inner.places.slots)) == (0, 0)
 
     return {"closer": lambda: play.pool.close(timeout=0), "waiter": wait}, check
 
@@ -139,7 +139,7 @@ def a_close_against_a_return(_: Scheduler) -> Scene:
     conn = play.lend()
 
     def check() -> None:
-        assert (play.server.open, len(play.pool._places.slots)) == (0, 0)
+        assert (play.server.open, len(play.pool._inner.places.slots)) == (0, 0)
 
     return {
         "closer": lambda: play.pool.close(timeout=0),
@@ -154,7 +154,7 @@ def a_close_against_a_return_that_takes_long(_: Scheduler) -> Scene:
     conn.cursor().execute("select 1")
 
     def check() -> None:
-        assert (play.server.open, len(play.pool._places.slots)) == (0, 0)
+        assert (play.server.open, len(play.pool._inner.places.slots)) == (0, 0)
 
     return {
         "closer": lambda: play.pool.close(timeout=0),
@@ -170,7 +170,7 @@ def a_close_against_a_checkout(_: Scheduler) -> Scene:
             play.use()
 
     def check() -> None:
-        assert (play.server.open, len(play.pool._places.slots)) == (0, 0)
+        assert (play.server.open, len(play.pool._inner.places.slots)) == (0, 0)
 
     return {"closer": lambda: play.pool.close(timeout=0), "borrower": borrow}, check
 
@@ -187,7 +187,7 @@ def a_resize_against_a_return(_: Scheduler) -> Scene:
 
     def check() -> None:
         play.give_back(second)
-        assert len(play.pool._places.slots) == 1, "not as small as it should be"
+        assert len(play.pool._inner.places.slots) == 1, "not as small as it should be"
         play.size = 1
         play.server.peak = 1
         play.check_whole()
@@ -205,7 +205,7 @@ def a_resize_against_a_checkout_of_an_idle_connection(_: Scheduler) -> Scene:
 
     def check() -> None:
         play.give_back(second)
-        assert len(play.pool._places.slots) == 1, "not as small as it should be"
+        assert len(play.pool._inner.places.slots) == 1, "not as small as it should be"
 
     return {"resizer": lambda: play.pool.resize(max_size=1), "borrower": borrow_twice(play)}, check
 
@@ -290,7 +290,7 @@ def a_check_that_fails_against_a_wait(_: Scheduler) -> Scene:
     """What was lent to nobody goes, and whoever waits gets the place."""
     play = Play()
     play.use()
-    play.pool._places.spend()
+    play.pool._inner.places.spend()
     return {"one": play.use, "other": play.use}, play.check_whole
 
 
@@ -313,7 +313,7 @@ def a_close_a_return_and_a_wait(_: Scheduler) -> Scene:
             play.use()
 
     def check() -> None:
-        assert (play.server.open, len(play.pool._places.slots)) == (0, 0)
+        assert (play.server.open, len(play.pool._inner.places.slots)) == (0, 0)
 
     return {
         "closer": lambda: play.pool.close(timeout=0),
@@ -383,9 +383,9 @@ def test_the_walk_finds_a_connection_lent_twice():
         play.use()
 
         def peek() -> None:
-            conn = play.pool._idle[-1]
+            conn = play.pool._inner.places.idle[-1]
             play.pool.stats()
-            assert play.pool._places.pick(conn), "somebody else has it"
+            assert play.pool._inner.places.pick(conn), "somebody else has it"
 
         return {"one": peek, "other": peek}, lambda: None
 

@@ -46,13 +46,13 @@ def checkout_of_an_idle_connection(pool: Pool) -> Act:
 
 def checkout_of_a_wary_connection(pool: Pool) -> Act:
     pool.putconn(pool.getconn())
-    pool._places.make_wary()
+    pool._inner.places.make_wary()
     return pool.getconn
 
 
 def checkout_of_a_dead_connection(pool: Pool) -> Act:
     pool.putconn(pool.getconn())
-    pool._places.spend()
+    pool._inner.places.spend()
     return pool.getconn
 
 
@@ -65,7 +65,7 @@ def checkout_that_waits(pool: Pool) -> Act:
     over = threading.Event()
 
     def give_back() -> None:
-        while not pool._waiting and not over.is_set():
+        while not pool._inner.waiting and not over.is_set():
             time.sleep(0.0002)
         while held:
             pool.putconn(held.pop())
@@ -241,9 +241,9 @@ def whole_pool(upkeep: str) -> Iterator[Pool]:
 def check(pool: Pool, told: str) -> None:
     """Fail unless the pool can lend all it may, and has no more than that."""
     gc.collect()
-    assert not pool._places.lock.locked(), f"{told}: the lock is held for good"
+    assert not pool._inner.places.lock.locked(), f"{told}: the lock is held for good"
     # The interrupted return of a connection that is still referred to may be made again.
-    held = sum(slot.leased for slot in pool._places.slots)
+    held = sum(slot.leased for slot in pool._inner.places.slots)
     try:
         lent = [pool.getconn(timeout=2) for _ in range(SIZE - held)]
     except pool.driver.OperationalError as error:

@@ -1,0 +1,36 @@
+"""How it went with filling a pool up to ``min_size``."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import Final
+
+from multipool.errors import without_frames
+
+#: Seconds between attempts that fail: at first, and at last.
+_FIRST_PAUSE: Final = 1.0
+_LAST_PAUSE: Final = 60.0
+
+
+class Filling:
+    """What fails is not tried again at once, and then by one alone.
+
+    A wrong password that many try for ever locks an account.
+    """
+
+    def __init__(self) -> None:
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Forget what went wrong."""
+        #: Why the last attempt failed.
+        self.error: Exception | None = None
+        #: Monotonic time before which no other is made.
+        self.next_try = 0.0
+        self._pause = _FIRST_PAUSE
+
+    def failed(self, error: Exception) -> None:
+        """Note that an attempt failed."""
+        self.error = without_frames(error)
+        self.next_try = monotonic() + self._pause
+        self._pause = min(2 * self._pause, _LAST_PAUSE)

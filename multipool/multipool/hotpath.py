@@ -1,0 +1,89 @@
+"""Checkout and return of an idle connection, while nobody waits.
+
+No lock, no system call, no round trip and no log call; all that is out of the ordinary is
+left to `lending`. The two functions are closures: what they need is in their cells, which
+saves a seventh of the price that a method pays for looking it up. `Lease`, the third way in,
+has the same steps in line, since a call of them would cost it a quarter.
+
+They keep a pool's insides alive no more than its slots do.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from time import monotonic
+from typing import Any
+
+from multipool import refusing
+from multipool.borrower import here
+from multipool.clock import clock
+from multipool.errors import PoolClosed
+from multipool.inner import Inner
+from multipool.lending import check_out, lendable, look_around, take_back
+from multipool.slot import Slot
+
+_frame = sys._getframe
+
+
+def lay(inner: Inner) -> tuple[Callable[..., Any], Callable[[Any], None]]:
+    """Return the ``getconn`` and the ``putconn`` of a pool; see `Pool` for what they do."""
+    waiting, pop, push, match = inner.waiting, inner.pop, inner.push, inner.places.match
+    status, home = inner.status, inner.home
+    inline = inner.upkeep if inner.inline else None
+
+    def alive() -> Inner:
+        found = home()
+        if found is None:
+            raise PoolClosed("this pool is gone")
+        return found
+
+    def getconn(timeout: float | None = None, _depth: int = 1) -> Any:
+        if inline is not None:
+            ended = inline.ended
+            clock.now = now = monotonic()
+            if ended(0, 1) or now >= inline.due:
+                look_around(alive(), timeout)
+        try:
+            frame = _frame(_depth)
+        except ValueError:  # called by what is no Python code
+            frame = _frame(0)
+        if waiting:
+            return check_out(alive(), timeout, frame)
+        try:
+            conn = pop()
+        except IndexError:
+            return check_out(alive(), timeout, frame)
+        slot: Slot = conn._multipool_slot
+        if slot.wary and not lendable(alive(), conn, slot):
+            return check_out(alive(), timeout, frame)
+        borrower = here.borrower
+        slot.since = clock.now
+        slot.code = frame.f_code
+        slot.lasti = frame.f_lasti
+        slot.serial += 1
+        if slot.borrower is not borrower:
+            slot.pass_to(borrower)
+        slot.leased = True
+        return conn
+
+    def putconn(conn: Any) -> None:
+        try:
+            slot: Slot = conn._multipool_slot
+            if slot.home is not home:
+                raise refusing.not_ours(alive(), conn)
+        except AttributeError:
+            raise refusing.not_ours(alive(), conn) from None
+        if slot.wary or status(conn):
+            return take_back(alive(), conn, slot)
+        # Read, cleared and pushed with no call in between: of two threads that return the same
+        # lease at once only one comes through, and afterwards it may be somebody else's.
+        if not slot.leased:
+            raise refusing.not_leased(alive())
+        slot.leased = False
+        push(conn)
+        if waiting:
+            match()
+        return None
+
+    return getconn, putconn

@@ -1,0 +1,217 @@
+"""What a pool has inside, and who looks after it.
+
+All that is done to a pool is done to its `Inner`, which knows nothing of the `Pool` in front
+of it. So a pool that its user drops is gone at once, whoever works on its insides just then.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from time import monotonic
+from typing import Any
+from weakref import ReferenceType, ref
+
+from multipool.caretaker import GOODBYE, NEVER, Caretaker
+from multipool.config import PoolConfig
+from multipool.driver import Driver
+from multipool.errors import PoolClosed, PoolError, for_driver
+from multipool.filling import Filling
+from multipool.places import Places
+from multipool.slot import Slot
+from multipool.stats import Totals
+from multipool.target import Target
+
+
+class Inner:
+    """The state of one pool, and the few things that everybody does to it."""
+
+    #: The two halves of the hot path, see `hotpath`.
+    getconn: Callable[..., Any]
+    putconn: Callable[[Any], None]
+
+    def __init__(
+        self, name: str, driver: Driver, target: Target, config: PoolConfig, upkeep: Upkeep
+    ) -> None:
+        self.name = name
+        self.driver = driver
+        self.status = driver.status
+        self.target = target
+        self.config = config
+        self.upkeep = upkeep
+        self.inline = config.upkeep == "inline"
+        self.caretaker = Caretaker(name, driver, target, config)
+        self.totals = Totals()
+        #: How its slots know whose they are.
+        self.home: ReferenceType[Inner] = ref(self)
+        self.places = Places(config.limit, self.home, self.totals)
+        # What the hot path needs, one step away.
+        self.waiting = self.places.waiting
+        self.pop, self.push = self.places.idle.pop, self.places.idle.append
+        self.filling = Filling()
+        #: Whether every checkout and return must go by the slow way, see `lending`.
+        self.always_wary = self.caretaker.busy or not upkeep.watching
+        #: Whether there has ever been a connection.
+        self.connected = False
+        self.closed = False
+        #: Monotonic time until which `Pool.close` may take.
+        self.close_by = NEVER
+        #: The pool itself, for hooks that are given it.
+        self.owner: Callable[[], Any] = _nobody
+
+    # -- what a slot asks of its home ------------------------------------------------------
+
+    def give_back(self, conn: Any) -> None:
+        """Take a lent connection back."""
+        self.putconn(conn)
+
+    def vacate(self, slot: Slot) -> None:
+        """Free a place whose connection was collected. Waits for no lock."""
+        self.places.vacate(slot)
+
+    def error(self, kind: type[PoolError], text: str) -> PoolError:
+        """Return an error of *kind* that names the pool and is also the driver's own."""
+        return for_driver(kind, self.driver.OperationalError)(f"pool {self.name!r}: {text}")
+
+    # -- one connection --------------------------------------------------------------------
+
+    def is_surplus(self, slot: Slot) -> bool:
+        """Return whether there is one connection too many, since a resize, or *slot* is spent."""
+        places = self.places
+        return (
+            slot.spent
+            or self.closed
+            or (
+                len(places.slots) > places.limit
+                and sum(not slot.spent for slot in list(places.slots)) > places.limit
+            )
+        )
+
+    def keep(self, conn: Any, slot: Slot) -> None:
+        """Put a clean connection among the idle ones, or into waiting hands."""
+        self.push(conn)
+        self.settle(conn, slot)
+
+    def settle(self, conn: Any, slot: Slot) -> None:
+        """Do what comes after a push; by now the connection may be somebody else's."""
+        if self.waiting:
+            self.places.match()
+        # A mark that was set while it came is heeded.
+        if self.is_surplus(slot) and self.places.pick(conn):
+            self.discard(conn, slot)
+
+    def shelve(self, conn: Any) -> None:
+        """Put a connection that nobody has lent yet among the idle ones."""
+        slot: Slot = conn._multipool_slot
+        slot.wary = True
+        self.keep(conn, slot)
+
+    def discard(self, conn: Any, slot: Slot) -> None:
+        """Close *conn*, without making anybody wait for it; then its place is free."""
+        slot.spend()
+        self.upkeep.unwatch(slot)
+        self.upkeep.background(self._close_and_vacate, conn, slot)
+
+    def _close_and_vacate(self, conn: Any, slot: Slot) -> None:
+        if slot.closing:  # asked twice, since the first time was interrupted
+            return
+        slot.closing = True
+        try:
+            self.caretaker.close(conn, slot, min(GOODBYE, self.close_by - monotonic()))
+        except BaseException:
+            self.driver.close(conn)
+            raise
+        finally:
+            # In line: an interrupt at the beginning of a method of ours would keep the place.
+            self.places.vacant.append(slot)
+            self.places.match()
+            if self.config.min_size and not self.closed:
+                self.upkeep.soon(self)
+
+    # -- all of them -----------------------------------------------------------------------
+
+    def refuse_if_closed(self) -> None:
+        """Raise `PoolClosed` if it is."""
+        if self.closed:
+            raise self.error(PoolClosed, "the pool is closed")
+
+    def let_go(self) -> None:
+        """Close what is idle, here and now: the pool was dropped, or the interpreter exits."""
+        self.closed = True
+        self.places.spend()
+        while self.places.idle:
+            conn = self.places.idle.pop()
+            self.upkeep.unwatch(conn._multipool_slot)
+            self.caretaker.close(conn, conn._multipool_slot, patience=0)
+
+    def after_fork(self) -> None:
+        """Begin anew in a forked child: what the parent opened is the parent's."""
+        conns = list(self.places.idle)
+        conns += [slot.conn_ref() for slot in self.places.slots if slot.leased and slot.conn_ref]
+        self.totals.begin_anew()
+        self.upkeep = self.upkeep.after_fork()
+        self.places.begin_anew()
+        for conn in conns:
+            if conn is not None:
+                self.caretaker.abandon(conn, conn._multipool_slot)
+        if not self.inline and self.config.min_size:
+            self.upkeep.tend(self)
+
+
+class Upkeep(ABC):
+    """Who looks after pools, and does for them what may block."""
+
+    #: Whether the ends of sockets are noticed as they happen.
+    watching: bool
+    #: Called as ``ended(0, 1)``: something true if a watched connection may have ended; and the
+    #: monotonic time at which there is something to do. Asked at each checkout where upkeep is
+    #: inline.
+    ended: Callable[[float, int], Any]
+    due: float
+
+    @abstractmethod
+    def tend(self, inner: Inner) -> None:
+        """Look after a pool from now on, and look at it at once."""
+
+    @abstractmethod
+    def soon(self, inner: Inner) -> None:
+        """Look at it when that is possible without keeping the caller."""
+
+    @abstractmethod
+    def step(self, inner: Inner, deadline: float | None = None) -> None:
+        """Do what is due, in a call into the pool, if nobody else does it.
+
+        Connecting ends by the monotonic time *deadline*.
+        """
+
+    @abstractmethod
+    def background(self, function: Callable[..., object], *args: Any) -> None:
+        """Run ``function(*args)`` where nobody waits for it, if there is such a place."""
+
+    @abstractmethod
+    def open(self, function: Callable[..., object], *args: Any) -> None:
+        """The same for what opens connections, which no close should wait for."""
+
+    @abstractmethod
+    def watch(self, inner: Inner, slot: Slot) -> None:
+        """Notice when the connection of *slot* ends."""
+
+    @abstractmethod
+    def unwatch(self, slot: Slot) -> None:
+        """No more. Must come before its close."""
+
+    def notice(self) -> list[Slot]:
+        """Return the connections that have ended since this was asked last."""
+        return []
+
+    @abstractmethod
+    def rouse(self) -> None:
+        """Let the clock tick: connections are being lent."""
+
+    @abstractmethod
+    def after_fork(self) -> Upkeep:
+        """Return who looks after the same pools in a forked child."""
+
+
+def _nobody() -> None:
+    """Stands for the owner, until there is one."""

@@ -1,0 +1,176 @@
+"""Checkout and return, when something is out of the ordinary: see `hotpath` for the rest."""
+
+from __future__ import annotations
+
+import gc
+from time import monotonic
+from types import FrameType
+from typing import Any
+
+from multipool import refusing
+from multipool.borrower import here
+from multipool.clock import clock
+from multipool.errors import PoolClosed, PoolError, PoolTimeout
+from multipool.handoff import Waiter
+from multipool.inner import Inner
+from multipool.opening import open_in
+from multipool.places import CLOSED, Grant, Room
+from multipool.slot import Slot
+
+
+def check_out(inner: Inner, timeout: float | None, frame: FrameType) -> Any:
+    """Lend a connection to the caller in *frame*: open one, or wait for one, if need be."""
+    if timeout is None:
+        timeout = inner.config.timeout
+    deadline = monotonic() + timeout
+    if inner.places.lost:
+        inner.upkeep.soon(inner)  # which reports them
+    inner.upkeep.step(inner, deadline)
+    grant = _ask(inner, timeout, deadline, first=False)
+    while True:
+        conn = open_in(inner, grant, deadline) if isinstance(grant, Room) else grant
+        if conn is not None:
+            slot: Slot = conn._multipool_slot
+            if isinstance(grant, Room) and slot is grant.slot:  # opened just now
+                _greet(inner, conn, slot)
+                break
+            if lendable(inner, conn, slot):
+                break
+        # Of no use, or somebody else asks the server already: the turn is not lost.
+        grant = _ask(inner, timeout, deadline, first=True)
+    if inner.closed:
+        inner.discard(conn, slot)
+        inner.refuse_if_closed()
+    slot.wary = slot.wary or inner.always_wary
+    slot.lend(here.borrower, frame.f_code, frame.f_lasti, clock.read())
+    return conn
+
+
+def _ask(inner: Inner, timeout: float, deadline: float, *, first: bool) -> Grant:
+    """Return an idle connection or a place to open one in, waiting in line if need be.
+
+    *first* keeps its turn to a thread that was given something of no use.
+    """
+    places = inner.places
+    found = _line_up(inner, timeout, first=first)
+    if found is None:
+        gc.collect()  # this thread holds them all; they may lie in cycles of garbage
+        found = _line_up(inner, timeout, first=first, alone=True)
+    if not isinstance(found, Waiter):
+        return found
+    if not places.wait(found, deadline):
+        inner.totals.add("timeouts")
+        raise inner.error(
+            PoolTimeout,
+            f"no connection within {timeout:g} s: {refusing.whole_state(inner, gave_up=1)}",
+        )
+    if found.grant is CLOSED:
+        raise inner.error(PoolClosed, "closed while waiting")
+    inner.totals.add("waited")
+    inner.totals.add("wait_time", monotonic() - found.since)
+    return found.grant
+
+
+def _line_up(
+    inner: Inner, timeout: float, *, first: bool, alone: bool = False
+) -> Grant | Waiter | None:
+    """Return what there is at once, else a place in line.
+
+    None if this thread would wait for itself; if nothing can change that (*alone*), raises.
+    """
+    places = inner.places
+    try:
+        with places.lock:
+            inner.refuse_if_closed()
+            grant = None if places.waiting and not first else places.take()
+            if grant is not None:
+                return grant
+            refusing.refuse_to_wait(inner, timeout, again=first)
+            if refusing.holds_all(inner):
+                if alone:
+                    raise refusing.waits_for_itself(inner)
+                return None
+            return places.line_up(first=first)
+    finally:
+        places.match()
+
+
+def lendable(inner: Inner, conn: Any, slot: Slot) -> bool:
+    """Look at a wary idle connection; return whether to lend it. If not, it is discarded."""
+    if clock.asleep:
+        inner.upkeep.rouse()
+    inner.upkeep.step(inner)
+    try:
+        worth_it = inner.caretaker.worth_lending(conn, slot, clock.read())
+    except BaseException:
+        inner.discard(conn, slot)
+        raise
+    if not worth_it:
+        inner.discard(conn, slot)
+        return False
+    _calm(inner, slot)
+    _greet(inner, conn, slot)
+    return True
+
+
+def look_around(inner: Inner, timeout: float | None) -> None:
+    """Note which connections have ended, and do what is due, in a call into the pool."""
+    upkeep = inner.upkeep
+    for slot in upkeep.notice():
+        slot.spend()
+        upkeep.due = 0.0
+    upkeep.step(inner, clock.now + (inner.config.timeout if timeout is None else timeout))
+
+
+def take_back(inner: Inner, conn: Any, slot: Slot) -> None:
+    """Take back a connection that must be cleaned, or looked at, before it is idle.
+
+    Raises `ConnectionNotLeased` as `Pool.putconn` does.
+    """
+    if slot.wary:
+        refusing.refuse_stale(inner, slot)
+    # Read and cleared with no call in between, see `hotpath`.
+    if not slot.leased:
+        raise refusing.not_leased(inner)
+    slot.leased = False
+    try:
+        if not _clean(inner, conn, slot):
+            return
+    except BaseException:  # an interrupt: nobody knows in which state it is
+        inner.discard(conn, slot)
+        raise
+    # Here, not in a function, at whose beginning an interrupt would lose it.
+    inner.push(conn)
+    inner.settle(conn, slot)
+
+
+def _greet(inner: Inner, conn: Any, slot: Slot) -> None:
+    """Call ``on_checkout``; if it raises, the connection goes back."""
+    hook = inner.config.on_checkout
+    if hook is not None:
+        try:
+            hook(conn)
+            if inner.status(conn):
+                raise inner.error(PoolError, "on_checkout left a transaction open; end it")
+        except BaseException:
+            if _clean(inner, conn, slot):
+                inner.keep(conn, slot)
+            raise
+
+
+def _clean(inner: Inner, conn: Any, slot: Slot) -> bool:
+    """Clean a returned connection; return whether to keep it. If not, it is discarded."""
+    if inner.caretaker.worth_keeping(conn, slot) and not inner.is_surplus(slot):
+        _calm(inner, slot)
+        return True
+    inner.discard(conn, slot)
+    return False
+
+
+def _calm(inner: Inner, slot: Slot) -> None:
+    """Note that the connection was looked at."""
+    slot.wary = False
+    # In this order, lest a mark that somebody sets meanwhile be overlooked.
+    asleep = clock.asleep and not inner.inline
+    if inner.always_wary or asleep or inner.is_surplus(slot):
+        slot.wary = True
