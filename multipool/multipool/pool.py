@@ -110,7 +110,9 @@ class Pool:
 
         A transaction left open is rolled back first; what cannot be cleaned is closed.
         Raises `ConnectionNotLeased` for a connection that is not of this pool, was returned
-        already, or was lent since to another thread, where this one had it before.
+        already, or was lent since to another thread, where this one had it before. So what
+        ends leases in the name of other threads, as a finaliser does, wherever it may run,
+        should hold a `connection` and leave that.
         """
         self._inner.putconn(conn)
 

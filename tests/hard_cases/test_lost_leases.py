@@ -96,18 +96,25 @@ def test_a_lost_connection_is_reported_with_where_it_was_checked_out(make_pool, 
 
 @pytest.mark.parametrize("spoil", [False, True], ids=["clean", "to be closed"])
 def test_a_finaliser_may_return_a_connection_while_its_thread_is_inside_the_pool(make_pool, spoil):
-    """The collector is made to run after every few allocations, and finds them everywhere."""
+    """The collector is made to run after every few allocations, and finds them everywhere.
+
+    In either thread, so what ends the lease must know which it is: see `Pool.putconn`.
+    """
     pool = make_pool(max_size=8)
 
     class Holder(Knot):
+        def __init__(self):
+            super().__init__(pool.connection(timeout=10))
+            self.conn = self.held.__enter__()
+
         def __del__(self):
             if spoil:
-                self.held._multipool_slot.spend()
-            self.held.close()
+                self.conn._multipool_slot.spend()
+            self.held.__exit__(None, None, None)
 
     def work():
         for _ in range(100):
-            Holder(pool.getconn(timeout=10))
+            Holder()
             pool.stats()
             with pool.connection(timeout=10) as conn:
                 ask(conn, "select 1")
