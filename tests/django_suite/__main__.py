@@ -2,8 +2,9 @@
 
 ``python -m tests.django_suite [--engine pg8000] [--option binding=client] [...]``, where
 the rest is for Django's ``runtests.py``: labels (none: the whole suite), ``--parallel 1``,
-``-v 2`` and so on. ``--engine django.db.backends.postgresql`` runs Django's own, to
-compare with.
+``-v 2`` and so on; ``--engine postgis.psycopg gis_tests`` is for PostGIS. ``--engine
+django.db.backends.postgresql`` runs Django's own, to compare with: as root, for one, it too
+fails where files should be out of reach.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 import django
 
 from multipool.driver import drivers
+from multipool_django.engines import ENGINES, PREFIX
 
 from .server import NoServer, contrib_server
 from .settings import MODULE, render
@@ -36,8 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked, rest = parser.parse_known_args(arguments)
     engine = asked.engine or _only_engine(parser)
     options: dict[str, Any] = dict(asked.option)
-    if "." not in engine:
-        engine = f"multipool_django.{engine}"
+    if PREFIX + engine in ENGINES:
+        engine = PREFIX + engine
         options["pool"] = POOL
     with tempfile.TemporaryDirectory(dir=asked.folder, prefix="suite-") as folder:
         try:
