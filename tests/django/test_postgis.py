@@ -21,7 +21,7 @@ def require_libraries() -> None:
     try:
         import_module("django.contrib.gis.gdal")
     except ImproperlyConfigured:
-        pytest.skip("install GDAL (apt-get install libgdal32, or your system's version of it)")
+        pytest.skip("install GDAL (apt-get install gdal-bin)")
 
 
 @pytest.fixture(scope="module")
