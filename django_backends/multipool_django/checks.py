@@ -41,7 +41,11 @@ def _check_alias(alias: str) -> list[CheckMessage]:
     except ImproperlyConfigured as error:
         return [*found, Error(str(error), obj=where, id="multipool.E001")]
     max_age = wrapper.settings_dict["CONN_MAX_AGE"]
-    return found if max_age == 0 else [*found, _no_effect(max_age, where)]
+    if max_age != 0:
+        found.append(_no_effect(max_age, where))
+    if "POOL_OPTIONS" in wrapper.settings_dict:
+        found.append(_another_pools_options(where))
+    return found
 
 
 def _is_ours(alias: str) -> bool:
@@ -66,4 +70,14 @@ def _no_effect(max_age: object, where: str) -> CheckMessage:
         ' connection lives. To do without a pool, set OPTIONS["pool"] to False.',
         obj=where,
         id="multipool.W001",
+    )
+
+
+def _another_pools_options(where: str) -> CheckMessage:
+    return CheckWarning(
+        "POOL_OPTIONS has no effect: it is django-db-connection-pool's.",
+        hint='Put the options into OPTIONS["pool"] under their names there: max_size for'
+        " POOL_SIZE and MAX_OVERFLOW together, max_lifetime for RECYCLE, timeout for TIMEOUT.",
+        obj=where,
+        id="multipool.W006",
     )

@@ -40,6 +40,13 @@ def test_a_maximum_age_without_effect_is_warned_about(make_alias: MakeAlias) -> 
     assert message.startswith("CONN_MAX_AGE=600 has no effect")
 
 
+def test_the_options_of_another_pool_are_warned_about(make_alias: MakeAlias) -> None:
+    make_alias(POOL_OPTIONS={"POOL_SIZE": 10})
+    ((number, message, _),) = check()
+    assert number == "multipool.W006"
+    assert "django-db-connection-pool" in message
+
+
 @pytest.mark.parametrize(
     ("pool", "says"),
     [
