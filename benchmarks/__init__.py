@@ -10,6 +10,8 @@ ones; ``--help`` tells the rest. Each file asks one question:
 - `outage`: what does a pool do while its server is away, and after it has come back?
 - `kills`: who notices that the idle connections were killed?
 - `hard_cases`: which of the twenty hard cases does each pool get right?
+- `django` (`django_views`): how fast are Django's views through our backends, and through what
+  else there is?
 - `drivers`: what does pg8000 cost with multipool's adapter, and what as shipped?
 
 `peers` holds the pools, `measure` how they are timed, `report` and `chart` how it is told.

@@ -10,7 +10,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks import checkout, cold, contention, drivers, hard_cases, kills, outage, peers, query
+from benchmarks import (
+    checkout,
+    cold,
+    contention,
+    django_views,
+    drivers,
+    hard_cases,
+    kills,
+    outage,
+    peers,
+    query,
+)
 from benchmarks.chart import svg
 from benchmarks.measure import Effort, machine, versions
 from benchmarks.report import Report
@@ -24,6 +35,7 @@ BENCHMARKS: Final[dict[str, Callable[[Effort], Report]]] = {
     "kills": kills.run,
     "hard_cases": hard_cases.run,
     "drivers": drivers.run,
+    "django": django_views.run,
 }
 
 

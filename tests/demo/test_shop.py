@@ -64,6 +64,12 @@ def test_buying_makes_an_order_and_keeps_the_books(answers):
     assert before["missing"] == after["missing"] == 0
 
 
+def test_a_delivery_is_in_the_books(answers):
+    assert answers["delivered"] == [200, '{"delivered": 1}']
+    assert answers["delivered_nowhere"] == [200, '{"delivered": 0}']
+    assert json.loads(answers["audit_after"][1])["missing"] == 0
+
+
 def test_a_form_that_is_wrong_is_refused_field_by_field(answers):
     status, body = answers["bad_form"]
     assert status == 400

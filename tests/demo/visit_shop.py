@@ -50,6 +50,8 @@ def visits() -> dict[str, Any]:
         "no_such_product": ask("get", "/products/0/"),
         "best_sellers": ask("get", "/best-sellers/"),
         "bought": buy(customer=1, products=[first.pk, second.pk]),
+        "delivered": ask("post", f"/products/{first.pk}/deliver/"),
+        "delivered_nowhere": ask("post", "/products/0/deliver/"),
         "bad_form": buy(customer=0, products=[first.pk, 0]),
         "get_orders": ask("get", "/orders/"),
     }

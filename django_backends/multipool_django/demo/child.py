@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 
@@ -19,6 +20,15 @@ def job() -> dict[str, Any]:
     wanted: dict[str, Any] = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_parent, name="lifeline", daemon=True).start()
     return wanted
+
+
+def orders() -> Iterator[dict[str, Any]]:
+    """Return the job and whatever else the parent wants, one after the other.
+
+    Instead of `job`: the process is to end when there are no more.
+    """
+    for line in sys.stdin:
+        yield json.loads(line)
 
 
 def tell(**message: object) -> None:

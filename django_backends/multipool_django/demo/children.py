@@ -48,16 +48,20 @@ class Child:
         self._messages: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._listener = threading.Thread(target=self._listen, name=program, daemon=True)
         self._listener.start()
-        # A child that ended already is found out by `hear`.
-        with suppress(BrokenPipeError):
-            self._lifeline.write(json.dumps(job) + "\n")
-            self._lifeline.flush()
+        self.order(**job)
 
     def _listen(self) -> None:
         """Take the child's messages as they come, so that waiting for one can have a limit."""
         for line in self._output:
             self._messages.put(line)
         self._messages.put(None)
+
+    def order(self, **wanted: object) -> None:
+        """Tell the process what to do."""
+        # One that ended already is found out by `hear`.
+        with suppress(BrokenPipeError):
+            self._lifeline.write(json.dumps(wanted) + "\n")
+            self._lifeline.flush()
 
     def hear(self) -> dict[str, Any]:
         """Wait for the next message and return it.

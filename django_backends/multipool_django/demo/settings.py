@@ -10,10 +10,13 @@ import django
 from django.conf import settings
 
 
-def configure(engine: str, params: Mapping[str, str], pool: Mapping[str, Any] | bool) -> None:
+def configure(
+    engine: str, params: Mapping[str, str], pool: Mapping[str, Any] | bool, **database: Any
+) -> None:
     """Set Django up for the shop on the database that *params* (libpq's words) describe.
 
-    *pool* is what ``OPTIONS["pool"]`` holds: False connects for every request.
+    *pool* is what ``OPTIONS["pool"]`` holds: False connects for every request, unless one of
+    the other settings of the *database* (``CONN_MAX_AGE``, ...) says otherwise.
     """
     settings.configure(
         ALLOWED_HOSTS=["127.0.0.1"],
@@ -26,6 +29,7 @@ def configure(engine: str, params: Mapping[str, str], pool: Mapping[str, Any] | 
                 "PASSWORD": params["password"],
                 "NAME": params["dbname"],
                 "OPTIONS": {"pool": pool},
+                **database,
             }
         },
         INSTALLED_APPS=["multipool_django.demo.shop"],

@@ -1,4 +1,4 @@
-"""The shop's pages: one product, the best sellers, buying, and the audit of the books."""
+"""The shop's pages: one product, the best sellers, buying, delivering, the audit of the books."""
 
 from __future__ import annotations
 
@@ -71,6 +71,18 @@ def buy(request: HttpRequest) -> HttpResponse:
     )
     shelf.update(stock=F("stock") - 1)
     return JsonResponse({"order": order.pk}, status=201)
+
+
+@require_POST
+@transaction.atomic
+def deliver(request: HttpRequest, pk: int) -> HttpResponse:
+    """Put one more piece on the shelf: a transaction of one query.
+
+    Answers 200 with how many products there are of that number, which is 1 or 0.
+    """
+    shelf = Product.objects.filter(pk=pk)
+    delivered = shelf.update(delivered=F("delivered") + 1, stock=F("stock") + 1)
+    return JsonResponse({"delivered": delivered})
 
 
 @require_GET

@@ -1,0 +1,237 @@
+"""How fast are Django's views through our backends, and through what else there is?
+
+The pages of the demo's shop without HTTP, each way in a process of its own, in turns: on the
+loopback, and over a line on which each answer takes 10 ms. Every pool may have as many
+connections as there are threads. Liveness is on wherever it says "checks", and in ours.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final
+
+from benchmarks.measure import Effort
+from benchmarks.report import Report, Table, Verdict
+from multipool.testing.proxy import Proxy
+from multipool.testing.server import EmbeddedServer, embedded_server
+from multipool_django.demo import ways
+from multipool_django.demo.children import Children
+from multipool_django.demo.load import Figures
+from multipool_django.demo.side_by_side import SideBySide
+from multipool_django.demo.signals import Stop
+from multipool_django.demo.ways import Way
+from tests import pgbouncer
+
+Results = Mapping[Way, Figures]
+
+THREADS: Final = (1, 8, 32)
+DELAY: Final = 0.005  # seconds, each way
+#: How far two ways that do the same may differ: these are the figures of a machine at work.
+EQUAL: Final = 0.95
+DRIVERS: Final = ("psycopg2", "psycopg", "pg8000")
+
+#: The pages, and how they are called in the tables.
+VIEWS: Final = {
+    "deliver": "atomic() with one query",
+    "buy": "atomic() with seven queries",
+    "product": "two queries",
+    "best-sellers": "two heavy queries",
+}
+
+
+def run(effort: Effort) -> Report:
+    """Measure and return the report."""
+    tables: list[Table] = []
+    verdicts: list[Verdict] = []
+    with Stop() as stop, _shop(stop) as server:
+        here = {**server.tcp_params, "password": ""}
+        with Proxy(here, delay=DELAY) as line:
+            there = {**line.params, "password": ""}
+            for where, params in (("on the loopback", here), ("10 ms away", there)):
+                for what, by_threads in _views(stop, params, effort, where):
+                    title = f"{what}: {VIEWS[what]}, {where}"
+                    tables.append(_table(title, by_threads))
+                    verdicts += _verdicts(what, where, by_threads)
+                kept = _select(stop, params, effort)
+                tables.append(_table(f"select 1; connection.close(), {where}", {1: kept}))
+                verdicts += _select_verdicts(kept, where)
+        for title, pooled in _behind_pgbouncer(stop, server, effort):
+            tables.append(_table(title, pooled))
+            verdicts += _pooled_verdicts(title, pooled)
+    tables.append(_versions())
+    return Report(
+        "Django",
+        "How fast are Django's views through our backends, and through what else there is?",
+        tables,
+        verdicts,
+    )
+
+
+@contextmanager
+def _shop(stop: Stop) -> Iterator[EmbeddedServer]:
+    """Run a server whose database is the demo's shop, its tables filled."""
+    with embedded_server(tcp=True, max_connections=500) as server, Children(stop) as children:
+        params = {**server.tcp_params, "password": ""}
+        engine = f"multipool_django.{DRIVERS[0]}"
+        children.start("stock", driver=DRIVERS[0], engine=engine, params=params).hear()
+        children.end()
+        yield server
+
+
+def _views(
+    stop: Stop, params: Mapping[str, str], effort: Effort, where: str
+) -> Iterator[tuple[str, dict[int, Results]]]:
+    """Yield for each page what each number of threads had of each way."""
+    far = "away" in where
+    seconds, rounds = effort.pick((0.4, 5) if far else (0.15, 15), (0.02, 1))
+    threads = effort.pick(THREADS, (2,))
+    with _side_by_side(stop, _all(), params) as side_by_side:
+        # Every thread of every way connects, so that nobody's first time is measured.
+        side_by_side.compare("product", max(THREADS), seconds, 1)
+        for what in VIEWS:
+            yield what, {n: side_by_side.compare(what, n, seconds, rounds) for n in threads}
+
+
+def _select(stop: Stop, params: Mapping[str, str], effort: Effort) -> Results:
+    seconds, rounds = effort.pick((0.2, 15), (0.02, 1))
+    with _side_by_side(stop, [*_all(), ways.never_closed("psycopg2")], params) as side_by_side:
+        return side_by_side.compare("select", 1, seconds, rounds)
+
+
+def _behind_pgbouncer(
+    stop: Stop, server: EmbeddedServer, effort: Effort
+) -> Iterator[tuple[str, dict[int, Results]]]:
+    """Yield the same of our ways with a pool and without, behind a PgBouncer, if there is one."""
+    program = pgbouncer.program()
+    if program is None:
+        return
+    seconds, rounds = effort.pick((0.2, 9), (0.02, 1))
+    threads = effort.pick((1, 8), (2,))
+    pairs = [way(driver) for driver in DRIVERS for way in (ways.ours, ways.unpooled)]
+    with (
+        pgbouncer.running(program, {**server.tcp_params, "password": ""}) as params,
+        _side_by_side(stop, pairs, params) as side_by_side,
+    ):
+        for what in ("deliver", "product"):
+            title = f"{what}: {VIEWS[what]}, behind {_pgbouncer(program)} on the loopback"
+            yield title, {n: side_by_side.compare(what, n, seconds, rounds) for n in threads}
+
+
+def _pgbouncer(program: str) -> str:
+    """Return name and version."""
+    told = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)  # noqa: S603
+    return told.stdout.partition("\n")[0]
+
+
+@contextmanager
+def _side_by_side(
+    stop: Stop, some: Iterable[Way], params: Mapping[str, str]
+) -> Iterator[SideBySide]:
+    with Children(stop) as children:
+        try:
+            yield SideBySide(some, params, children)
+        except Exception as error:
+            error.add_note(children.last_words())
+            raise
+
+
+def _all() -> list[Way]:
+    return [*map(ways.ours, DRIVERS), *ways.elsewhere()]
+
+
+# -- what is told of it --------------------------------------------------------------------------
+
+
+def _table(title: str, by_threads: Mapping[int, Results]) -> Table:
+    """Return a table with a row for each way, and for each number of threads three columns."""
+    columns = [""]
+    for number in by_threads:
+        threads = "1 thread" if number == 1 else f"{number} threads"
+        columns += [f"{threads}: per s", "times ours", "longest ms"]
+    best = {number: _best(results, ours=True) for number, results in by_threads.items()}
+    rows = []
+    for way in next(iter(by_threads.values())):
+        cells = [way.name]
+        for number, results in by_threads.items():
+            figures = results[way]
+            cells += [
+                f"{figures.per_second:,.0f}",
+                f"{figures.per_second / best[number]:.2f}",
+                f"{figures.longest * 1e3:.0f}",
+            ]
+        rows.append(cells)
+    return Table(title, columns, rows)
+
+
+def _versions() -> Table:
+    rows = []
+    for name in ("Django", "django-db-connection-pool", "psycopg-pool", "SQLAlchemy"):
+        try:
+            rows.append([name, version(name)])
+        except PackageNotFoundError:
+            rows.append([name, "not installed"])
+    return Table("Versions", ["distribution", "version"], rows, prose=True)
+
+
+def _verdicts(what: str, where: str, by_threads: Mapping[int, Results]) -> list[Verdict]:
+    ratios = [
+        _best(results, ours=True) / _best(results, ours=False) for results in by_threads.values()
+    ]
+    found = [
+        Verdict(f"{what}, {where}: ours by the best other, worst", min(ratios), at_least=EQUAL)
+    ]
+    if what == "deliver" and "away" in where:
+        found += _round_trip_verdicts(by_threads[min(by_threads)])
+    return found
+
+
+def _round_trip_verdicts(results: Results) -> list[Verdict]:
+    """Two round trips against three, and against four with a check: nine tenths of that."""
+    ours = _best(results, ours=True)
+    return [
+        Verdict(
+            f"one query in atomic(), 10 ms away, times faster than {way.name}",
+            ours / figures.per_second,
+            at_least=0.9 * (3 if way.label == "Django's own pool" else 4) / 2,
+        )
+        for way, figures in results.items()
+        if not _is_ours(way)
+    ]
+
+
+def _select_verdicts(results: Results, where: str) -> list[Verdict]:
+    kept = next(way for way in results if not way.closes)
+    ours = _best(results, ours=True)
+    others = _best({way: each for way, each in results.items() if way.closes}, ours=False)
+    what = f"select 1; connection.close(), {where}"
+    return [
+        Verdict(f"{what}: ours by the best other that closes", ours / others, at_least=EQUAL),
+        Verdict(f"{what}: ours by {kept.name}", ours / results[kept].per_second, at_least=0.85),
+    ]
+
+
+def _pooled_verdicts(title: str, by_threads: Mapping[int, Results]) -> list[Verdict]:
+    """Return one for each driver: its pooled rate by its unpooled, the worst."""
+    rates = [
+        {(way.driver, _is_ours(way)): figures.per_second for way, figures in results.items()}
+        for results in by_threads.values()
+    ]
+    return [
+        Verdict(
+            f"{title}, {driver}: pooled by pool=False",
+            min(rate[driver, True] / rate[driver, False] for rate in rates),
+            at_least=EQUAL,
+        )
+        for driver in DRIVERS
+    ]
+
+
+def _best(results: Results, *, ours: bool) -> float:
+    return max(each.per_second for way, each in results.items() if _is_ours(way) == ours)
+
+
+def _is_ours(way: Way) -> bool:
+    return way.label == "multipool"
