@@ -2,43 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Final
 
 import psycopg
 
-from multipool.driver import CLIENT, SESSION, Pooled
-from multipool_psycopg.cursor import watching
+from multipool.driver import CLIENT, Pooled
+from multipool_psycopg.adapters import WatchedAdapters
+from multipool_psycopg.cursor import replaced, watching
 
-
-def _watched(name: str) -> Any:
-    """Return psycopg's own property *name*, whose setting the pool is told of."""
-    own = getattr(psycopg.Connection, name)
-
-    def change(conn: Connection, value: Any) -> None:
-        own.__set__(conn, value)
-        conn.touch(CLIENT)
-
-    return property(own.__get__, change, doc=own.__doc__)
-
-
-def _plain(name: str) -> Any:
-    """Return a property in place of the plain attribute *name*, for the same end."""
-
-    def change(conn: Connection, value: Any) -> None:
-        conn.__dict__[name] = value
-        conn.touch(CLIENT)
-
-    return property(lambda conn: conn.__dict__[name], change)
-
-
-_make_cursor = psycopg.Connection.cursor
+# What a borrower may set, by these names or by methods that end up here.
+_SETTINGS: Final = frozenset(
+    [
+        *("_autocommit", "_isolation_level", "_read_only", "_deferrable", "row_factory"),
+        *("prepare_threshold", "prepared_max"),
+    ]
+)
+_FACTORIES: Final = frozenset(["cursor_factory", "server_cursor_factory"])
 
 
 class Connection(Pooled, psycopg.Connection[Any]):
     """psycopg's own connection, whose ``close`` gives it back to its pool.
 
-    Its cursors are of subclasses of the classes asked for, and tell the pool of statements
-    that touch the session. One made from its class directly, not by `cursor`, does not.
+    Its cursor factories are subclasses of those that are set, whose cursors tell the pool of
+    statements that touch the session; a cursor made from another class by hand does not. What
+    is set on the connection is noted as it is set, so that reading and querying go psycopg's
+    own way.
     """
 
     __slots__ = ("_multipool_slot",)
@@ -47,16 +35,18 @@ class Connection(Pooled, psycopg.Connection[Any]):
         self._multipool_slot = None
         super().__init__(*args, **options)
 
-    if not TYPE_CHECKING:  # to the checkers they are the driver's own
-        autocommit = _watched("autocommit")
-        isolation_level = _watched("isolation_level")
-        read_only = _watched("read_only")
-        deferrable = _watched("deferrable")
-        prepare_threshold = _watched("prepare_threshold")
-        prepared_max = _watched("prepared_max")
-        cursor_factory = _plain("cursor_factory")
-        server_cursor_factory = _plain("server_cursor_factory")
-        row_factory = _plain("row_factory")
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _SETTINGS:
+            self.touch(CLIENT)
+        elif name in _FACTORIES:
+            self.touch(CLIENT)
+            value = replaced(value, self._cursor_class)
+        elif name == "_adapters" and value is not None:  # made when somebody first asks for them
+            value = WatchedAdapters(self, value)
+        super().__setattr__(name, value)
+
+    def _cursor_class(self, factory: type) -> type:
+        return watching(factory)
 
     @property
     def _pool(self) -> Any:  # type: ignore[override]
@@ -69,29 +59,6 @@ class Connection(Pooled, psycopg.Connection[Any]):
         if self._multipool_slot is None:
             raise AttributeError("_pool")
         return self._multipool_slot
-
-    @property
-    def adapters(self) -> Any:
-        """The adapters of this connection, which may be changed by who has them."""
-        if not self._making_cursor:
-            self.touch(CLIENT)
-        return super().adapters
-
-    # While psycopg makes a cursor, which looks at `adapters` and changes nothing.
-    _making_cursor = False
-
-    def cursor(self, *args: Any, **options: Any) -> Any:
-        """Return a cursor, as psycopg does."""
-        if options.get("withhold"):
-            self.touch(SESSION)
-        self._making_cursor = True
-        try:
-            cursor: Any = _make_cursor(self, *args, **options)
-        finally:
-            self._making_cursor = False
-        made: Any = type(cursor)
-        cursor.__class__ = watching(made)
-        return cursor
 
     def add_notice_handler(self, callback: Any) -> None:
         """Call *callback* with each notice, until the connection is returned."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
+
+from psycopg import ServerCursor
 
 from multipool.session import touches
 
@@ -21,12 +24,14 @@ class Watching(_Base):
     # The layout is that of the class behind, so that a cursor can be made one of these.
     __slots__ = ()
 
-    def execute(self, query: Any, *args: Any, **options: Any) -> Any:
+    def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
         """Execute *query*, as psycopg does."""
         seen: Any = query
         if type(seen) is not str or touches(seen):
             self._look_at(seen)
-        return super().execute(query, *args, **options)
+        if options:
+            return super().execute(query, params, **options)
+        return super().execute(query, params)
 
     def executemany(self, query: Any, *args: Any, **options: Any) -> None:
         """Execute *query* for each of the parameters, as psycopg does."""
@@ -57,10 +62,37 @@ class Watching(_Base):
             conn.touch()
 
 
+class _WatchingNamed(Watching):
+    """The same for named cursors, which can outlive their transaction."""
+
+    __slots__ = ()
+
+    def execute(self, query: Any, *args: Any, **options: Any) -> Any:
+        """Declare the cursor, as psycopg does."""
+        named: Any = self
+        if named.withhold:
+            named.connection.touch()
+        return super().execute(query, *args, **options)
+
+
+def replaced(factory: Any, subclass: Callable[[type], type]) -> Any:
+    """Return the *subclass* of a cursor class; for a function one whose cursors are of such."""
+    if isinstance(factory, type):
+        return subclass(factory)
+
+    def make(*args: Any, **options: Any) -> Any:
+        cursor = factory(*args, **options)
+        cursor.__class__ = subclass(type(cursor))
+        return cursor
+
+    return make
+
+
 @cache
 def watching(factory: type) -> type:
     """Return a subclass of the cursor class *factory* that tells the pool."""
     if issubclass(factory, Watching):
         return factory
+    mixin = _WatchingNamed if issubclass(factory, ServerCursor) else Watching
     names = {"__module__": factory.__module__, "__slots__": ()}
-    return type(factory.__name__, (Watching, factory), names)
+    return type(factory.__name__, (mixin, factory), names)

@@ -19,7 +19,7 @@ from psycopg.generators import execute, fetch_many
 from multipool.driver import IDLE
 from multipool.session import carries_begin
 from multipool_psycopg.connection import Connection
-from multipool_psycopg.cursor import Watching
+from multipool_psycopg.cursor import Watching, watching
 
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGresult
@@ -129,12 +129,8 @@ class PiggybackConnection(Connection):
     # While a cursor executes what will bring the BEGIN.
     _begin_held = False
 
-    def cursor(self, *args: Any, **options: Any) -> Any:
-        """Return a cursor, as psycopg does."""
-        cursor = super().cursor(*args, **options)
-        made: Any = type(cursor)
-        cursor.__class__ = _piggyback(made)
-        return cursor
+    def _cursor_class(self, factory: type) -> type:
+        return _piggyback(watching(factory))
 
     def _begin_due(self) -> bool:
         """Return whether the next statement begins a transaction, and may bring the BEGIN."""
@@ -152,3 +148,4 @@ def piggyback_begin(conn: Connection) -> None:
     """Make an idle connection a `PiggybackConnection`, where libpq knows pipelines."""
     if psycopg.Pipeline.is_supported():
         conn.__class__ = PiggybackConnection
+        conn.cursor_factory = conn.cursor_factory  # a subclass of it, see `_cursor_class`
