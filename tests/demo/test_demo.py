@@ -38,6 +38,9 @@ def test_every_installed_driver_is_measured_in_both_ways(evening):
                 # A round ends with the last answer, so it lasts longer than was asked for.
                 assert way["per_second"] <= way["done"] / 0.4
                 assert 0 < way["median"] <= way["longest"]
+    far = report["far"]
+    assert {f"multipool, {name}" for name in INSTALLED} <= set(far)
+    assert all(figures["done"] > 0 for figures in far.values())
     assert evening.left_behind() == []
 
 
@@ -62,6 +65,7 @@ def test_the_table_names_drivers_and_versions_in_plain_text(evening):
         ("starting PostgreSQL", signal.SIGINT, 130),
         ("filling the shelves", signal.SIGTERM, 143),
         (r"the shop over HTTP +\.", signal.SIGINT, 130),
+        (r"ms away +\.", signal.SIGINT, 130),
         ("plain Python", signal.SIGHUP, 129),
     ],
 )

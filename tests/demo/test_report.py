@@ -39,6 +39,17 @@ def test_what_was_not_done_has_no_table(report):
     assert "Plain Python" not in report.as_table()
 
 
+def test_the_ways_to_a_database_far_away_are_told_with_their_share_of_the_best(report):
+    assert "ms away" not in report.as_table()
+    report.far = {
+        "multipool, psycopg2": Figures(100, 400.0, 0.02, 0.05),
+        "Django, as it comes, psycopg2": Figures(20, 100.0, 0.08, 0.1),
+    }
+    lines = report.as_table().splitlines()
+    (django,) = (line for line in lines if "as it comes" in line)
+    assert django.split()[-6:] == ["100", "25%", "80.0", "ms", "100", "ms"]
+
+
 def test_a_failure_is_told_by_driver(report):
     report.failures["pg8000"] = "site ended with status 1\nthe cable is cut"
     assert report.as_table().endswith(

@@ -9,6 +9,7 @@ from textwrap import indent
 from typing import Any, Final
 
 from multipool_django.demo.load import Figures
+from multipool_django.demo.scale import DELAY, FAR_THREADS
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,8 @@ class Report:
     versions: Mapping[str, str]
     settings: Mapping[str, float]
     workloads: Mapping[str, Workload]
+    #: By the name of the way, what it did with the database far away.
+    far: dict[str, Figures] = field(default_factory=dict)
     #: By driver, what went wrong.
     failures: dict[str, str] = field(default_factory=dict)
 
@@ -64,6 +67,7 @@ class Report:
                     name: {each.driver: _as_dict(each) for each in workload.comparisons}
                     for name, workload in self.workloads.items()
                 },
+                "far": {name: asdict(figures) for name, figures in self.far.items()},
                 "failures": self.failures,
             },
             indent=2,
@@ -76,6 +80,8 @@ class Report:
         parts += [_table(each) for each in self.workloads.values() if each.comparisons]
         if len(parts) > 1:
             parts.append(_NOTE)
+        if self.far:
+            parts.append(_far_table(self.far))
         parts += [f"{driver} failed:\n{indent(why, '  ')}" for driver, why in self.failures.items()]
         return "\n\n".join(parts)
 
@@ -84,6 +90,11 @@ _NOTE: Final = """\
 The two ways took turns, after the same warm-up. Connections are those that the server
 counted, warm-up included. Connecting here means TCP on the loopback and a password
 (SCRAM), without TLS; a server far away only adds to that."""
+
+
+_FAR_NOTE: Final = """\
+Two round trips with multipool: BEGIN travels with the query. Three with Django's own pool, four
+with checks for dead connections, which multipool makes without asking the server."""
 
 
 def _as_dict(comparison: Comparison) -> dict[str, Any]:
@@ -105,6 +116,21 @@ def _table(workload: Workload) -> str:
         rows.append(_row(name, workload.unpooled, *_cells(each.unpooled, "")))
         rows.append(_row("", "pooled", *_cells(each.pooled, f"{each.ratio:.1f}x")))
     return "\n".join([workload.title, *rows])
+
+
+def _far_table(far: Mapping[str, Figures]) -> str:
+    best = max(figures.per_second for figures in far.values())
+    title = (
+        f"A view with one query in atomic(), the database {DELAY * 2000:.0f} ms away:"
+        f" {FAR_THREADS} threads, without HTTP"
+    )
+    columns = f"  {'':<42}{'requests/s':>15}{'of best':>8}{'median':>11}{'longest':>11}"
+    rows = [
+        f"  {name:<42}{each.per_second:>15,.0f}{each.per_second / best:>8.0%}"
+        f"{_milliseconds(each.median):>11}{_milliseconds(each.longest):>11}"
+        for name, each in far.items()
+    ]
+    return "\n".join([title, columns, *rows, "", _FAR_NOTE])
 
 
 def _row(name: str, way: str, rate: str, ratio: str, median: str, longest: str, opened: str) -> str:

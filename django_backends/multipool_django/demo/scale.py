@@ -14,6 +14,10 @@ DELIVERED: Final = 100_000
 #: Threads of the site. Fewer than the clients, as in any site under load.
 THREADS: Final = 16
 
+#: How far away the database is in the last part: each answer takes twice as long.
+DELAY: Final = 0.005  # seconds, each way
+FAR_THREADS: Final = 8
+
 #: What the pooled site has as ``OPTIONS["pool"]``. Fewer connections than threads, since a
 #: thread spends part of its time in Python.
 POOL: Final = {"max_size": 8}

@@ -9,15 +9,19 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Final
 
+from multipool.testing.proxy import Proxy
+from multipool_django.demo import ways
 from multipool_django.demo.children import Child, ChildFailed, Children
 from multipool_django.demo.databases import Databases, serve
 from multipool_django.demo.load import Figures
 from multipool_django.demo.progress import Progress, Step
 from multipool_django.demo.report import Comparison, Report, Way, Workload
-from multipool_django.demo.scale import POOL, THREADS
+from multipool_django.demo.scale import DELAY, FAR_THREADS, POOL, THREADS
+from multipool_django.demo.side_by_side import SideBySide
 from multipool_django.demo.signals import Stop
 
 WAYS: Final = ("unpooled", "pooled")
+FAR_ROUNDS: Final = 2
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,35 @@ def show(wishes: Wishes, progress: Progress, stop: Stop) -> Report:
                     plain.comparisons.append(Comparison(driver, driver_version, *part.plain()))
                 except (ChildFailed, RuntimeError) as error:
                     report.failures[driver] = f"{error}\n{children.last_words()}".strip()
+        stocked = [each.driver for each in shop.comparisons]
+        if stocked:
+            with Children(stop) as children:
+                try:
+                    report.far = _far_away(wishes, stocked, databases, children, progress)
+                except ChildFailed as error:
+                    report.failures["far away"] = f"{error}\n{children.last_words()}".strip()
     return report
+
+
+def _far_away(
+    wishes: Wishes,
+    stocked: list[str],
+    databases: Databases,
+    children: Children,
+    progress: Progress,
+) -> dict[str, Figures]:
+    """Compare the ways of the *stocked* drivers to a database at the end of a long line."""
+    others = [way for way in ways.elsewhere() if way.driver in stocked]
+    with (
+        progress.step(f"a database {DELAY * 2000:.0f} ms away") as step,
+        Proxy(databases.create("far", stocked[0]), delay=DELAY) as line,
+    ):
+        side_by_side = SideBySide([*map(ways.ours, stocked), *others], line.params, children)
+        found = side_by_side.compare(
+            "deliver", FAR_THREADS, wishes.seconds / 4, FAR_ROUNDS, step.tick
+        )
+        children.end()
+        return {way.name: figures for way, figures in found.items()}
 
 
 @contextmanager
