@@ -42,13 +42,11 @@ class PiggybackCursor(Watching):
         if not (conn._begin_due() and isinstance(query, str) and carries_begin(query)):
             return super().execute(query, *args, **options)
         made: Any = type(self)
-        conn._begin_held = True
         self.__class__ = _carrying(made)
         try:
             return super().execute(query, *args, **options)
         finally:
             self.__class__ = made
-            conn._begin_held = False
 
 
 class _CarryingCursor:
@@ -58,8 +56,19 @@ class _CarryingCursor:
 
     if not TYPE_CHECKING:  # psycopg's own affairs, which its annotations say are its own
 
+        def _execute_gen(self, query: Any, *args: Any, **options: Any) -> _Wait:
+            conn = self._conn
+            # Asked once more: now the connection is locked for this thread.
+            conn._begin_held = conn._begin_due()
+            try:
+                return (yield from super()._execute_gen(query, *args, **options))
+            finally:
+                conn._begin_held = False
+
         def _maybe_prepare_gen(self, pgq: Any, *, prepare: Any = None, binary: Any = None) -> _Wait:
             conn = self._conn
+            if not conn._begin_held:
+                return (yield from super()._maybe_prepare_gen(pgq, prepare=prepare, binary=binary))
             conn._begin_held = False
             prep, name = self._get_prepared(pgq, prepare)
             if prep is Prepare.SHOULD:  # it must be prepared by itself first

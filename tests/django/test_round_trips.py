@@ -118,6 +118,21 @@ def test_isolation_level_costs_nothing(make_far: MakeAlias, count: Count) -> Non
     assert count(request, far) == 2
 
 
+def test_values_bound_by_the_server_travel_with_it_too(
+    make_far: MakeAlias, count: Count, driver_name: str
+) -> None:
+    if driver_name == "psycopg2":
+        pytest.skip("psycopg2 binds values itself, always")
+    far = make_far(OPTIONS={"server_side_binding": True})
+
+    def request() -> None:
+        with transaction.atomic(), far.cursor() as cursor:
+            cursor.execute("select %s::integer", (1,))
+            assert cursor.fetchone() == (1,)
+
+    assert count(request, far) == 2
+
+
 def test_what_cannot_carry_it_has_a_begin_before_it(far: BaseDatabaseWrapper, count: Count) -> None:
     def request() -> None:
         with transaction.atomic(), far.cursor() as cursor:

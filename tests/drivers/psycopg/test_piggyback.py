@@ -5,6 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 from psycopg import sql
+from support import Thread, until
 
 from multipool.driver import IDLE, INERROR, INTRANS
 from multipool.testing.proxy import Proxy
@@ -88,6 +89,20 @@ def test_blocks_and_pipelines_of_psycopg_go_on_as_ever(conn):
         three, four = conn.execute("select 3"), conn.execute("select 4")
     assert (three.fetchone(), four.fetchone()) == ((3,), (4,))
     conn.rollback()
+
+
+def test_a_transaction_that_another_thread_began_meanwhile_is_not_begun_again(conn):
+    notices = []
+    conn.add_notice_handler(lambda diag: notices.append(diag.message_primary))
+    late, early = conn.cursor(), conn.cursor()
+    with conn.lock:
+        thread = Thread(lambda: late.execute("select 1"))
+        until(lambda: "_CarryingCursor" in [cls.__name__ for cls in type(late).__mro__])
+        conn.wait(early._execute_gen("notify news"))
+        assert driver.status(conn) == INTRANS
+    thread.outcome()
+    assert late.fetchone() == (1,)
+    assert notices == []
 
 
 def test_notices_and_notifications_arrive_with_the_first_statement(conn):
