@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
-from django.db import OperationalError
+from django.db import OperationalError, connections, transaction
 from django.db.backends.signals import connection_created
 
+from multipool import Pool
 from multipool.testing.server import EmbeddedServer, embedded_server, uri
 from multipool_django.binding import NAME, bind_as_asked
 
@@ -39,6 +40,21 @@ def test_a_role_is_assumed_by_every_connection_of_the_pool(make_alias: MakeAlias
     for _ in range(2):
         assert ask(connection, "select current_user") == "pg_monitor"
         connection.close()
+
+
+def test_aliases_of_different_isolation_share_no_connection(
+    make_alias: MakeAlias, driver_name: str
+) -> None:
+    shared = {"pool": "web"}
+    with Pool("", driver=driver_name, name="web"):
+        one = make_alias("default", OPTIONS={**shared, "isolation_level": 2})
+        two = make_alias("second", OPTIONS={**shared, "isolation_level": 3})
+        assert one.pool is not two.pool
+        levels = []
+        for alias in ("default", "second"):
+            with transaction.atomic(using=alias):
+                levels.append(ask(connections[alias], "show transaction_isolation"))
+        assert levels[0] != levels[1]
 
 
 def test_a_url_read_by_dj_database_url_will_do(
