@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from enum import Enum, auto
-from functools import cache
+from types import FrameType
 from typing import Final
 
 #: Top-level packages between the application and the pool.
@@ -14,6 +13,31 @@ _BETWEEN: Final = frozenset({"django", "multipool", "multipool_django"})
 _BOTTOM: Final = ("django.core.handlers.", "django.core.management.base")
 
 
+# What a module is. Numbers, and a dict that learns, since every checkout goes through a dozen
+# frames.
+_ORM: Final = 0
+_DJANGO: Final = 1
+_APPLICATION: Final = 2
+_LOWEST: Final = 3
+
+
+class _Kinds(dict[str | None, int]):
+    def __missing__(self, module: str | None) -> int:
+        self[module] = kind = self._judge(module or "")
+        return kind
+
+    def _judge(self, module: str) -> int:
+        if module.partition(".")[0] not in _BETWEEN:
+            return _APPLICATION
+        if module.startswith(_BOTTOM):
+            return _LOWEST
+        orm = module.startswith(("django.db.", "django.utils.", "multipool"))
+        return _ORM if orm else _DJANGO
+
+
+_kinds: Final = _Kinds()
+
+
 def depth_of_asker() -> int:
     """Return which caller of the calling function asked: 0 is that function itself.
 
@@ -21,35 +45,16 @@ def depth_of_asker() -> int:
     template's tag; where Django asked for itself, as in its admin, that of Django's frames
     which is nearest to the ORM without being of it.
     """
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     depth = nearest = 0
-    while True:
-        kind = _kind(frame.f_globals.get("__name__") or "")
-        if kind is _Kind.APPLICATION:
-            return depth
-        if kind is _Kind.BOTTOM or frame.f_back is None:
-            return nearest
-        if not nearest and kind is _Kind.DJANGO:
-            nearest = depth
+    while frame is not None:
+        kind = _kinds[frame.f_globals.get("__name__")]
+        if kind:
+            if kind == _APPLICATION:
+                return depth
+            if kind == _LOWEST:
+                break
+            nearest = nearest or depth
         frame = frame.f_back
         depth += 1
-
-
-class _Kind(Enum):
-    """What a module is."""
-
-    APPLICATION = auto()
-    BOTTOM = auto()
-    DJANGO = auto()
-    ORM = auto()
-
-
-# Remembered, since every checkout goes through a dozen frames.
-@cache
-def _kind(module: str) -> _Kind:
-    if module.partition(".")[0] not in _BETWEEN:
-        return _Kind.APPLICATION
-    if module.startswith(_BOTTOM):
-        return _Kind.BOTTOM
-    orm = module.startswith(("django.db.", "django.utils.", "multipool"))
-    return _Kind.ORM if orm else _Kind.DJANGO
+    return nearest
