@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 from weakref import ref
 
-from multipool import hotpath, lifecycle, refusing, upkeep
+from multipool import hotpath, lifecycle, refusing, strict, upkeep
 from multipool.config import PoolConfig
 from multipool.driver import Driver, get_driver
 from multipool.errors import PoolConfigError, PoolTimeout
@@ -62,14 +62,6 @@ class Pool:
     opened here; with ``min_size`` they are opened in the background.
     """
 
-    def __new__(cls, *args: Any, strict: bool = False, **options: Any) -> Pool:
-        """Make a `StrictPool` where single-use leases are asked for: see `strict`."""
-        if strict is True:
-            from multipool.strict import strict_class
-
-            return object.__new__(strict_class(cls))
-        return object.__new__(cls)
-
     def __init__(self, conninfo: Conninfo, *, driver: str | Driver, **options: Any) -> None:
         config = PoolConfig.from_options(_effective(options))
         name = config.name or f"pool-{next(_numbers)}"
@@ -81,11 +73,16 @@ class Pool:
         self._inner = inner = Inner(name, adapter, target, config, upkeep.of(config.upkeep))
         inner.owner = ref(self)
         inner.getconn, inner.putconn = hotpath.lay(inner)
+        self._getconn, self._putconn = inner.getconn, inner.putconn
+        self._lease: type[Lease] = Lease
+        if config.strict:
+            self._getconn, self._putconn = strict.lay(inner)
+            self._lease = strict.StrictLease
         # The methods of these names only call them; but a subclass may have its own.
         if type(self).getconn is _getconn:
-            setattr(self, "getconn", inner.getconn)  # noqa: B010  # a method, to type checkers
+            setattr(self, "getconn", self._getconn)  # noqa: B010  # a method, to type checkers
         if type(self).putconn is _putconn:
-            setattr(self, "putconn", inner.putconn)  # noqa: B010
+            setattr(self, "putconn", self._putconn)  # noqa: B010
         lifecycle.register(self)
         if not inner.inline:
             inner.upkeep.tend(inner)
@@ -103,7 +100,7 @@ class Pool:
         `PoolTimeout`, `TooManyWaiting`, `PoolClosed`, or the driver's error when a new
         connection cannot be opened.
         """
-        return self._inner.getconn(timeout, _depth + 1)
+        return self._getconn(timeout, _depth + 1)
 
     def putconn(self, conn: Any) -> None:
         """Give back a connection that `getconn` lent.
@@ -114,7 +111,7 @@ class Pool:
         ends leases in the name of other threads, as a finaliser does, wherever it may run,
         should hold a `connection` and leave that.
         """
-        self._inner.putconn(conn)
+        self._putconn(conn)
 
     def connection(self, timeout: float | None = None) -> Lease:
         """Return a context manager that lends a connection for a ``with`` block.
@@ -122,7 +119,7 @@ class Pool:
         Commits when the block ends, rolls back when it raises, then gives the connection
         back. Raises on entry what `getconn` raises, on exit what the commit raises.
         """
-        lease = _new_lease(Lease)
+        lease = _new_lease(self._lease)
         lease._pool = self
         lease._inner = self._inner
         lease._timeout = timeout

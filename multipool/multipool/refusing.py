@@ -43,7 +43,9 @@ def refuse_to_wait(inner: Inner, timeout: float, *, again: bool) -> None:
 def holds_all(inner: Inner) -> bool:
     """Return whether this thread holds every connection there may be."""
     me, places = here.borrower, inner.places
-    return sum(slot.leased and slot.borrower is me for slot in places.slots) >= places.limit
+    return len(places.slots) >= places.limit and all(
+        slot.leased and slot.borrower is me for slot in places.slots
+    )
 
 
 def waits_for_itself(inner: Inner) -> PoolError:

@@ -9,11 +9,12 @@ costs a Python call for each use, and C functions that want the driver's own obj
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Self
 
 from multipool.errors import ConnectionNotLeased
+from multipool.inner import Inner
 from multipool.lease import Lease
-from multipool.pool import Pool
 
 _OWN = frozenset(["_target", "_slot", "_serial"])
 
@@ -121,27 +122,15 @@ class StrictLease(Lease):
         return LeasedConnection(conn, slot, slot.serial)
 
 
-class StrictPool(Pool):
-    """What ``Pool(..., strict=True)`` makes: a pool that lends single-use proxies."""
+def lay(inner: Inner) -> tuple[Callable[..., Any], Callable[[Any], None]]:
+    """Return the ``getconn`` and the ``putconn`` of a strict pool."""
 
-    def getconn(self, timeout: float | None = None, _depth: int = 1) -> Any:
-        conn = super().getconn(timeout, _depth + 1)
+    def getconn(timeout: float | None = None, _depth: int = 1) -> Any:
+        conn = inner.getconn(timeout, _depth + 1)
         slot = conn._multipool_slot
         return LeasedConnection(conn, slot, slot.serial)
 
-    def connection(self, timeout: float | None = None) -> Lease:
-        lease = StrictLease()
-        lease._pool = self
-        lease._inner = self._inner
-        lease._timeout = timeout
-        return lease
+    def putconn(conn: Any) -> None:
+        inner.putconn(conn.unwrap() if isinstance(conn, LeasedConnection) else conn)
 
-    def putconn(self, conn: Any) -> None:
-        super().putconn(conn.unwrap() if isinstance(conn, LeasedConnection) else conn)
-
-
-def strict_class(cls: type[Pool]) -> type[Pool]:
-    """Return the class that lends as `StrictPool` does, for `Pool` or a subclass of it."""
-    if cls is Pool:
-        return StrictPool
-    return cls if issubclass(cls, StrictPool) else type(cls.__name__, (StrictPool, cls), {})
+    return getconn, putconn
