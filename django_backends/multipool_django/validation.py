@@ -5,7 +5,8 @@ Django asks with ``manage.py migrate`` and ``manage.py check --database default`
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from math import inf
+from typing import Any, Final
 
 from django.core.checks import CheckMessage
 from django.core.checks import Warning as CheckWarning
@@ -13,9 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db.backends.base.validation import BaseDatabaseValidation
 
 from multipool_django import processes
-
-if TYPE_CHECKING:
-    from multipool import Pool
+from multipool_django.demand import demand
 
 #: PostgreSQL before 16 has no ``reserved_connections``.
 LIMITS: Final = """
@@ -52,17 +51,21 @@ class PoolValidation(BaseDatabaseValidation):
         if pool.driver.backend_pid(self.connection.connection) != pid:
             # A pooler stands in between, and answers for the server with pids of its own.
             return found + _behind_a_pooler(self.connection.settings_dict, where)
-        if pool.config.limit * number > limit - reserved:
-            found.append(_too_many(pool, number, limit, reserved, where))
+        aliases, wanted = demand(self.connection.settings_dict)
+        if wanted * number > limit - reserved:
+            found.append(_too_many(aliases, wanted, number, limit, reserved, where))
         return found
 
 
-def _too_many(pool: Pool, number: int, limit: int, reserved: int, where: str) -> CheckMessage:
+def _too_many(
+    aliases: list[str], wanted: float, number: int, limit: int, reserved: int, where: str
+) -> CheckMessage:
+    pools = ", ".join(map(repr, aliases))
+    many = "any number of" if wanted == inf else wanted
     of_all = "" if number == 1 else f" in each of {number} processes"
     return CheckWarning(
-        f"Pool {pool.name!r} may open max_size={pool.config.max_size} connections{of_all}; the"
-        f" server accepts {limit - reserved} in all (max_connections={limit}, of which"
-        f" {reserved} are reserved).",
+        f"The pools on this server ({pools}) may open {many} connections{of_all}; it accepts"
+        f" {limit - reserved} in all (max_connections={limit}, of which {reserved} are reserved).",
         hint="Lower max_size, raise the server's max_connections, or put PgBouncer in between."
         f" The number of processes is the setting {processes.SETTING}, else"
         f" {processes.VARIABLE} in the environment, else 1.",

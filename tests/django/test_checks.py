@@ -10,6 +10,7 @@ from django.core.checks import Tags, registry, run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
+from multipool import Pool
 from multipool_django import processes
 
 MakeAlias = Callable[..., Any]
@@ -179,7 +180,8 @@ def test_pools_that_may_open_more_than_the_server_accepts_are_warned_about(
     assert fits == []
     assert number == "multipool.W002"
     assert message.startswith(
-        f"Pool 'shop' may open max_size=30 connections in each of {limit // 30 + 1} processes"
+        "The pools on this server ('default') may open 30 connections in each of"
+        f" {limit // 30 + 1} processes"
     )
     assert f"max_connections={limit}" in message
     assert "MULTIPOOL_PROCESSES" in hint
@@ -189,7 +191,26 @@ def test_a_pool_without_a_bound_is_more_than_any_server_accepts(make_alias: Make
     make_alias(OPTIONS={"pool": {"max_size": "unlimited"}})
     ((number, message, _),) = check_database()
     assert number == "multipool.W002"
-    assert "max_size=unlimited connections; the server accepts" in message
+    assert "may open any number of connections; it accepts" in message
+
+
+def test_the_pools_of_all_aliases_on_a_server_count_and_a_shared_one_counts_once(
+    make_alias: MakeAlias, driver_name: str
+) -> None:
+    many = {"pool": {"max_size": 60}}
+    make_alias("default", OPTIONS=many)
+    assert check_database() == []
+    make_alias("elsewhere", HOST="127.0.0.1", PORT="1", OPTIONS=many)
+    make_alias("wrong", OPTIONS={"pool": {"max_sise": 60}})
+    assert check_database() == []
+    make_alias("second", OPTIONS=many)
+    ((number, message, _),) = check_database()
+    assert number == "multipool.W002"
+    assert "('default', 'second') may open 120 connections; it accepts" in message
+    with Pool("", driver=driver_name, max_size=60, name="web"):
+        make_alias("default", OPTIONS={"pool": "web"})
+        make_alias("second", OPTIONS={"pool": "web"})
+        assert check_database() == []
 
 
 def test_a_role_assumed_behind_a_pooler_is_warned_about(
