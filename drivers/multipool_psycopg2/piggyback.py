@@ -19,7 +19,7 @@ from psycopg2.extensions import STATUS_BEGIN, STATUS_READY
 from psycopg2.extensions import connection as plain_connection
 from psycopg2.extensions import cursor as plain_cursor
 
-from multipool.driver import IDLE, INERROR, INTRANS
+from multipool.driver import CLIENT, IDLE, INERROR, INTRANS
 from multipool_psycopg2.connection import Connection
 from multipool_psycopg2.piggyback_cursor import PiggybackCursor
 
@@ -76,14 +76,14 @@ class PiggybackConnection(Connection):
         @autocommit.setter
         def autocommit(self, value: bool) -> None:
             self._refuse_in_transaction("set_session")
-            Connection.autocommit.__set__(self, True)
+            self._rejoin()
+            self.touch(CLIENT)
             self._wants_autocommit = bool(value)
 
         @property
         def status(self) -> int:
             """psycopg2's status, which knows of a transaction that was begun here."""
-            status: int = _status.__get__(self)
-            return STATUS_BEGIN if status == STATUS_READY and self._begun_here() else status
+            return STATUS_BEGIN if self._begun_here() else _status.__get__(self)
 
     # -- beginning and ending ------------------------------------------------------------
 
@@ -117,27 +117,33 @@ class PiggybackConnection(Connection):
         self._run(begin if _transaction_status(self) == IDLE else b"ROLLBACK;" + begin)
 
     def _run(self, sql: bytes) -> None:
+        self._rejoin()  # else psycopg2 would send a BEGIN before it
         with plain_cursor(self) as cursor:
             cursor.execute(sql)
 
     def _begun_here(self) -> bool:
         """Return whether a transaction is open of which psycopg2 does not know."""
-        return not self._wants_autocommit and _transaction_status(self) in (INTRANS, INERROR)
+        return (
+            not self._wants_autocommit
+            and _transaction_status(self) in (INTRANS, INERROR)
+            and _status.__get__(self) == STATUS_READY
+        )
 
     def commit(self) -> None:
         """Commit the transaction, if one is open."""
-        super().commit()
-        self._end(b"COMMIT")
+        if self._begun_here():
+            self._run(b"COMMIT")
+        else:
+            super().commit()
+            self._rejoin()
 
     def rollback(self) -> None:
         """Roll the transaction back, if one is open."""
-        super().rollback()
-        self._end(b"ROLLBACK")
-
-    def _end(self, how: bytes) -> None:
         if self._begun_here():
-            self._run(how)
-        _autocommit.__set__(self, True)
+            self._run(b"ROLLBACK")
+        else:
+            super().rollback()
+            self._rejoin()
 
     # -- what psycopg2 does by itself -------------------------------------------------------
 
@@ -145,6 +151,12 @@ class PiggybackConnection(Connection):
         """Have psycopg2 begin and end the next transaction, up to its end."""
         if not self._wants_autocommit:
             _autocommit.__set__(self, False)
+
+    def _rejoin(self) -> None:
+        """Take over again from psycopg2."""
+        # Only where need be: psycopg2 lets other threads run meanwhile, who may take long.
+        if self.closed or not _autocommit.__get__(self):
+            _autocommit.__set__(self, True)
 
     @contextmanager
     def _as_psycopg2(self) -> Iterator[None]:
@@ -156,7 +168,7 @@ class PiggybackConnection(Connection):
         finally:
             if not self.closed:
                 self._wants_autocommit = bool(_autocommit.__get__(self))
-                _autocommit.__set__(self, True)
+                self._rejoin()
 
     def _refuse_in_transaction(self, what: str) -> None:
         if self._begun_here():

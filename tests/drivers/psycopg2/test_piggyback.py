@@ -129,6 +129,20 @@ def test_cursor_classes_keep_their_ways(pair):
             conn.rollback()
 
 
+def test_a_named_cursor_that_never_got_declared_leaves_the_transaction_ours_to_end(pair):
+    for conn in pair:
+        ask(conn, "select 1")
+        cursor = conn.cursor("wrong", cursor_factory=extras.RealDictCursor)
+        with pytest.raises(IndexError):
+            cursor.execute("select %s", ())
+        conn.commit()
+        assert conn.get_transaction_status() == IDLE
+        ask(conn, "select 1")
+        assert conn.get_transaction_status() == INTRANS
+        conn.rollback()
+        assert conn.notices == []
+
+
 def test_a_cursor_of_a_function_is_in_the_transaction(pair):
     for conn in pair:
         with conn.cursor(cursor_factory=lambda *args: extensions.cursor(*args)) as cursor:
