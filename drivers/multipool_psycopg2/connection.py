@@ -58,14 +58,17 @@ class Connection(Pooled, plain_connection):
         # Whoever has a cursor may register types on the connection, which nobody sees.
         self.touch(CLIENT | SESSION if withhold else CLIENT)
         default: Any = self.cursor_factory
-        factory = cursor_factory or default or plain_cursor
-        if isinstance(factory, type):
-            factory = watching(factory)
-        else:
-            self.touch(SESSION)  # a function may make anything
+        factory = self._seeing(cursor_factory or default or plain_cursor)
         return super().cursor(
             name, cursor_factory=factory, withhold=withhold, scrollable=scrollable
         )
+
+    def _seeing(self, factory: Any) -> Any:
+        """Return what makes cursors as *factory* does, whose statements are seen."""
+        if isinstance(factory, type):
+            return watching(factory)
+        self.touch(SESSION)  # a function may make anything
+        return factory
 
     def set_session(self, *args: Any, **options: Any) -> None:
         """Set isolation, read-only, deferrable and autocommit, as psycopg2 does."""

@@ -215,21 +215,11 @@ class PiggybackConnection(Connection):
         # Under its autocommit psycopg2 would begin a transaction for the block.
         return super().__enter__() if self._wants_autocommit else self
 
-    def cursor(  # pyright: ignore[reportIncompatibleMethodOverride]  # three overloads in one
-        self,
-        name: str | bytes | None = None,
-        cursor_factory: Any = None,
-        withhold: bool = False,
-        scrollable: bool | None = None,
-    ) -> Any:
-        """Return a cursor, as psycopg2 does."""
-        default: Any = self.cursor_factory
-        factory = cursor_factory or default or plain_cursor
+    def _seeing(self, factory: Any) -> Any:
         if isinstance(factory, type):
-            factory = _piggyback(factory)
-        else:
-            self.begin()  # it may make anything, which will not begin
-        return super().cursor(name, factory, withhold, scrollable)
+            return _piggyback(factory)
+        self.begin()  # what it makes will not
+        return super()._seeing(factory)
 
 
 def piggyback_begin(conn: Connection) -> None:
