@@ -2,14 +2,44 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import psycopg
 import pytest
 from psycopg import sql
 from support import Thread, until
 
 from multipool.driver import IDLE, INERROR, INTRANS
+from multipool.testing.compliance import DriverCompliance
 from multipool.testing.proxy import Proxy
-from multipool_psycopg import driver
+from multipool_psycopg import PsycopgDriver, driver
+
+
+class Piggybacking(PsycopgDriver):
+    """psycopg's adapter, all of whose BEGINs travel."""
+
+    def connect(self, params, timeout):
+        conn = super().connect(params, timeout)
+        self.piggyback_begin(conn)
+        return conn
+
+
+class TestPiggybacking(DriverCompliance):
+    driver = Piggybacking()
+    client_settings: ClassVar = {
+        "autocommit": True,
+        "isolation_level": psycopg.IsolationLevel.SERIALIZABLE,
+        "read_only": True,
+        "deferrable": True,
+        "row_factory": psycopg.rows.dict_row,
+    }
+
+    @pytest.fixture
+    def target(self, params):
+        return params
+
+    def payloads(self, conn):
+        return [notify.payload for notify in conn.notifies(timeout=0)]
 
 
 @pytest.fixture

@@ -6,13 +6,39 @@ Each story is told to psycopg2's own connection too, and must end the same.
 from __future__ import annotations
 
 import io
+from typing import ClassVar
 
 import psycopg2
 import pytest
 from psycopg2 import extensions, extras
 
 from multipool.driver import IDLE, INTRANS
-from multipool_psycopg2 import driver
+from multipool.testing.compliance import DriverCompliance
+from multipool_psycopg2 import Psycopg2Driver, driver
+
+
+class Piggybacking(Psycopg2Driver):
+    """psycopg2's adapter, all of whose BEGINs travel."""
+
+    def connect(self, params, timeout):
+        conn = super().connect(params, timeout)
+        self.piggyback_begin(conn)
+        return conn
+
+
+class TestPiggybacking(DriverCompliance):
+    driver = Piggybacking()
+    client_settings: ClassVar = {
+        "autocommit": True,
+        "isolation_level": extensions.ISOLATION_LEVEL_SERIALIZABLE,
+        "readonly": True,
+        "deferrable": True,
+        "cursor_factory": extras.RealDictCursor,
+    }
+
+    @pytest.fixture
+    def target(self, params):
+        return params
 
 
 @pytest.fixture
