@@ -36,7 +36,7 @@ DRIVERS: Final = ("psycopg2", "psycopg", "pg8000")
 #: The pages, and how they are called in the tables.
 VIEWS: Final = {
     "deliver": "atomic() with one query",
-    "buy": "atomic() with seven queries",
+    "buy": "atomic() with six queries",
     "product": "two queries",
     "best-sellers": "two heavy queries",
 }

@@ -23,7 +23,7 @@ def job() -> dict[str, Any]:
 
 
 def orders() -> Iterator[dict[str, Any]]:
-    """Return the job and whatever else the parent wants, one after the other.
+    """Yield the job, then whatever else the parent wants, one after the other.
 
     Instead of `job`: the process is to end when there are no more.
     """

@@ -12,15 +12,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from io import BytesIO
-from typing import Any, Final
+from typing import Any
 from urllib.parse import urlencode
 
 from multipool_django.demo import child
 from multipool_django.demo.load import Figures, Measured
 from multipool_django.demo.scale import CUSTOMERS, PRODUCTS
-
-#: How many threads may visit at once.
-MOST: Final = 32
+from multipool_django.demo.ways import SIZE
 
 Visit = Callable[[random.Random], object]
 
@@ -41,7 +39,7 @@ def main() -> None:
         "buy": _page("POST", lambda chance: "/orders/", customer=CUSTOMERS, products=PRODUCTS),
         "select": _select(close=job["closes"]),
     }
-    threads = [ThreadPoolExecutor(1) for _ in range(MOST)]
+    threads = [ThreadPoolExecutor(1) for _ in range(SIZE)]
     child.tell(ready=True)
     for order in orders:
         visit = visits[order["what"]]

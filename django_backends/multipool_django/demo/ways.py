@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any, Final
 
-#: The connections of each pool: as many as threads, each of which may keep one by itself.
+#: The most threads, and the connections of each pool: a thread may keep one by itself.
 SIZE: Final = 32
 
 _DJANGO: Final = "django.db.backends.postgresql"
