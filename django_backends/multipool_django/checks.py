@@ -12,6 +12,7 @@ from django.core.checks import Warning as CheckWarning
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 
+from multipool.config import WITHOUT_EFFECT
 from multipool_django import processes
 from multipool_django.engines import ENGINES, PREFIX
 from multipool_django.ranges import check_ranges
@@ -43,6 +44,9 @@ def _check_alias(alias: str) -> list[CheckMessage]:
     max_age = wrapper.settings_dict["CONN_MAX_AGE"]
     if max_age != 0:
         found.append(_no_effect(max_age, where))
+    given = wrapper.settings_dict["OPTIONS"].get("pool")
+    useless = WITHOUT_EFFECT.keys() & (given if isinstance(given, dict) else {})
+    found += [_useless_option(option, where) for option in sorted(useless)]
     if "POOL_OPTIONS" in wrapper.settings_dict:
         found.append(_another_pools_options(where))
     return found
@@ -80,4 +84,13 @@ def _another_pools_options(where: str) -> CheckMessage:
         " POOL_SIZE and MAX_OVERFLOW together, max_lifetime for RECYCLE, timeout for TIMEOUT.",
         obj=where,
         id="multipool.W006",
+    )
+
+
+def _useless_option(option: str, where: str) -> CheckMessage:
+    return CheckWarning(
+        f"The pool's option {option!r} has no effect: {WITHOUT_EFFECT[option]}.",
+        hint="It is psycopg_pool's; remove it.",
+        obj=where,
+        id="multipool.W007",
     )

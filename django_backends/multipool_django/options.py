@@ -7,6 +7,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 
 from multipool import Pool, pools
+from multipool.config import WITHOUT_EFFECT
 from multipool_django.targets import Owner, is_derived
 
 
@@ -22,7 +23,8 @@ def read(alias: str, settings: dict[str, Any]) -> dict[str, Any]:
     ``True``, or nothing at all
         a pool of this alias with the default options;
     a dict
-        a pool of this alias with these options;
+        a pool of this alias with these options, without those that `PoolConfig` has no
+        use for (a system check's warning);
     a string
         a pool with the options of the `Pool` of that name, shared by the aliases that
         name it as far as they connect to the same target. Only its options are
@@ -37,7 +39,8 @@ def read(alias: str, settings: dict[str, Any]) -> dict[str, Any]:
     if given is True:
         found = {"name": alias}
     elif isinstance(given, dict):
-        found = {"name": alias, **given}
+        useful = {option: given[option] for option in given if option not in WITHOUT_EFFECT}
+        found = {"name": alias, **useful}
     elif isinstance(given, str):
         found = _borrowed(alias, given)
     else:

@@ -17,6 +17,12 @@ from multipool.errors import PoolConfigError
 #: ``max_size`` of a pool without a bound: spelled out, so that nobody gets it by accident.
 UNLIMITED: Final = "unlimited"
 
+#: psycopg_pool's options that are accepted, for those who come from there, and do nothing.
+WITHOUT_EFFECT: Final = {
+    "num_workers": "connections are opened by those who need them, at the same time",
+    "open": "a pool opens its connections when they are needed, min_size at once",
+}
+
 #: The ways to bring a session back to what it was; else SQL text or a callable.
 RESETS: Final = ("auto", "always", "never")
 

@@ -16,7 +16,7 @@ from typing import Any, Self
 from weakref import ref
 
 from multipool import hotpath, lifecycle, refusing, strict, upkeep
-from multipool.config import PoolConfig
+from multipool.config import WITHOUT_EFFECT, PoolConfig
 from multipool.driver import Driver, get_driver
 from multipool.errors import PoolConfigError, PoolTimeout
 from multipool.inner import Inner
@@ -30,22 +30,16 @@ _numbers = itertools.count(1)
 # A call of the class would find an `__init__` by the slow way, for a sixth of the whole price.
 _new_lease = object.__new__
 
-#: psycopg_pool's options that are accepted, for those who come from there, and do nothing.
-_WITHOUT_EFFECT = {
-    "num_workers": "connections are opened by those who need them, at the same time",
-    "open": "a pool opens its connections when they are needed, min_size at once",
-}
-
 #: Seconds between two looks of the few calls that wait for a state: `wait` and `close`.
 _POLL = 0.005
 
 
 def _effective(options: dict[str, Any]) -> dict[str, Any]:
     """Return *options* without those of psycopg_pool that mean nothing here, and say so."""
-    for name, reason in _WITHOUT_EFFECT.items():
+    for name, reason in WITHOUT_EFFECT.items():
         if name in options:
             warnings.warn(f"option {name} has no effect: {reason}", UserWarning, stacklevel=3)
-    return {name: value for name, value in options.items() if name not in _WITHOUT_EFFECT}
+    return {name: value for name, value in options.items() if name not in WITHOUT_EFFECT}
 
 
 class Pool:

@@ -41,6 +41,18 @@ def test_a_maximum_age_without_effect_is_warned_about(make_alias: MakeAlias) -> 
     assert message.startswith("CONN_MAX_AGE=600 has no effect")
 
 
+def test_options_of_djangos_own_pool_that_mean_nothing_here_are_warned_about(
+    make_alias: MakeAlias,
+) -> None:
+    connection = make_alias(OPTIONS={"pool": {"num_workers": 3, "open": True, "max_size": 2}})
+    found = check()
+    assert [(number, where) for number, _, where in found] == [
+        ("multipool.W007", "DATABASES['default']")
+    ] * 2
+    assert found[0][1].startswith("The pool's option 'num_workers' has no effect: ")
+    assert connection.pool.config.max_size == 2
+
+
 def test_the_options_of_another_pool_are_warned_about(make_alias: MakeAlias) -> None:
     make_alias(POOL_OPTIONS={"POOL_SIZE": 10})
     ((number, message, _),) = check()
