@@ -10,6 +10,7 @@ fails where files should be out of reach.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -70,6 +71,16 @@ def _only_engine(parser: argparse.ArgumentParser) -> str:
     return installed[0]
 
 
+def _option(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=VALUE")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tests.django_suite",
@@ -85,8 +96,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME=VALUE",
         action="append",
         default=[],
-        type=lambda text: text.split("=", 1),
-        help="an entry of OPTIONS",
+        type=_option,
+        help="an entry of OPTIONS; the value is JSON, or else text",
     )
     parser.add_argument("--folder", help="where to put the sources; a temporary one by default")
     parser.add_argument(

@@ -116,6 +116,17 @@ def test_nothing_is_tested_without_a_server_and_that_is_said_and_fails(
     assert capsys.readouterr().err == "there is none\nskipped: there is none\n"
 
 
+def test_an_option_is_json_or_else_text() -> None:
+    asked = command._parser().parse_args(["--option", "a=client", "--option", "b=true"])
+    assert dict(asked.option) == {"a": "client", "b": True}
+
+
+def test_an_option_without_a_value_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        command._parser().parse_args(["--option", "binding"])
+    assert "'binding' is not of the form NAME=VALUE" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("installed", [[], ["pg8000", "psycopg"]])
 def test_the_engine_is_named_unless_there_is_one_driver_only(
     installed: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
