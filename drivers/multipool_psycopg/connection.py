@@ -43,22 +43,17 @@ class Connection(Pooled, psycopg.Connection[Any]):
             value = replaced(value, self._cursor_class)
         elif name == "_adapters" and value is not None:  # made when somebody first asks for them
             value = WatchedAdapters(self, value)
+        elif name == "_multipool_slot" and value is not None:
+            self._pool = value
         super().__setattr__(name, value)
 
     def _cursor_class(self, factory: type) -> type:
         return watching(factory)
 
-    @property
-    def _pool(self) -> Any:  # type: ignore[override]
-        """The slot of the pool that owns the connection: psycopg asks here for its own pool.
-
-        With an owner, the connection used as a context manager is not closed at the end
-        of the block, and psycopg does not warn when it is collected: the pool reports
-        that. Raises `AttributeError` without one, which is how psycopg tells.
-        """
-        if self._multipool_slot is None:
-            raise AttributeError("_pool")
-        return self._multipool_slot
+    #: Where psycopg looks for a pool of its own. With one, which it keeps even while its pool
+    #: closes it, a connection is not closed at the end of its ``with`` block, and psycopg does
+    #: not warn when it is collected: the pool reports that.
+    _pool: Any
 
     def add_notice_handler(self, callback: Any) -> None:
         """Call *callback* with each notice, until the connection is returned."""

@@ -74,10 +74,11 @@ def lay(inner: Inner) -> tuple[Callable[..., Any], Callable[[Any], None]]:
                 raise refusing.not_ours(alive(), conn)
         except AttributeError:
             raise refusing.not_ours(alive(), conn) from None
-        if slot.wary or status(conn):
+        if status(conn) or (slot.former and slot.borrower is not here.borrower) or slot.wary:
             return take_back(alive(), conn, slot)
-        # Read, cleared and pushed with no call in between: of two threads that return the same
-        # lease at once only one comes through, and afterwards it may be somebody else's.
+        # From the look at `wary` to the push there is no call, so no other thread comes in
+        # between: a mark is either seen here or made when the connection is idle already. And of
+        # two threads that return the same lease at once only one comes through.
         if not slot.leased:
             raise refusing.not_leased(alive())
         slot.leased = False

@@ -80,7 +80,7 @@ class Lease:
             return  # given back inside the block; by now it may be somebody else's
         inner = self._inner
         status, push = inner.status, inner.push
-        if slot.wary or status(conn):
+        if status(conn) or slot.wary:
             self._end(conn, slot, commit=kind is None)
         elif slot.leased:  # asked again, since a call has come in between
             slot.leased = False

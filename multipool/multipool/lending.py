@@ -34,7 +34,7 @@ def check_out(inner: Inner, timeout: float | None, frame: FrameType) -> Any:
             if isinstance(grant, Room) and slot is grant.slot:  # opened just now
                 _greet(inner, conn, slot)
                 break
-            if lendable(inner, conn, slot):
+            if not slot.wary or lendable(inner, conn, slot):
                 break
         # Of no use, or somebody else asks the server already: the turn is not lost.
         grant = _ask(inner, timeout, deadline, first=True)
@@ -66,8 +66,7 @@ def _ask(inner: Inner, timeout: float, deadline: float, *, first: bool) -> Grant
         )
     if found.grant is CLOSED:
         raise inner.error(PoolClosed, "closed while waiting")
-    inner.totals.add("waited")
-    inner.totals.add("wait_time", monotonic() - found.since)
+    inner.totals.add_wait(monotonic() - found.since)
     return found.grant
 
 
@@ -127,8 +126,7 @@ def take_back(inner: Inner, conn: Any, slot: Slot) -> None:
 
     Raises `ConnectionNotLeased` as `Pool.putconn` does.
     """
-    if slot.wary:
-        refusing.refuse_stale(inner, slot)
+    refusing.refuse_stale(inner, slot)
     # Read and cleared with no call in between, see `hotpath`.
     if not slot.leased:
         raise refusing.not_leased(inner)

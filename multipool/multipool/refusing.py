@@ -43,9 +43,10 @@ def refuse_to_wait(inner: Inner, timeout: float, *, again: bool) -> None:
 def holds_all(inner: Inner) -> bool:
     """Return whether this thread holds every connection there may be."""
     me, places = here.borrower, inner.places
-    return len(places.slots) >= places.limit and all(
-        slot.leased and slot.borrower is me for slot in places.slots
-    )
+    for slot in places.slots:  # as a rule the first one tells
+        if slot.borrower is not me or not slot.leased:
+            return False
+    return len(places.slots) >= places.limit
 
 
 def waits_for_itself(inner: Inner) -> PoolError:

@@ -145,8 +145,6 @@ class Slot:
                 self.former = former = {one for one in former if not one.ended}
                 self.purge_at = max(_MANY, 2 * len(former))
         self.borrower = borrower
-        # The return will have a look at who returns.
-        self.wary = True
 
     def end(self, conn: Any, serial: int) -> bool:
         """End the lease number *serial*, from any thread; return False if it is over already.
@@ -155,8 +153,7 @@ class Slot:
         """
         if self.serial != serial or not self.leased:
             return False
-        if self.wary:
-            self.former.discard(here.borrower)
+        self.former.discard(here.borrower)
         self.give_back(conn)
         return True
 

@@ -95,6 +95,12 @@ class Totals:
         with self._lock:
             self._values[name] += amount
 
+    def add_wait(self, seconds: float) -> None:
+        """Add one that waited so long."""
+        with self._lock:
+            self._values["waited"] += 1
+            self._values["wait_time"] += seconds
+
     def as_dict(self) -> dict[str, Any]:
         """Return a copy. Takes no lock, which a finaliser that runs meanwhile may want."""
         return dict(self._values)
