@@ -86,7 +86,7 @@ def _views(
 ) -> Iterator[tuple[str, dict[int, Results]]]:
     """Yield for each page what each number of threads had of each way."""
     far = "away" in where
-    seconds, rounds = effort.pick((0.4, 5) if far else (0.15, 15), (0.02, 1))
+    seconds, rounds = effort.pick((0.3, 4) if far else (0.1, 9), (0.02, 1))
     threads = effort.pick(THREADS, (2,))
     with _side_by_side(stop, _all(), params) as side_by_side:
         # Every thread of every way connects, so that nobody's first time is measured.
@@ -96,7 +96,7 @@ def _views(
 
 
 def _select(stop: Stop, params: Mapping[str, str], effort: Effort) -> Results:
-    seconds, rounds = effort.pick((0.2, 15), (0.02, 1))
+    seconds, rounds = effort.pick((0.15, 11), (0.02, 1))
     with _side_by_side(stop, [*_all(), ways.never_closed("psycopg2")], params) as side_by_side:
         return side_by_side.compare("select", 1, seconds, rounds)
 
@@ -108,11 +108,11 @@ def _behind_pgbouncer(
     program = pgbouncer.program()
     if program is None:
         return
-    seconds, rounds = effort.pick((0.2, 9), (0.02, 1))
+    seconds, rounds = effort.pick((0.15, 9), (0.02, 1))
     threads = effort.pick((1, 8), (2,))
     pairs = [way(driver) for driver in DRIVERS for way in (ways.ours, ways.unpooled)]
     with (
-        pgbouncer.running(program, {**server.tcp_params, "password": ""}) as params,
+        pgbouncer.running(program, {**server.tcp_params, "password": ""}, clients=200) as params,
         _side_by_side(stop, pairs, params) as side_by_side,
     ):
         for what in ("deliver", "product"):

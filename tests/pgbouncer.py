@@ -18,7 +18,7 @@ LOOPBACK = "127.0.0.1"
 #: A database of its whose clients all share one connection to the server.
 SHARED = "shared"
 
-#: How many clients it lets in.
+#: How many clients it lets in unless told.
 CLIENTS = 20
 
 CONFIG = """
@@ -46,11 +46,16 @@ def program() -> str | None:
 
 @contextmanager
 def running(
-    program: str, params: Mapping[str, str], ignored: str = "extra_float_digits"
+    program: str,
+    params: Mapping[str, str],
+    *,
+    ignored: str = "extra_float_digits",
+    clients: int = CLIENTS,
 ) -> Iterator[dict[str, str]]:
     """Run one in front of the server and database of *params*; yield the way through it.
 
-    *ignored* are the startup parameters that it drops without a word.
+    *ignored* are the startup parameters that it drops without a word, *clients* how many it
+    lets in.
     """
     with socket.create_server((LOOPBACK, 0)) as listener:
         port = listener.getsockname()[1]
@@ -58,7 +63,7 @@ def running(
         "shared": SHARED,
         "listen_addr": LOOPBACK,
         "listen_port": port,
-        "max_client_conn": CLIENTS,
+        "max_client_conn": clients,
         "ignored": ignored,
     }
     # It refuses to run as root, and nobody else can read what pytest's own folders hold.
