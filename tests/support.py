@@ -38,3 +38,15 @@ class Thread(threading.Thread):
         if self._error is not None:
             raise self._error
         return self._result
+
+
+def piggybacking(driver: Any) -> Any:
+    """Return an adapter as *driver*, all of whose connections send BEGIN with a statement."""
+
+    class Piggybacking(type(driver)):  # type: ignore[misc]
+        def connect(self, params: Any, timeout: float | None) -> Any:
+            conn = super().connect(params, timeout)
+            self.piggyback_begin(conn)
+            return conn
+
+    return Piggybacking()

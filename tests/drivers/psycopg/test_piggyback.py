@@ -7,25 +7,16 @@ from typing import ClassVar
 import psycopg
 import pytest
 from psycopg import sql
-from support import Thread, until
+from support import Thread, piggybacking, until
 
 from multipool.driver import IDLE, INERROR, INTRANS
 from multipool.testing.compliance import DriverCompliance
 from multipool.testing.proxy import Proxy
-from multipool_psycopg import PsycopgDriver, driver
-
-
-class Piggybacking(PsycopgDriver):
-    """psycopg's adapter, all of whose BEGINs travel."""
-
-    def connect(self, params, timeout):
-        conn = super().connect(params, timeout)
-        self.piggyback_begin(conn)
-        return conn
+from multipool_psycopg import driver
 
 
 class TestPiggybacking(DriverCompliance):
-    driver = Piggybacking()
+    driver = piggybacking(driver)
     client_settings: ClassVar = {
         "autocommit": True,
         "isolation_level": psycopg.IsolationLevel.SERIALIZABLE,

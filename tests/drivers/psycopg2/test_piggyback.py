@@ -11,23 +11,15 @@ from typing import ClassVar
 import psycopg2
 import pytest
 from psycopg2 import extensions, extras
+from support import piggybacking
 
 from multipool.driver import IDLE, INTRANS
 from multipool.testing.compliance import DriverCompliance
-from multipool_psycopg2 import Psycopg2Driver, driver
-
-
-class Piggybacking(Psycopg2Driver):
-    """psycopg2's adapter, all of whose BEGINs travel."""
-
-    def connect(self, params, timeout):
-        conn = super().connect(params, timeout)
-        self.piggyback_begin(conn)
-        return conn
+from multipool_psycopg2 import driver
 
 
 class TestPiggybacking(DriverCompliance):
-    driver = Piggybacking()
+    driver = piggybacking(driver)
     client_settings: ClassVar = {
         "autocommit": True,
         "isolation_level": extensions.ISOLATION_LEVEL_SERIALIZABLE,
