@@ -68,7 +68,7 @@ def _hook_into_uwsgi() -> None:
     except ImportError:
         return
     hooks = {getattr(uwsgi, "post_fork_hook", _no_hook)}
-    with suppress(ImportError):
+    with suppress(Exception):  # what it raises where uWSGI has no master process
         import_module("uwsgidecorators")  # its import later on would put its own hook here
         hooks.add(uwsgi.post_fork_hook)
 

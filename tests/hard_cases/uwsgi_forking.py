@@ -10,6 +10,7 @@ from typing import Any
 
 called: list[str] = []
 uwsgi: Any = types.ModuleType("uwsgi")
+uwsgi.masterpid = lambda: 0  # a lone process, which uwsgidecorators refuse
 uwsgi.post_fork_hook = lambda: called.append("the application's own")
 sys.modules["uwsgi"] = uwsgi
 
