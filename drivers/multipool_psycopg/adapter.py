@@ -19,7 +19,7 @@ from multipool.session import READ_CONFIGURED, reset_sql
 from multipool_psycopg import params as parameters
 from multipool_psycopg.connection import Connection
 from multipool_psycopg.piggyback import piggyback_begin
-from multipool_psycopg.session import Settings
+from multipool_psycopg.session import Settings, refuse_unfinished
 
 
 class PsycopgDriver(Driver):
@@ -113,6 +113,7 @@ class PsycopgDriver(Driver):
         settings.restore(conn)
 
     def reset(self, conn: Connection, settings: Settings) -> None:
+        refuse_unfinished(conn)
         self.execute(conn, reset_sql(settings.on_server))
         _forget_prepared(conn)
 

@@ -65,6 +65,21 @@ class Connection(Pooled, psycopg.Connection[Any]):
         self.touch(CLIENT)
         super().add_notify_handler(callback)
 
+    def notifies(self, *args: Any, **options: Any) -> Any:
+        """Yield notifications, as psycopg does."""
+        self.touch(CLIENT)
+        return super().notifies(*args, **options)
+
+    def remove_notice_handler(self, callback: Any) -> None:
+        """Call *callback* no more, until the connection is returned."""
+        self.touch(CLIENT)
+        super().remove_notice_handler(callback)
+
+    def remove_notify_handler(self, callback: Any) -> None:
+        """Call *callback* no more, until the connection is returned."""
+        self.touch(CLIENT)
+        super().remove_notify_handler(callback)
+
     def tpc_begin(self, xid: Any) -> None:
         """Begin a two-phase transaction, which may outlive the lease."""
         self.touch(CLIENT)

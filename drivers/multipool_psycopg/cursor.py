@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from psycopg import ServerCursor
+from psycopg._cursor_base import BaseCursor
 
 from multipool.session import touches
 
@@ -18,19 +19,26 @@ else:
     _Base = object
 
 
+_NONE: Any = object()
+
+
 class Watching(_Base):
     """In front of a cursor class: looks at each statement on its way."""
 
     # The layout is that of the class behind, so that a cursor can be made one of these.
     __slots__ = ()
 
-    def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
+    def execute(self, query: Any, params: Any = _NONE, *more: Any, **options: Any) -> Any:
         """Execute *query*, as psycopg does."""
+        # In three ways, since a class behind may have its own signature, and passing on all
+        # there may be costs every query.
         seen: Any = query
         if type(seen) is not str or touches(seen):
             self._look_at(seen)
-        if options:
-            return super().execute(query, params, **options)
+        if params is _NONE:
+            return super().execute(query, **options)
+        if more or options:
+            return super().execute(query, params, *more, **options)
         return super().execute(query, params)
 
     def executemany(self, query: Any, *args: Any, **options: Any) -> None:
@@ -82,7 +90,10 @@ def replaced(factory: Any, subclass: Callable[[type], type]) -> Any:
 
     def make(*args: Any, **options: Any) -> Any:
         cursor = factory(*args, **options)
-        cursor.__class__ = subclass(type(cursor))
+        if isinstance(cursor, BaseCursor):
+            cursor.__class__ = subclass(type(cursor))
+        else:  # in doubt it touches
+            args[0].touch()
         return cursor
 
     return make

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import Final
+from typing import Any, Final
 
 from psycopg import postgres
 from psycopg.adapt import AdaptersMap
@@ -49,21 +49,31 @@ class Settings:
             raise PoolError(f"a transaction was left prepared, xid {str(conn._tpc[0])!r}")
         if conn._pipeline is not None:
             raise PoolError("the connection was left in pipeline mode")
+        refuse_unfinished(conn)
         if _values(conn) != self._values:
             for name, value in zip(_NAMES, self._values, strict=True):
                 if getattr(conn, name) != value:
                     setattr(conn, name, value)
         conn._notice_handlers[:] = self._notice_handlers
         conn._notify_handlers[:] = self._notify_handlers
+        # What the last borrower was told is not the next one's business.
+        backlog: Any = conn._notifies_backlog
+        backlog.clear()
         if conn._adapters is not None and _tables(conn._adapters) != self._own_tables():
             self._lend_adapters(conn)
 
     def _lend_adapters(self, conn: Connection) -> None:
         """Give *conn* a copy of the adapters, so that the borrower's changes reach no other."""
-        conn._adapters = None if self._adapters is None else AdaptersMap(self._adapters)
+        conn._adapters = self._adapters  # of which it makes a copy
 
     def _own_tables(self) -> tuple[object, ...]:
         return _tables(postgres.adapters if self._adapters is None else self._adapters)
+
+
+def refuse_unfinished(conn: Connection) -> None:
+    """Raise `PoolError` for a ``notifies()`` left in the midst: it keeps psycopg's lock."""
+    if conn._notifies_backlog is None:
+        raise PoolError("notifies() was left in the midst of its loop")
 
 
 def _tables(adapters: AdaptersMap) -> tuple[object, ...]:

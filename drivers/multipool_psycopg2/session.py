@@ -58,6 +58,7 @@ class Settings:
         if conn.notices is not self._notices:
             conn.notices = self._notices
         self._notices.clear()
+        conn.notifies.clear()
 
 
 @contextmanager

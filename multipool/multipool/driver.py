@@ -210,8 +210,8 @@ class Driver(ABC):
         """Put the client's side back to what `remember` saw. No round trip.
 
         Isolation level, read-only, autocommit, cursor and row factories, adapters, notice
-        handlers. Called on an idle connection. Raises if it cannot: the pool then throws
-        the connection away.
+        handlers; and forget the notifications that were read. Called on an idle connection.
+        Raises if it cannot: the pool then throws the connection away.
         """
 
     @abstractmethod

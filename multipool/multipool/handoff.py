@@ -22,7 +22,7 @@ class Waiter:
         self._lock.acquire()
         #: Monotonic time at which it began to wait.
         self.since = monotonic()
-        #: What it was given: a connection, a `Room` to open one in, or an error to raise.
+        #: What it was given: a connection, a `Room` to open one in, or `CLOSED`.
         #: Written once, with the pool's lock held.
         self.grant: Any = None
 

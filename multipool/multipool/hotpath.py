@@ -5,7 +5,7 @@ left to `lending`. The two functions are closures: what they need is in their ce
 saves a seventh of the price that a method pays for looking it up. `Lease`, the third way in,
 has the same steps in line, since a call of them would cost it a quarter.
 
-They keep a pool's insides alive no more than its slots do.
+They keep a pool alive no more than its connections do.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 from multipool import refusing
 from multipool.borrower import here
 from multipool.clock import clock
-from multipool.errors import PoolClosed
+from multipool.errors import PoolClosed, for_driver
 from multipool.inner import Inner
 from multipool.lending import check_out, lendable, look_around, take_back
 from multipool.slot import Slot
@@ -32,10 +32,12 @@ def lay(inner: Inner) -> tuple[Callable[..., Any], Callable[[Any], None]]:
     status, home = inner.status, inner.home
     inline = inner.upkeep if inner.inline else None
 
+    name, closed = inner.name, for_driver(PoolClosed, inner.driver.OperationalError)
+
     def alive() -> Inner:
         found = home()
         if found is None:
-            raise PoolClosed("this pool is gone")
+            raise closed(f"pool {name!r}: the pool is gone; whoever uses its getconn must keep it")
         return found
 
     def getconn(timeout: float | None = None, _depth: int = 1) -> Any:
@@ -75,7 +77,8 @@ def lay(inner: Inner) -> tuple[Callable[..., Any], Callable[[Any], None]]:
         except AttributeError:
             raise refusing.not_ours(alive(), conn) from None
         if status(conn) or (slot.former and slot.borrower is not here.borrower) or slot.wary:
-            return take_back(alive(), conn, slot)
+            found = home()
+            return slot.give_back(conn) if found is None else take_back(found, conn, slot)
         # From the look at `wary` to the push there is no call, so no other thread comes in
         # between: a mark is either seen here or made when the connection is idle already. And of
         # two threads that return the same lease at once only one comes through.

@@ -137,7 +137,7 @@ class Inner:
 
     def let_go(self) -> None:
         """Close what is idle, here and now: the pool was dropped, or the interpreter exits."""
-        self.closed = True
+        self.closed = self.places.closed = True  # whoever waits notices
         self.places.spend()
         while self.places.idle:
             conn = self.places.idle.pop()

@@ -41,6 +41,8 @@ def check_out(inner: Inner, timeout: float | None, frame: FrameType) -> Any:
     if inner.closed:
         inner.discard(conn, slot)
         inner.refuse_if_closed()
+    if clock.asleep:
+        inner.upkeep.rouse()
     slot.wary = slot.wary or inner.always_wary
     slot.lend(here.borrower, frame.f_code, frame.f_lasti, clock.read())
     return conn
@@ -59,6 +61,7 @@ def _ask(inner: Inner, timeout: float, deadline: float, *, first: bool) -> Grant
     if not isinstance(found, Waiter):
         return found
     if not places.wait(found, deadline):
+        inner.refuse_if_closed()
         inner.totals.add("timeouts")
         raise inner.error(
             PoolTimeout,

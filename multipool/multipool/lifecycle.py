@@ -5,11 +5,10 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import threading
 from contextlib import suppress
 from importlib import import_module
 from typing import Any, Protocol
-from weakref import WeakSet
+from weakref import ReferenceType, ref
 
 from multipool import upkeep
 
@@ -24,21 +23,19 @@ class Mortal(Protocol):
     def _after_fork(self) -> None: ...
 
 
-_lock = threading.Lock()
 _pid = os.getpid()
-_pools: WeakSet[Any] = WeakSet()
+#: No WeakSet, whose copying would want a lock; finalisers too may come by here.
+_pools: set[ReferenceType[Any]] = set()
 
 
 def register(pool: Mortal) -> None:
     """Remember *pool*, weakly."""
-    with _lock:
-        _pools.add(pool)
+    _pools.add(ref(pool, _pools.discard))
 
 
 def registered() -> list[Any]:
     """Return what was registered and is still there."""
-    with _lock:  # a WeakSet may not grow while it is copied
-        return list(_pools)
+    return [pool for one in list(_pools) if (pool := one()) is not None]
 
 
 def _at_exit() -> None:
@@ -47,11 +44,10 @@ def _at_exit() -> None:
 
 
 def _after_fork_in_child() -> None:
-    global _lock, _pid
+    global _pid
     if _pid == os.getpid():
         return  # uWSGI was told to call Python's hooks, and has called its own besides
     _pid = os.getpid()
-    _lock = threading.Lock()  # another thread may have held it at the fork
     upkeep.after_fork_in_child()
     for pool in registered():
         pool._after_fork()

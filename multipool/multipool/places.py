@@ -174,7 +174,7 @@ class Places:
         """
         patience = min((until - monotonic()) / 2, _LOOK_AROUND)
         try:
-            while waiter.grant is None and (left := until - monotonic()) > 0:
+            while waiter.grant is None and not self.closed and (left := until - monotonic()) > 0:
                 waiter.wait(min(left, patience))
                 patience = _LOOK_AROUND
                 if waiter.grant is None:
@@ -198,8 +198,9 @@ class Places:
         if isinstance(grant, Room):
             self.vacate(grant.slot)
         elif grant is not None and grant is not CLOSED:
-            self.idle.append(grant)
-            self.match()
+            home = self._home()
+            if home is not None:  # else it goes with its last reference
+                home.keep(grant, grant._multipool_slot)
 
     def _seek_lost(self) -> None:
         """Collect garbage if a thread has ended that had a connection: it may lie in a cycle.

@@ -54,6 +54,11 @@ class Pool:
 
     Raises `PoolConfigError` for an unknown driver, a bad DSN or option. No connection is
     opened here; with ``min_size`` they are opened in the background.
+
+    A pool that nobody refers to any more closes; whoever keeps its `getconn` must keep it too.
+    A subclass may have a `getconn` and `putconn` of its own for those who call them, but
+    `connection` and a connection's ``close`` do not: for what must always happen there are
+    hooks.
     """
 
     def __init__(self, conninfo: Conninfo, *, driver: str | Driver, **options: Any) -> None:
@@ -73,10 +78,10 @@ class Pool:
             self._getconn, self._putconn = strict.lay(inner)
             self._lease = strict.StrictLease
         # The methods of these names only call them; but a subclass may have its own.
-        if type(self).getconn is _getconn:
-            setattr(self, "getconn", self._getconn)  # noqa: B010  # a method, to type checkers
-        if type(self).putconn is _putconn:
-            setattr(self, "putconn", self._putconn)  # noqa: B010
+        for method, function in ((_getconn, self._getconn), (_putconn, self._putconn)):
+            function.__doc__, function.__qualname__ = method.__doc__, method.__qualname__
+            if getattr(type(self), method.__name__) is method:
+                setattr(self, method.__name__, function)
         lifecycle.register(self)
         if not inner.inline:
             inner.upkeep.tend(inner)
@@ -247,6 +252,9 @@ class Pool:
     def __del__(self) -> None:
         if hasattr(self, "_inner"):  # else the constructor refused its arguments
             self._let_go()
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a pool cannot be copied or pickled: its connections belong to one process")
 
     def __enter__(self) -> Self:
         return self

@@ -19,6 +19,9 @@ class Home(Protocol):
     def give_back(self, conn: Any) -> None:
         """Take a lent connection back."""
 
+    def keep(self, conn: Any, slot: Slot) -> None:
+        """Put a clean connection among the idle ones, or into waiting hands."""
+
     def vacate(self, slot: Slot) -> None:
         """Free a place whose connection was collected. Waits for no lock."""
 
@@ -32,7 +35,8 @@ class Slot:
 
     The pool holds a leased connection only weakly, so that one its borrower lost is
     noticed when it is collected. Only the thread that has the connection to itself
-    writes here, but for `spend` and ``wary``, which anybody may set.
+    writes here, but for `spend` and ``wary``, which anybody may set, what `end` forgets of
+    former borrowers, and upkeep's own notes.
     """
 
     __slots__ = (

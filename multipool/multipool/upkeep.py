@@ -41,12 +41,9 @@ class Inline(Upkeep):
 
     def __init__(self) -> None:
         self.due = 0.0
-        if SocketWatch is not None:
-            self._sockets = SocketWatch(once=False)
-            # The system's own call, since every checkout makes it.
-            self.ended = self._sockets.poll
-        else:
-            self.ended = _nobody_looks
+        # Made with the first connection: what daemonises closes what it finds open.
+        self._sockets: Any = None
+        self.ended = _nobody_looks
 
     def tend(self, inner: Inner) -> None:
         tend(inner)
@@ -71,22 +68,26 @@ class Inline(Upkeep):
         function(*args)
 
     def watch(self, inner: Inner, slot: Slot) -> None:
-        if self.watching:
+        if self._sockets is None and SocketWatch is not None:
+            self._sockets = SocketWatch(once=False)
+            # The system's own call, since every checkout makes it.
+            self.ended = self._sockets.poll
+        if self._sockets is not None:
             self._sockets.add(slot)
 
     def unwatch(self, slot: Slot) -> None:
-        if self.watching:
+        if self._sockets is not None:
             self._sockets.remove(slot)
 
     def notice(self) -> list[Slot]:
-        return _really_ended(self._sockets.sleep(0)) if self.watching else []
+        return [] if self._sockets is None else _really_ended(self._sockets.sleep(0))
 
     def rouse(self) -> None:
         clock.read()
 
     def after_fork(self) -> Inline:
         # The same one with new descriptors, since the hot path knows it.
-        if self.watching:
+        if self._sockets is not None:
             self._sockets.close()
         self.__init__()  # type: ignore[misc]
         return self
@@ -112,9 +113,18 @@ class Thread(Upkeep):
     def tend(self, inner: Inner) -> None:
         with self._lock:
             self._pools.add(inner)
+        self._wake()
+
+    def _wake(self) -> None:
+        """Let the thread look at every pool; start it if it does not run."""
+        with self._lock:
             self._rung = True
             if self._sockets is None:
                 self._sockets = SocketWatch(once=True) if SocketWatch else _Blind()
+                for inner in self._pools:  # what is open already, where it begins anew
+                    for slot in list(inner.places.slots):
+                        if slot.conn_ref is not None:
+                            self._sockets.add(slot)
         if self._running:
             self._sockets.ring()
         else:
@@ -143,10 +153,10 @@ class Thread(Upkeep):
             self._sockets.remove(slot)
 
     def rouse(self) -> None:
-        if clock.asleep and self._running:
-            clock.asleep = False
-            self._sockets.ring()
         clock.read()
+        if clock.asleep and self._pools:
+            clock.asleep = False
+            self._wake()
 
     def after_fork(self) -> Thread:
         return thread
@@ -168,10 +178,10 @@ class Thread(Upkeep):
             self._keep_up()
         except Exception:
             # With new descriptors it starts again at the next call for it.
-            log.exception("upkeep failed; it begins anew when a pool calls for it")
-            clock.asleep = True
+            log.exception("upkeep failed; it begins anew with the next checkout")
             self._sockets = None
             self._running = False
+            self._doze()
 
     def _keep_up(self) -> None:
         due: float | None = clock.read()
@@ -214,11 +224,17 @@ class Thread(Upkeep):
             pools = list(self._pools)
         activity = sum(pool.places.leases() for pool in pools)
         if activity == before:
-            # Asleep first, marked second: whoever comes in between wakes us or is marked.
-            clock.asleep = True
-            for pool in pools:
-                pool.places.make_wary()
+            self._doze()
         return activity
+
+    def _doze(self) -> None:
+        """Stop the clock until somebody is lent a connection."""
+        # Asleep first, marked second: whoever comes in between wakes us or is marked.
+        clock.asleep = True
+        with self._lock:
+            pools = list(self._pools)
+        for pool in pools:
+            pool.places.make_wary()
 
 
 class _Blind:

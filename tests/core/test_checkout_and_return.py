@@ -4,7 +4,7 @@ import logging
 import threading
 
 import pytest
-from support import until
+from support import Thread, until
 
 from multipool import ConnectionNotLeased, Pool, PoolError
 from multipool.driver import IDLE
@@ -247,3 +247,28 @@ def test_the_driver_may_be_given_as_an_object():
     driver = FakeDriver(FakeServer())
     with Pool({"dbname": "shop"}, driver=driver) as pool:
         assert pool.driver is driver
+
+
+def test_a_block_ends_no_lease_but_its_own_whoever_comes_in_between(fake):
+    """Its look at the connection is a call, in which other threads may run."""
+    between = []
+
+    class Driver(FakeDriver):
+        def status(self, conn):
+            for action in between:
+                between.clear()
+                action()
+            return super().status(conn)
+
+    pool = Pool("dbname=shop", driver=Driver(fake), max_size=1)
+    pool.putconn(pool.getconn())
+
+    def lend_again():
+        pool.putconn(conn)
+        theirs.append(Thread(pool.getconn).outcome())
+
+    theirs = []
+    with pool.connection() as conn:
+        between.append(lend_again)
+    assert pool.stats().used == 1
+    pool.close(timeout=0)

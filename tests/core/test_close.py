@@ -1,5 +1,7 @@
 """Closing a pool, dropping it, and knowing which there are."""
 
+import copy
+import gc
 import subprocess
 import sys
 import weakref
@@ -8,6 +10,7 @@ import pytest
 from support import Thread, until
 
 from multipool import Pool, PoolClosed, pools
+from multipool.handoff import Waiter
 from multipool.testing.fake import FakeDriver
 
 
@@ -137,3 +140,77 @@ def test_the_interpreter_exits_without_a_word_with_idle_leased_and_waiting():
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "bye\n", "")
+
+
+def test_a_getconn_that_was_kept_without_its_pool_says_whose_it_was(fake):
+    pool = Pool("dbname=shop", driver=FakeDriver(fake), name="shop")
+    getconn, putconn = pool.getconn, pool.putconn
+    conn = getconn()
+    del pool
+    with pytest.raises(FakeDriver.OperationalError, match="'shop'") as caught:
+        getconn()
+    assert isinstance(caught.value, PoolClosed)
+    putconn(conn)
+    assert fake.open == 0
+
+
+def test_who_waits_in_a_pool_that_is_dropped_is_told(fake):
+    pool = Pool("dbname=shop", driver=FakeDriver(fake), max_size=1)
+    getconn, line = pool.getconn, pool._inner.waiting
+    conn = getconn()
+    waiting = Thread(getconn)
+    until(lambda: line)
+    del pool
+    with pytest.raises(PoolClosed):
+        waiting.outcome()
+    conn.close()
+
+
+def test_what_an_interrupted_waiter_was_given_as_the_pool_closed_is_closed_too(
+    fake, make_pool, monkeypatch
+):
+    pool = make_pool(max_size=1)
+    conn = pool.getconn()
+    wait = Waiter.wait
+
+    def interrupted(waiter, timeout):
+        wait(waiter, timeout)
+        if waiter.grant is not None:
+            pool.close(timeout=0)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Waiter, "wait", interrupted)
+    waiting = Thread(pool.getconn)
+    until(lambda: pool.stats().waiting)
+    pool.putconn(conn)
+    with pytest.raises(KeyboardInterrupt):
+        waiting.outcome()
+    until(lambda: (fake.open, pool.stats().size) == (0, 0))
+
+
+def test_a_finaliser_may_ask_for_the_pools_while_its_thread_does(make_pool):
+    kept = [make_pool(name=f"shop {number}", upkeep="inline") for number in range(50)]
+
+    class Asking:
+        def __init__(self):
+            self.itself = self
+
+        def __del__(self):
+            pools()
+
+    def ask():
+        for _ in range(200):
+            Asking()
+            assert len(pools()) >= len(kept)
+
+    threshold = gc.get_threshold()
+    gc.set_threshold(5)
+    try:
+        Thread(ask).outcome(20)
+    finally:
+        gc.set_threshold(*threshold)
+
+
+def test_a_pool_is_not_copied(make_pool):
+    with pytest.raises(TypeError, match="one process"):
+        copy.copy(make_pool())

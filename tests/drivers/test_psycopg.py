@@ -10,7 +10,7 @@ import pytest
 from psycopg.rows import dict_row
 from psycopg.types.string import TextLoader
 
-from multipool import PoolError
+from multipool import Pool, PoolError
 from multipool.connecting import with_timeout
 from multipool.driver import IDLE
 from multipool.testing.compliance import DriverCompliance
@@ -155,3 +155,47 @@ def test_a_connection_outside_of_a_pool_is_closed_by_its_with_statement(conn):
 )
 def test_the_shorter_timeout_counts_in_whole_seconds_and_two_at_least(given, timeout, expected):
     assert with_timeout(given, timeout).get("connect_timeout") == expected
+
+
+def test_a_loop_over_notifications_that_was_left_costs_the_connection_and_hangs_nobody(params):
+    with Pool(params, driver=driver, max_size=1) as pool:
+        with pool.connection() as conn:
+            conn.autocommit = True
+            conn.execute("listen multipool_test")
+            conn.execute("notify multipool_test")
+            loop = conn.notifies(timeout=5)
+            next(loop)
+        with pool.connection() as other:
+            assert other is not conn
+
+
+class Terse(psycopg.Cursor):
+    def execute(self, query):
+        return super().execute(query)
+
+
+class Tagging(psycopg.Cursor):
+    def execute(self, query, params=None, tag=None):
+        self.tag = tag
+        return super().execute(query, params)
+
+
+def test_a_cursor_class_keeps_the_signature_of_its_own_execute(params):
+    with Pool(params, driver=driver) as pool, pool.connection() as conn:
+        conn.cursor_factory = Terse
+        assert conn.cursor().execute("select 1").fetchone() == (1,)
+        conn.cursor_factory = Tagging
+        cursor = conn.cursor()
+        cursor.execute("select %s", (1,), "mine")
+        assert cursor.tag == "mine"
+
+
+def test_a_removed_notice_handler_of_configures_is_there_for_the_next_borrower(params):
+    heard = []
+    configure = lambda conn: conn.add_notice_handler(heard.append)  # noqa: E731  # the one that is removed
+    with Pool(params, driver=driver, max_size=1, configure=configure) as pool:
+        with pool.connection() as conn:
+            conn.remove_notice_handler(heard.append)
+        with pool.connection() as conn:
+            conn.execute("do $$ begin raise notice 'hello'; end $$")
+    assert len(heard) == 1

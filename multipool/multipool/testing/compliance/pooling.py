@@ -55,3 +55,16 @@ class Pooling(Suite):
             with pytest.raises(PoolTimeout) as caught:
                 pool.getconn(timeout=0)
             assert isinstance(caught.value, self.driver.OperationalError)
+
+    def test_the_next_borrower_hears_no_notification_of_the_last(
+        self, target: dict[str, Any]
+    ) -> None:
+        self.needs("notifications")
+        with Pool(target, driver=self.driver, max_size=1, reset="always") as pool:
+            with pool.connection() as conn:
+                self.driver.execute(conn, "listen multipool_test")
+                self.driver.execute(conn, "notify multipool_test, 'secret'")
+                self.driver.drain(conn)
+            with pool.connection() as again:
+                assert again is conn
+                assert self.payloads(again) == []

@@ -84,6 +84,7 @@ class FakeDriver(Driver):
     def restore(self, conn: FakeConnection, settings: Any) -> None:
         client, _ = settings
         conn.autocommit, conn.isolation_level, conn.readonly, conn.cursor_factory = client
+        conn.notifies.clear()
 
     def reset(self, conn: FakeConnection, settings: Any) -> None:
         self.execute(conn, "discard all")

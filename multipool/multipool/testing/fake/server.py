@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter, defaultdict, deque
 from collections.abc import Sequence
 from contextlib import suppress
@@ -166,6 +167,8 @@ class FakeServer:
 
     def lose(self, backend: Backend) -> None:
         """End the session because its client's socket is gone."""
+        if sys.is_finalizing():  # a thread that is stopped for good may hold the lock
+            return
         with self._lock, suppress(KeyError):
             self.kill(backend.pid)
 

@@ -1,0 +1,49 @@
+"""What upkeep's thread, and inline upkeep, see to besides lifetimes."""
+
+import logging
+import os
+from pathlib import Path
+
+import pytest
+from support import until
+
+from multipool import upkeep
+from multipool.clock import clock
+from multipool.sockets import SocketWatch
+
+linux = pytest.mark.skipif(SocketWatch is None, reason="watches sockets on Linux only")
+
+
+def test_a_connection_that_was_opened_while_the_clock_slept_wakes_it(make_pool):
+    pool = make_pool()
+    pool.putconn(pool.getconn())
+    pool.drain()
+    until(lambda: clock.asleep and not pool.stats().size, 10)
+    with pool.connection():
+        assert not clock.asleep
+
+
+@linux
+def test_inline_upkeep_opens_no_descriptor_before_the_first_connection(make_pool):
+    """What daemonises closes every one that it finds."""
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    pool = make_pool(upkeep="inline")
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    pool.putconn(pool.getconn())
+
+
+@linux
+def test_after_a_failure_upkeep_begins_anew_and_watches_what_is_open(fake, make_pool, caplog):
+    caplog.set_level(logging.CRITICAL + 1, logger="multipool")  # it says so, with a traceback
+    pool = make_pool()
+    with pool.connection() as conn:
+        pid = conn.backend_pid
+    thread = upkeep.thread
+    failed = thread._sockets
+    os.close(failed._epoll.fileno())
+    failed.ring()
+    until(lambda: thread._sockets is not failed)
+    del conn
+    pool.putconn(pool.getconn())  # whoever is lent one next starts the thread again
+    fake.kill(pid)
+    until(lambda: pool.stats().size == 0)
