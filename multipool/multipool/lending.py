@@ -41,10 +41,10 @@ def check_out(inner: Inner, timeout: float | None, frame: FrameType) -> Any:
     if inner.closed:
         inner.discard(conn, slot)
         inner.refuse_if_closed()
-    if clock.asleep:
-        inner.upkeep.rouse()
     slot.wary = slot.wary or inner.always_wary
     slot.lend(here.borrower, frame.f_code, frame.f_lasti, clock.read())
+    if clock.asleep:  # now that there is a lease more, which would be missed before
+        inner.upkeep.rouse()
     return conn
 
 
