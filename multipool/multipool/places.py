@@ -36,8 +36,10 @@ CLOSED: Final = object()
 #: Seconds after which one who waits looks around.
 _LOOK_AROUND: Final = 0.5
 
-#: Seconds at least between two collections of garbage for the sake of a lost connection.
+#: Seconds at least between two collections of garbage for the sake of a lost connection, at
+#: first and while nothing changes.
 _SELDOM: Final = 1.0
+_LONGEST: Final = 60.0
 
 
 class Room:
@@ -76,8 +78,12 @@ class Places:
         #: Set while the server does not answer: then one thread at a time may try to connect.
         self.outage: Outage | None = None
         self._prober: Slot | None = None
-        # Monotonic time before which no garbage is collected.
+        # Monotonic time before which no garbage is collected, and the pause after that; the
+        # leases there had been at the last look, and since when there have been no more.
         self._seek_again = 0.0
+        self._pause = _SELDOM
+        self._seen_leases = -1
+        self._still_since = 0.0
         self.begin_anew()
 
     def begin_anew(self) -> None:
@@ -203,19 +209,25 @@ class Places:
                 home.keep(grant, grant._multipool_slot)
 
     def _seek_lost(self) -> None:
-        """Collect garbage if a thread has ended that had a connection: it may lie in a cycle.
+        """Collect garbage where a connection may lie in a cycle of it.
 
-        Seldom, since the connection may as well have been handed on.
+        That is if a thread has ended that had one, or if nobody was lent anything for a while:
+        those who hold all there is may have lost it. With growing pauses, since they may as
+        well be busy, or have handed it on.
         """
-        lost = False
+        ended = False
         for slot in list(self.slots):
             if slot.conn_ref is not None and slot.conn_ref() is None:
                 self.vacate(slot)  # its finaliser was interrupted
             if slot.leased and slot.borrower is not None:
-                lost = lost or slot.borrower.ended
-        now = monotonic()
-        if lost and now >= self._seek_again:
-            self._seek_again = now + _SELDOM
+                ended = ended or slot.borrower.ended
+        leases, now = self.leases(), monotonic()
+        if leases != self._seen_leases:
+            self._seen_leases, self._still_since, self._pause = leases, now, _SELDOM
+        stuck = now - self._still_since >= _LOOK_AROUND
+        if (ended or stuck) and now >= self._seek_again:
+            self._seek_again = now + self._pause
+            self._pause = min(2 * self._pause, _LONGEST)
             gc.collect()
 
     def stand_by(self, until: float) -> Any | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+from threading import Barrier
 
 import pytest
 from hard_cases.outside import ask
@@ -55,6 +56,24 @@ def test_a_thread_that_ended_with_a_connection_in_a_cycle_costs_no_place(make_po
     finally:
         gc.enable()
     pool.putconn(conn)
+
+
+def test_what_living_threads_have_lost_in_cycles_between_them_costs_no_place(make_pool):
+    """Neither holds all there is, so neither would wait for itself alone."""
+    pool = make_pool(max_size=2)
+    lost = Barrier(2)
+
+    def lose_and_wait():
+        Knot(pool.getconn())
+        lost.wait(10)
+        pool.putconn(pool.getconn(timeout=10))
+
+    gc.disable()
+    try:
+        for thread in [Thread(lose_and_wait) for _ in range(2)]:
+            thread.outcome(20)
+    finally:
+        gc.enable()
 
 
 def test_a_thread_that_ends_while_others_wait_costs_no_place(make_pool):

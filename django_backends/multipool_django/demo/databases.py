@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from multipool.testing.server import EmbeddedServer, embedded_server
+from multipool_django.demo.signals import Stop
 
 _USER: Final = "shop"
 
@@ -22,18 +23,19 @@ _FAREWELL: Final = 10.0  # seconds
 class Databases:
     """The databases of a server that `serve` started."""
 
-    def __init__(self, server: EmbeddedServer, password: str) -> None:
+    def __init__(self, server: EmbeddedServer, password: str, stop: Stop) -> None:
         self._server = server
         self._password = password
+        self._stop = stop
 
     @property
     def version(self) -> str:
         """PostgreSQL's version."""
-        return self._server.psql("show server_version")
+        return self._ask("show server_version")
 
     def create(self, name: str, template: str = "template1") -> dict[str, str]:
         """Create the database *name* as a copy of *template*; return how to connect to it."""
-        self._server.psql(f'create database "{name}" template "{template}" owner {_USER}')
+        self._ask(f'create database "{name}" template "{template}" owner {_USER}')
         return {
             **self._server.tcp_params,
             "user": _USER,
@@ -49,16 +51,21 @@ class Databases:
         """
         clients = f"datname = '{name}' and backend_type = 'client backend'"
         deadline = time.monotonic() + _FAREWELL
-        while self._server.psql(f"select 1 from pg_stat_activity where {clients} limit 1"):  # noqa: S608 -- our own name
+        while self._ask(f"select 1 from pg_stat_activity where {clients} limit 1"):  # noqa: S608 -- our own name
             if time.monotonic() > deadline:
                 raise RuntimeError(f"somebody is still connected to the database {name}")
             time.sleep(0.02)
         sessions = f"select sessions from pg_stat_database where datname = '{name}'"  # noqa: S608
-        return int(self._server.psql(sessions))
+        return int(self._ask(sessions))
+
+    def _ask(self, sql: str) -> str:
+        # A program of its own, which a signal must not leave half started.
+        with self._stop.held():
+            return self._server.psql(sql)
 
 
 @contextmanager
-def serve() -> Iterator[Databases]:
+def serve(stop: Stop) -> Iterator[Databases]:
     """Run an embedded server that asks for a password; yield its `Databases`.
 
     Raises `RuntimeError` if it does not start.
@@ -67,4 +74,4 @@ def serve() -> Iterator[Databases]:
     with embedded_server(tcp=True, hba=rules) as server:
         password = secrets.token_urlsafe()
         server.psql(f"create role {_USER} login password '{password}'")
-        yield Databases(server, password)
+        yield Databases(server, password, stop)

@@ -39,7 +39,7 @@ def show(wishes: Wishes, progress: Progress, stop: Stop) -> Report:
     A driver that fails is in the report and does not keep the others. Raises
     `RuntimeError` if the embedded server cannot be started, and `Stopped` on a signal.
     """
-    with stop.held(), _server(progress) as databases, stop.released():
+    with stop.held(), _server(progress, stop) as databases, stop.released():
         shop, plain = _workloads(wishes)
         report = Report(
             versions=_versions(databases.version),
@@ -87,10 +87,10 @@ def _far_away(
 
 
 @contextmanager
-def _server(progress: Progress) -> Iterator[Databases]:
+def _server(progress: Progress, stop: Stop) -> Iterator[Databases]:
     with ExitStack() as stack:
         with progress.step("starting PostgreSQL") as step:
-            databases = stack.enter_context(serve())
+            databases = stack.enter_context(serve(stop))
             step.outcome = databases.version
         yield databases
 
