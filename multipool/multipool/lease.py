@@ -75,12 +75,14 @@ class Lease:
     ) -> None:
         conn = self._lent
         del self._lent  # the pool must be the only one to hold it, once it is back
+        slot: Slot | None = conn._multipool_slot
+        if slot is None:
+            return  # given back inside the block and closed, or a forked child's parent's
         inner = self._inner
         status, push = inner.status, inner.push
         busy = status(conn)
-        slot: Slot | None = conn._multipool_slot
         # From here to the push there is no call, as in `hotpath`.
-        if slot is None or slot.serial != self._serial or not slot.leased:
+        if slot.serial != self._serial or not slot.leased:
             return  # given back inside the block; by now it may be somebody else's
         if busy or slot.wary:
             self._end(conn, slot, commit=kind is None)
