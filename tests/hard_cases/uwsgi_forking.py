@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+import time
 import types
 from typing import Any
 
@@ -17,6 +18,7 @@ sys.modules["uwsgi"] = uwsgi
 from hard_cases.outside import ask  # noqa: E402  # uWSGI's module is there before ours
 
 from multipool import Pool  # noqa: E402
+from multipool.clock import clock  # noqa: E402
 
 
 def main(driver: str, upkeep: str, dsn: str) -> None:
@@ -24,7 +26,11 @@ def main(driver: str, upkeep: str, dsn: str) -> None:
     pool = Pool(dsn, driver=driver, upkeep=upkeep)
     with pool.connection() as conn:
         mine = ask(conn, "select pg_backend_pid()")
-    pid = ctypes.PyDLL(None).fork()  # behind Python's back
+    # At rest: where a thread wants the interpreter just then, a fork behind Python's back leaves
+    # the child with a lock of the interpreter's own taken for ever, under uWSGI too.
+    while not clock.asleep:
+        time.sleep(0.01)
+    pid = ctypes.PyDLL(None).fork()
     if not pid:
         uwsgi.post_fork_hook()
         with pool.connection() as conn:
