@@ -74,6 +74,8 @@ def _hook_into_uwsgi() -> None:
             hook()
 
     uwsgi.post_fork_hook = after_fork
+    if hasattr(uwsgi, "worker_id"):  # 0 until it has forked: no thread of ours runs before
+        upkeep.forks_ahead = lambda: uwsgi.worker_id() == 0
 
 
 atexit.register(_at_exit)

@@ -127,7 +127,7 @@ class Thread(Upkeep):
                             self._sockets.add(slot)
         if self._running:
             self._sockets.ring()
-        else:
+        elif not forks_ahead():
             spawn("multipool-upkeep", self._run)
 
     def soon(self, inner: Inner) -> None:
@@ -269,6 +269,14 @@ def _really_ended(slots: list[Slot]) -> list[Slot]:
     # Else the number is another file's by now.
     return [slot for slot in slots if look(slot.fd) != ALIVE]
 
+
+def _never() -> bool:
+    return False
+
+
+#: Whether this process is about to fork without Python's knowledge: a thread that wants the
+#: interpreter just then would leave the child with a lock taken for ever. See `lifecycle`.
+forks_ahead: Callable[[], bool] = _never
 
 thread = Thread()
 
