@@ -28,4 +28,4 @@ def play(program: str, *arguments: str) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
+    assert not done.stderr, done.stderr
