@@ -145,11 +145,14 @@ def upkeep(pool: Pool) -> None:
     pool.putconn(pool.getconn())
 
     def work() -> None:
-        pool.putconn(pool.getconn())
+        for conn in [pool.getconn(), pool.getconn()]:
+            pool.putconn(conn)
         if pool.config.upkeep == "inline":
-            time.sleep(0.5)
-            pool.putconn(pool.getconn())
-            assert pool.stats().closed == 1
+            # The first call sees both idle, and uses one; the second closes the other.
+            for pause in (0.1, 0.3):
+                time.sleep(pause)
+                pool.putconn(pool.getconn())
+            assert (pool.stats().opened, pool.stats().closed) == (2, 1)
         else:
             until(lambda: pool.stats().size == 0)
 
