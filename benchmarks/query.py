@@ -59,7 +59,7 @@ def _loops(params: Params, autocommit: bool, stack: ExitStack) -> dict[str, Loop
     """Return for each subject a loop of queries."""
     import psycopg
 
-    bare = stack.enter_context(psycopg.connect(**params, autocommit=autocommit))  # type: ignore[arg-type]
+    bare = stack.enter_context(psycopg.connect(**params, autocommit=autocommit))
     subjects: dict[str, tuple[type[Lending], bool]] = {OURS: (MultipoolPsycopg, False)}
     if installed([PsycopgPool]):
         subjects |= {CHECKED: (PsycopgPool, True), PsycopgPool.label: (PsycopgPool, False)}

@@ -101,7 +101,7 @@ class DBUtils(Closing):
 
     def __init__(self, params: Params, options: Options) -> None:
         super().__init__(params, options)
-        from dbutils.pooled_db import PooledDB  # type: ignore[import-untyped]
+        from dbutils.pooled_db import PooledDB
 
         careful: dict[str, Any] = {"ping": "select 1"} if options.careful else {}
         self.pool = PooledDB(
@@ -167,5 +167,5 @@ def _connector(params: Params) -> Callable[[], Any]:
     def connector() -> Any:
         return psycopg2.connect(**keywords)
 
-    connector.dbapi = psycopg2  # type: ignore[attr-defined]  # DBUtils finds the error classes here
+    connector.dbapi = psycopg2  # DBUtils finds the error classes here
     return connector

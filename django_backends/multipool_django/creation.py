@@ -29,6 +29,7 @@ class PooledCreation:
                 if wrapper.settings_dict["NAME"] == template:
                     wrapper.close()
             close_pools_to(template)
+        # What django-stubs leave out, here and below.
         super()._execute_create_test_db(cursor, parameters, keepdb)  # type: ignore[misc]
 
     def _destroy_test_db(self, test_database_name: str, verbosity: int) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
+from django.db.backends.base.client import BaseDatabaseClient
 
 
 def resolved(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -25,13 +26,13 @@ def resolved(params: Mapping[str, Any]) -> dict[str, Any]:
     return {**params, "password": password}
 
 
-class PasswordForShell:
+class PasswordForShell(BaseDatabaseClient):
     """Mixin for ``DatabaseClient``: ``manage.py dbshell`` with the password that holds now."""
 
     @classmethod
     def settings_to_cmd_args_env(
         cls, settings_dict: dict[str, Any], parameters: Any
-    ) -> tuple[list[str], dict[str, str] | None]:
+    ) -> tuple[Sequence[str], dict[str, str] | None]:
         """Return what Django would, once the password is known."""
         password = settings_dict.get("PASSWORD")
         if callable(password):
@@ -39,6 +40,4 @@ class PasswordForShell:
                 **settings_dict,
                 "PASSWORD": resolved({"password": password})["password"],
             }
-        arguments: tuple[list[str], dict[str, str] | None]
-        arguments = super().settings_to_cmd_args_env(settings_dict, parameters)  # type: ignore[misc]
-        return arguments
+        return super().settings_to_cmd_args_env(settings_dict, parameters)

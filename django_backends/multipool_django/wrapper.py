@@ -122,6 +122,7 @@ class PooledWrapper(BaseDatabaseWrapper):
     def _set_autocommit(self, autocommit: bool) -> None:
         # At each checkout it is asked for what a pooled connection is in already.
         if self.connection.autocommit is not autocommit:
+            # What django-stubs leave out, here and below.
             super()._set_autocommit(autocommit)  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
 
     def init_connection_state(self) -> None:
@@ -152,7 +153,6 @@ class PooledWrapper(BaseDatabaseWrapper):
 
     def _close(self) -> None:
         if not self.pooled:
-            # django-stubs leave it out.
             super()._close()  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
             return
         # At once, even inside atomic(): from here on it may be somebody else's.

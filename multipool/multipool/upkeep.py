@@ -89,6 +89,7 @@ class Inline(Upkeep):
         # The same one with new descriptors, since the hot path knows it.
         if self._sockets is not None:
             self._sockets.close()
+        # A plain call of it, not of a subclass: everything as at the beginning.
         self.__init__()  # type: ignore[misc]
         return self
 

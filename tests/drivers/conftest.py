@@ -10,6 +10,8 @@ from importlib.util import find_spec
 
 import pytest
 
+from multipool.testing.proxy import Proxy
+
 collect_ignore = [
     path
     for driver in ("psycopg2", "psycopg", "pg8000")
@@ -51,3 +53,10 @@ def connect(driver, target):
 @pytest.fixture
 def conn(connect):
     return connect()
+
+
+@pytest.fixture
+def proxy(target):
+    """A proxy in front of *target*, which counts round trips."""
+    with Proxy(target) as proxy:
+        yield proxy

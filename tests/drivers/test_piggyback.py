@@ -12,18 +12,11 @@ import pytest
 
 from multipool import Pool
 from multipool.driver import IDLE, INTRANS
-from multipool.testing.proxy import Proxy
 
 
 @pytest.fixture
 def route():
     return "direct"
-
-
-@pytest.fixture
-def proxy(target):
-    with Proxy(target) as proxy:
-        yield proxy
 
 
 @pytest.fixture

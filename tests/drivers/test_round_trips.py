@@ -5,13 +5,6 @@ from __future__ import annotations
 import pytest
 
 from multipool import Pool
-from multipool.testing.proxy import Proxy
-
-
-@pytest.fixture
-def proxy(target):
-    with Proxy(target) as proxy:
-        yield proxy
 
 
 @pytest.fixture

@@ -89,6 +89,10 @@ class Play:
             self.pool.putconn(conn)
         assert len(places.slots) - len(places.idle) == held, "a place is lost"
 
+    def check_closed(self) -> None:
+        """Fail unless a closed pool has nothing left, here and on the server."""
+        assert (self.server.open, len(self.pool._inner.places.slots)) == (0, 0)
+
 
 Scene = tuple[dict[str, Callable[[], object]], Callable[[], object]]
 
@@ -129,7 +133,7 @@ def a_close_against_a_wait(_: Scheduler) -> Scene:
 
     def check() -> None:
         play.give_back(conn)
-        assert (play.server.open, len(play.pool._inner.places.slots)) == (0, 0)
+        play.check_closed()
 
     return {"closer": lambda: play.pool.close(timeout=0), "waiter": wait}, check
 
@@ -138,13 +142,10 @@ def a_close_against_a_return(_: Scheduler) -> Scene:
     play = Play()
     conn = play.lend()
 
-    def check() -> None:
-        assert (play.server.open, len(play.pool._inner.places.slots)) == (0, 0)
-
     return {
         "closer": lambda: play.pool.close(timeout=0),
         "returner": lambda: play.give_back(conn),
-    }, check
+    }, play.check_closed
 
 
 def a_close_against_a_return_that_takes_long(_: Scheduler) -> Scene:
@@ -153,13 +154,10 @@ def a_close_against_a_return_that_takes_long(_: Scheduler) -> Scene:
     conn = play.lend()
     conn.cursor().execute("select 1")
 
-    def check() -> None:
-        assert (play.server.open, len(play.pool._inner.places.slots)) == (0, 0)
-
     return {
         "closer": lambda: play.pool.close(timeout=0),
         "returner": lambda: play.give_back(conn),
-    }, check
+    }, play.check_closed
 
 
 def a_close_against_a_checkout(_: Scheduler) -> Scene:
@@ -169,10 +167,7 @@ def a_close_against_a_checkout(_: Scheduler) -> Scene:
         with suppress(PoolClosed):
             play.use()
 
-    def check() -> None:
-        assert (play.server.open, len(play.pool._inner.places.slots)) == (0, 0)
-
-    return {"closer": lambda: play.pool.close(timeout=0), "borrower": borrow}, check
+    return {"closer": lambda: play.pool.close(timeout=0), "borrower": borrow}, play.check_closed
 
 
 def a_loss_against_a_wait(_: Scheduler) -> Scene:
@@ -312,14 +307,11 @@ def a_close_a_return_and_a_wait(_: Scheduler) -> Scene:
         with suppress(PoolClosed):
             play.use()
 
-    def check() -> None:
-        assert (play.server.open, len(play.pool._inner.places.slots)) == (0, 0)
-
     return {
         "closer": lambda: play.pool.close(timeout=0),
         "returner": lambda: play.give_back(conn),
         "waiter": wait,
-    }, check
+    }, play.check_closed
 
 
 TWO = [

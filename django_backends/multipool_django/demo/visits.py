@@ -28,7 +28,8 @@ def main() -> None:
     orders = child.orders()
     job = next(orders)
     for module in job["hidden"]:
-        sys.modules[module] = None  # type: ignore[assignment]  # so that it is not found
+        # So that it is not found; typeshed knows only modules there.
+        sys.modules[module] = None  # type: ignore[assignment]
     from multipool_django.demo import settings
 
     settings.configure(job["engine"], job["params"], job["pool"], **job["database"])
