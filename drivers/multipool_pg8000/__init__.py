@@ -5,7 +5,7 @@ statements are our own. A reader finds
 
 - where to connect: `params` (libpq's parameters), `files` (passwords, services), `tls`,
   `connecting`, `cancelling`;
-- how a statement travels: `placeholders` (reading it), `binding` (which way it goes),
+- how a statement travels: `multipool.placeholders` (reading it), `binding` (which way it goes),
   `messages`, `wire` (sending and reading), `results` (rows);
 - how values travel: `dump`, `literals`, `load`, `nested`, `ranges`, `wrappers`, and
   `adapters`, the registry of all of them;

@@ -34,9 +34,9 @@ from collections.abc import Sequence, Set
 from itertools import count
 from typing import Any, Final, NamedTuple
 
+from multipool.placeholders import Statement, join
 from multipool_pg8000 import messages, oids
 from multipool_pg8000.literals import literal
-from multipool_pg8000.placeholders import Statement, join
 from multipool_pg8000.values import Dumped, Inline
 
 BINDINGS: Final = ("server", "client")

@@ -7,8 +7,9 @@ from datetime import timezone
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
+from multipool import placeholders
 from multipool.driver import IDLE
-from multipool_pg8000 import copying, placeholders
+from multipool_pg8000 import copying
 from multipool_pg8000.adapters import Adapters
 from multipool_pg8000.binding import Prepared, bind, merge, plain
 from multipool_pg8000.errors import InterfaceError, NotSupportedError, ProgrammingError
@@ -135,9 +136,13 @@ class Cursor:
         return self.connection.run(prepared, find_loaders=self._find_loaders)
 
     def _read(self, text: str, params: Params) -> tuple[placeholders.Statement, Sequence[Any]]:
-        statement = placeholders.read(text, self.connection.backslash_escapes)
+        try:
+            statement = placeholders.read(text, self.connection.backslash_escapes)
+            picked = statement.pick(params)
+        except placeholders.PlaceholderError as error:
+            raise ProgrammingError(str(error)) from None
         dump = (self._adapters or self.connection.adapters).dump
-        return statement, [dump(value) for value in statement.pick(params)]
+        return statement, [dump(value) for value in picked]
 
     def _text(self, query: str | bytes) -> str:
         if isinstance(query, bytes):

@@ -3,6 +3,7 @@
 - `adapter`: the contract, fulfilled with psycopg2's own calls.
 - `connection`, `cursor`: the classes that a pool lends.
 - `piggyback`, `piggyback_cursor`: those whose BEGIN travels with the first statement.
+- `planned`: cursors that execute prepared what the pool has plans for.
 - `params`: which parameters are accepted, and what is added to them.
 - `session`: the settings a connection keeps on the client's side.
 """

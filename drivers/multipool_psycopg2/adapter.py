@@ -123,6 +123,11 @@ class Psycopg2Driver(Driver):
     def piggyback_begin(self, conn: Connection) -> None:
         piggyback_begin(conn)
 
+    prepares = True
+
+    def use_plans(self, conn: Connection, shelf: Any) -> None:
+        conn._multipool_shelf = shelf
+
     def sqlstate(self, error: BaseException) -> str | None:
         return error.pgcode if isinstance(error, psycopg2.Error) else None
 

@@ -9,6 +9,7 @@ from psycopg2.extensions import cursor as plain_cursor
 
 from multipool.driver import CLIENT, SESSION, Pooled
 from multipool_psycopg2.cursor import watching
+from multipool_psycopg2.planned import planned
 
 
 def _watched(name: str) -> Any:
@@ -59,6 +60,9 @@ class Connection(Pooled, plain_connection):
         self.touch(CLIENT | SESSION if withhold else CLIENT)
         default: Any = self.cursor_factory
         factory = self._seeing(cursor_factory or default or plain_cursor)
+        # What a named cursor executes is part of its declaration.
+        if self._multipool_shelf is not None and name is None and isinstance(factory, type):
+            factory = planned(factory)
         return super().cursor(
             name, cursor_factory=factory, withhold=withhold, scrollable=scrollable
         )

@@ -28,19 +28,24 @@ class Watching(plain_cursor):
         """Copy as *sql* says, as psycopg2 does."""
         return super().copy_expert(self._seen(sql), file, size)
 
+    def _send(self, message: bytes) -> None:
+        """Execute a statement that was looked at already."""
+        super().execute(message)
+
     def _seen(self, query: Any) -> Any:
-        if isinstance(query, str):
-            text = query
-        elif isinstance(query, bytes):
-            text = query.decode("latin-1")  # the words that matter are ASCII
-        elif hasattr(query, "as_string"):
-            query = text = query.as_string(self)
-        else:
-            return query  # psycopg2 refuses it
-        if touches(text):
+        if hasattr(query, "as_string"):
+            query = query.as_string(self)
+        if touches(text_of(query)):
             conn: Any = self.connection
             conn.touch()
         return query
+
+
+def text_of(query: Any) -> str:
+    """Return the text to look at; empty for what psycopg2 refuses."""
+    if isinstance(query, bytes):
+        return query.decode("latin-1")  # the words that matter are ASCII
+    return query if isinstance(query, str) else ""
 
 
 @cache

@@ -10,7 +10,7 @@ from psycopg2.extensions import quote_ident
 
 from multipool.driver import IDLE
 from multipool.session import carries_begin
-from multipool_psycopg2.cursor import Watching
+from multipool_psycopg2.cursor import Watching, text_of
 
 if TYPE_CHECKING:
     from multipool_psycopg2.piggyback import PiggybackConnection
@@ -54,10 +54,21 @@ class PiggybackCursor(Watching):
         if not self._can_carry(query):
             conn.begin()
             return super().execute(query, vars)
-        message = begin + b";" + self.mogrify(query, vars)
+        return self._send_with(begin, self.mogrify(query, vars))
+
+    def _send(self, message: bytes) -> None:
+        self._prefix = 0
+        begin = self._connection.begin_due
+        if begin:
+            self._send_with(begin, message)
+        else:
+            super()._send(message)
+
+    def _send_with(self, begin: bytes, message: bytes) -> None:
+        conn = self._connection
         self._prefix = len(begin) + 1
         try:
-            return super(Watching, self).execute(message)  # which has seen it already
+            return super()._send(begin + b";" + message)
         except Error as error:
             if conn.closed or not _is_about_the_text(error, conn):
                 raise
@@ -65,12 +76,10 @@ class PiggybackCursor(Watching):
         # the place that the server names counts the BEGIN: so once more, each by itself.
         self._prefix = 0
         conn.begin_anew()
-        return super().execute(query, vars)
+        return super()._send(message)
 
     def _can_carry(self, query: Any) -> bool:
-        if isinstance(query, bytes):
-            query = query.decode("latin-1")  # the words that matter are ASCII
-        return isinstance(query, str) and carries_begin(query)
+        return carries_begin(text_of(query))
 
     def _execute_named(self, query: Any, vars: Any) -> Any:  # noqa: A002
         """Declare a named cursor. psycopg2 itself would send a second BEGIN for it."""

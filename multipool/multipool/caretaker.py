@@ -11,7 +11,7 @@ import os
 import random
 import select
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from multipool.config import RESETS, PoolConfig
 from multipool.driver import ACTIVE, IDLE, SESSION, UNKNOWN, Driver
@@ -20,6 +20,9 @@ from multipool.inherited import disown
 from multipool.liveness import ALIVE, DEAD, look
 from multipool.slot import Slot
 from multipool.target import Target
+
+if TYPE_CHECKING:
+    from multipool.plans.planner import Planner
 
 log = logging.getLogger("multipool")
 
@@ -40,6 +43,8 @@ class Caretaker:
         self._driver = driver
         self._target = target
         self._config = config
+        #: What is to be prepared on its connections, once there is anything.
+        self.planner: Planner | None = None
         reset = config.reset
         self._reset_hook = reset if callable(reset) else None
         self._reset_sql = reset if isinstance(reset, str) and reset not in RESETS else None
@@ -92,6 +97,15 @@ class Caretaker:
             # A little less for each, so that a burst of connects is no burst of reconnects.
             ends = now + config.max_lifetime * random.uniform(SHORTEST, 1.0)
         slot.attach(conn, now, ends, driver.fileno(conn))
+        # Last: a pool that begins to plan meanwhile looks for attached connections.
+        self.plan(conn)
+
+    def plan(self, conn: Any) -> None:
+        """Have *conn* execute statements prepared, if the pool has any to prepare."""
+        if self.planner is not None and conn._multipool_shelf is None:
+            from multipool.plans.shelf import Shelf
+
+            self._driver.use_plans(conn, Shelf(self.planner, self._driver))
 
     # -- before it is lent -------------------------------------------------------------
 
@@ -156,10 +170,14 @@ class Caretaker:
         touched = slot.touched if config.reset != "never" else 0
         if config.reset == "always" or touched & SESSION:
             driver.reset(conn, slot.settings)
+            if conn._multipool_shelf is not None:
+                conn._multipool_shelf.forget()
         if config.reset == "always" or touched:
             driver.restore(conn, slot.settings)
         if self._reset_sql is not None:
             driver.execute(conn, self._reset_sql)
+            if conn._multipool_shelf is not None:
+                conn._multipool_shelf.look_at(conn, self._reset_sql)
         if self._reset_hook is not None:
             self._reset_hook(conn)
         if config.on_return is not None:
@@ -167,6 +185,8 @@ class Caretaker:
         if driver.status(conn) != IDLE:
             self._complain("reset or on_return left a transaction open")
             return False
+        if conn._multipool_shelf is not None:
+            conn._multipool_shelf.returned()
         slot.touched = 0
         return True
 

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, Self
 
 from multipool.conninfo import did_you_mean
 from multipool.errors import PoolConfigError
+from multipool.plans.options import check as _prepare
 
 #: ``max_size`` of a pool without a bound: spelled out, so that nobody gets it by accident.
 UNLIMITED: Final = "unlimited"
@@ -165,6 +166,12 @@ class PoolConfig:
 
     on_close: Hook | None = _option(None, _hook)
     """Called with each connection before it is closed for good. An error is logged."""
+
+    prepare: Mapping[str, Any] | None = _option(None, _prepare)
+    """Which statements are prepared by themselves: ``{"threshold": 5, "max": 100}`` means those
+    executed 5 times on a connection, at most 100 there, the least recently used of which go
+    first; ``"limits": True`` makes trailing LIMIT and OFFSET numbers parameters. None: only what
+    `Pool.prepare` names."""
 
     upkeep: Literal["thread", "inline"] = _option("thread", _one_of("thread", "inline"))
     """Who ends lifetimes and fills up: one daemon thread for all pools of the process, or

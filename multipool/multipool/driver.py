@@ -58,6 +58,9 @@ class Pooled:
     #: in ``__slots__`` too, and sets it to None at first, saves the pool some of its time.
     _multipool_slot: Any = None
 
+    #: What is prepared on it (`multipool.plans.shelf.Shelf`) where the pool has plans, else None.
+    _multipool_shelf: Any = None
+
     def touch(self, what: int = SESSION) -> None:
         """Note that the session is not any more as the pool made it.
 
@@ -237,6 +240,19 @@ class Driver(ABC):
         ``commit`` and ``rollback`` alone, as Django does. No round trip. What such a user sees
         must not change; a driver that cannot, or always does, leaves it at this.
         """
+
+    #: Whether it can prepare statements, see `use_plans`.
+    prepares: ClassVar[bool] = False
+
+    def use_plans(self, conn: Any, shelf: Any) -> None:
+        """From now on execute prepared what *shelf* (`multipool.plans.shelf.Shelf`) says.
+
+        Called where `prepares` is True, once for each connection, from any thread, be it lent
+        or idle: what is under way ends as it began. Sets ``conn._multipool_shelf``, and before
+        each execution asks its `find` and `wants`; afterwards tells its `note` or `look_at`.
+        No round trip. A connection on which this was not called pays nothing for it.
+        """
+        raise NotImplementedError(f"driver {self.name!r} prepares no statements")
 
     # -- errors ------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import ReferenceType, ref
 
 from multipool.caretaker import GOODBYE, NEVER, Caretaker
@@ -21,6 +21,9 @@ from multipool.places import Places
 from multipool.slot import Slot
 from multipool.stats import Totals
 from multipool.target import Target
+
+if TYPE_CHECKING:
+    from multipool.plans.planner import Planner
 
 
 class Inner:
@@ -130,6 +133,23 @@ class Inner:
 
     # -- all of them -----------------------------------------------------------------------
 
+    def begin_planning(self) -> Planner:
+        """Return what prepares statements on all connections from now on, lent ones too."""
+        caretaker = self.caretaker
+        if caretaker.planner is None:
+            from multipool.plans.options import PrepareOptions
+            from multipool.plans.planner import Planner
+
+            planner = Planner(self.name, PrepareOptions.read(self.config.prepare))
+            with self.places.lock:
+                caretaker.planner = caretaker.planner or planner
+            self.places.match()
+            for slot in list(self.places.slots):
+                conn = slot.conn_ref() if slot.conn_ref is not None else None
+                if conn is not None:
+                    caretaker.plan(conn)
+        return caretaker.planner
+
     def refuse_if_closed(self) -> None:
         """Raise `PoolClosed` if it is."""
         if self.closed:
@@ -149,6 +169,8 @@ class Inner:
         conns = list(self.places.idle)
         conns += [slot.conn_ref() for slot in self.places.slots if slot.leased and slot.conn_ref]
         self.totals.begin_anew()
+        if self.caretaker.planner is not None:
+            self.caretaker.planner.begin_anew()
         self.upkeep = self.upkeep.after_fork()
         self.places.begin_anew()
         for conn in conns:

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from time import monotonic, sleep
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from weakref import ref
 
 from multipool import hotpath, lifecycle, refusing, strict, upkeep
@@ -23,6 +23,11 @@ from multipool.inner import Inner
 from multipool.lease import Lease
 from multipool.stats import PoolStats
 from multipool.target import Target
+
+if TYPE_CHECKING:
+    from multipool.plans.handle import Handle
+    from multipool.plans.planner import Planner
+    from multipool.plans.report import PlanReport
 
 Conninfo = str | Mapping[str, Any] | Callable[[], str | Mapping[str, Any]]
 
@@ -82,6 +87,8 @@ class Pool:
             function.__doc__, function.__qualname__ = method.__doc__, method.__qualname__
             if getattr(type(self), method.__name__) is method:
                 setattr(self, method.__name__, function)
+        if config.prepare and config.prepare.get("threshold"):
+            self._planner()
         lifecycle.register(self)
         if not inner.inline:
             inner.upkeep.tend(inner)
@@ -227,6 +234,37 @@ class Pool:
                     f" {refusing.whole_state(inner)}",
                 )
             sleep(_POLL)
+
+    # -- prepared statements ---------------------------------------------------------------
+
+    def prepare(self, source: Any, *, limits: bool = False) -> Handle:
+        """Have a statement executed prepared, on any connection, whenever its text is executed.
+
+        Args:
+            source: the text as it will be executed, with its placeholders; or what such a
+                text can be had of, as Django's querysets.
+            limits: make the numbers of a trailing LIMIT and OFFSET parameters, so that all
+                pages share one plan.
+
+        Returns a `Handle`, which asks for the statement until it is closed, or while it is
+        used as a context manager or decorator. Cursors that exist already are not concerned.
+        A statement that turns out to be slower prepared is given up for a while: see `plans`.
+        Raises `PoolConfigError` for what cannot be prepared, or not with this driver.
+        """
+        return self._planner().prepare(source, limits)
+
+    def plans(self) -> list[PlanReport]:
+        """Return what is known of each statement that is, or may come to be, prepared."""
+        planner = self._inner.caretaker.planner
+        return [] if planner is None else planner.report()
+
+    def _planner(self) -> Planner:
+        inner = self._inner
+        if not inner.driver.prepares:
+            raise PoolConfigError(
+                f"pool {inner.name!r}: driver {inner.driver.name!r} prepares no statements"
+            )
+        return inner.begin_planning()
 
     def close(self, timeout: float = 5.0) -> None:
         """Close the pool and its connections; to close twice is harmless.

@@ -41,6 +41,12 @@ _FIRST_WORD: Final = re.compile(
 _LONG: Final = 2000
 
 
+def first_word(sql: str) -> str:
+    """Return the first word of *sql* in small letters; empty where there is none."""
+    found = _FIRST_WORD.match(sql)
+    return found[1].lower() if found else ""
+
+
 def touches(sql: str) -> bool:
     """Return whether running *sql* may leave something behind in the session."""
     return _touches(sql) if len(sql) > _LONG else _remembered(sql)
@@ -60,8 +66,8 @@ _remembered = lru_cache(maxsize=2048)(_touches)
 # not (its data follow), nor does what ends or begins a transaction itself.
 _CARRYING: Final = frozenset(
     """
-    declare delete explain insert lock merge savepoint select set show table truncate update values
-    with
+    declare delete execute explain insert lock merge savepoint select set show table truncate
+    update values with
     """.split()
 )
 

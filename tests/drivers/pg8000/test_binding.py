@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from multipool.placeholders import read
 from multipool_pg8000 import ProgrammingError
 from multipool_pg8000.binding import bind, merge
 from multipool_pg8000.defaults import adapters
-from multipool_pg8000.placeholders import read
 
 BOUND = b"P"
 INLINED = b"Q"

@@ -1,6 +1,7 @@
 """Reading a statement once: its placeholders, and what decides how it is sent.
 
-The style is psycopg's: ``%s``, ``%(name)s``, and ``%%`` for a percent sign.
+The style is psycopg's: ``%s``, ``%(name)s``, and ``%%`` for a percent sign. For adapters to
+PostgreSQL that bind parameters, or prepare statements.
 """
 
 from __future__ import annotations
@@ -10,9 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
-
-from multipool_pg8000.errors import ProgrammingError
-from multipool_pg8000.literals import refuse_nul
 
 # Stands for a placeholder while the text is scanned: no SQL text can hold it.
 _MARK: Final = "\0"
@@ -54,6 +52,10 @@ _TYPE_NAME: Final = re.compile(
 )
 
 
+class PlaceholderError(ValueError):
+    """A placeholder is none, or the parameters do not fit the placeholders."""
+
+
 @dataclass(frozen=True, slots=True)
 class Statement:
     """A statement's text around its placeholders."""
@@ -81,7 +83,7 @@ class Statement:
     def pick(self, params: Sequence[Any] | Mapping[str, Any]) -> Sequence[Any]:
         """Return the values of *params* in the order of the placeholders.
 
-        Raises `ProgrammingError` if they do not fit, and TypeError for what is neither a
+        Raises `PlaceholderError` if they do not fit, and TypeError for what is neither a
         sequence nor a mapping.
         """
         if not isinstance(params, tuple | list):  # to ask abstract classes takes its time
@@ -92,9 +94,9 @@ class Statement:
                     f"parameters must be a sequence or a mapping, not {type(params).__name__}"
                 )
         if self.names is not None:
-            raise ProgrammingError("the placeholders are %(name)s, the parameters a sequence")
+            raise PlaceholderError("the placeholders are %(name)s, the parameters a sequence")
         if len(params) != len(self.parts) - 1:
-            raise ProgrammingError(
+            raise PlaceholderError(
                 f"the statement has {len(self.parts) - 1} placeholders,"
                 f" but {len(params)} parameters were given"
             )
@@ -104,25 +106,26 @@ class Statement:
         if self.names is None:
             if len(self.parts) == 1:
                 return ()
-            raise ProgrammingError("the placeholders are %s, the parameters a mapping")
+            raise PlaceholderError("the placeholders are %s, the parameters a mapping")
         try:
             return [params[name] for name in self.names]
         except KeyError as error:
-            raise ProgrammingError(f"no parameter is named {error.args[0]!r}") from None
+            raise PlaceholderError(f"no parameter is named {error.args[0]!r}") from None
 
 
 def read(text: str, escapes: bool) -> Statement:
     """Return *text* taken apart.
 
     *escapes* says that a backslash escapes in plain quotes, which is so when
-    ``standard_conforming_strings`` is off. Raises `ProgrammingError` for a ``%`` that is
+    ``standard_conforming_strings`` is off. Raises `PlaceholderError` for a ``%`` that is
     neither a placeholder nor doubled.
     """
     return _read(text, escapes) if len(text) > _LONGEST_KEPT else _remembered(text, escapes)
 
 
 def _read(text: str, escapes: bool) -> Statement:
-    refuse_nul(text)
+    if _MARK in text:
+        raise ValueError("A string literal cannot contain NUL (0x00) characters.")
     marked, names = _mark(text)
     several = quoted = grouped = anytyped = False
     literals_only = set()
@@ -196,7 +199,7 @@ def _mark(text: str) -> tuple[str, tuple[str, ...] | None]:
         if kind == "%" and name is None:
             return "%"
         if kind != "s":
-            raise ProgrammingError(
+            raise PlaceholderError(
                 f"placeholder {match[0]!r}: only %s, %(name)s and %% (a percent sign) are allowed"
             )
         if name is None:
@@ -207,7 +210,7 @@ def _mark(text: str) -> tuple[str, tuple[str, ...] | None]:
 
     marked = _PERCENT.sub(replace, text)
     if names and positional:
-        raise ProgrammingError("placeholders %s and %(name)s cannot be mixed")
+        raise PlaceholderError("placeholders %s and %(name)s cannot be mixed")
     return marked, tuple(names) if names else None
 
 

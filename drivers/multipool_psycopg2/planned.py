@@ -1,0 +1,74 @@
+"""Cursors that execute prepared what the pool has plans for."""
+
+from __future__ import annotations
+
+from functools import cache
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+from psycopg2.extensions import connection as plain_connection
+from psycopg2.extensions import cursor as plain_cursor
+
+from multipool.driver import IDLE
+from multipool.plans.by_text import PlannedByText
+from multipool_psycopg2.cursor import Watching, text_of, watching
+
+_autocommit: Any = plain_connection.autocommit
+
+
+class PlannedCursor(PlannedByText, Watching):
+    """In front of a cursor class that watches."""
+
+    # What was sent last instead of a statement, and that statement with its parameters.
+    _stood_in: tuple[bytes, str, Any] | None = None
+
+    if not TYPE_CHECKING:
+
+        @property
+        def query(self) -> bytes | None:
+            """What was executed last, as it would have been sent unprepared."""
+            sent = super().query
+            if self._stood_in is None or sent != self._stood_in[0]:
+                return sent
+            _, query, vars = self._stood_in  # noqa: A001
+            return self.mogrify(query, vars)
+
+    def execute(self, query: Any, vars: Any = None) -> Any:  # noqa: A002  # psycopg2's name
+        """Execute *query*, as psycopg2 does."""
+        conn: Any = self.connection
+        shelf = conn._multipool_shelf
+        if hasattr(query, "as_string"):
+            query = query.as_string(self)
+        wording = shelf.find(query) if type(query) is str and self.name is None else None
+        if wording is None:
+            try:
+                return super().execute(query, vars)
+            finally:
+                shelf.look_at(conn, text_of(query))
+        message = self._prepared(shelf, wording, vars)
+        if message is not None:
+            self._stood_in = message, query, vars
+            return None
+        begun = perf_counter()
+        super().execute(query, vars)
+        shelf.note(wording.statement, False, perf_counter() - begun)
+        return None
+
+    def _merged(self, text: str, params: Any) -> bytes:
+        return self.mogrify(text, params)
+
+    def _begins(self) -> bool:
+        return not _autocommit.__get__(self.connection)
+
+    def _command(self, sql: str) -> Any:
+        with plain_cursor(self.connection) as cursor:
+            cursor.execute(sql)
+            return cursor.fetchone()[0] if cursor.description else None
+
+
+@cache
+def planned(factory: type) -> type:
+    """Return a subclass of the cursor class *factory* that executes prepared."""
+    behind = watching(factory)
+    return type(factory.__name__, (PlannedCursor, behind), {"__module__": factory.__module__})

@@ -1,0 +1,14 @@
+"""Prepared statements that belong to the pool: which statements, on which connections, and when.
+
+- `guard`: judges one statement by its times, prepared and not.
+- `statement`: what the pool knows of one statement, and the forms in which it is prepared.
+- `planner`: the statements of one pool.
+- `shelf`: what is prepared on one connection.
+- `limits`: ``LIMIT 20 OFFSET 40`` as parameters.
+- `source`: what may be prepared: SQL, or what becomes SQL.
+- `handle`, `report`: what `Pool.prepare` and `Pool.plans` return.
+- `options`: the pool's option ``prepare``.
+
+For adapters: `disturbing` (what else happens to prepared statements), `literals` and
+`by_text` (PREPARE and EXECUTE as SQL, for drivers that write parameters into the text).
+"""

@@ -1,0 +1,162 @@
+"""Statements prepared and executed by SQL: PREPARE, and then EXECUTE.
+
+For adapters to drivers that write parameters into the text, and so have no prepared
+statements of their own.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from time import perf_counter
+from typing import Any, Final
+
+from multipool import placeholders
+from multipool.driver import IDLE, INERROR
+from multipool.plans import limits
+from multipool.plans.recovery import GONE, THERE_ALREADY, is_about_the_text, may_run_again
+from multipool.plans.shelf import Shelf
+from multipool.plans.statement import Wording
+from multipool.plans.text_form import TextForm, kinds_of
+
+_SAVE: Final = "savepoint multipool"
+_RELEASE: Final = "release savepoint multipool"
+_BACK: Final = "rollback to savepoint multipool; release savepoint multipool"
+
+
+class PlannedByText:
+    """In front of a cursor class: executes what is on its connection's `Shelf` prepared.
+
+    A connection without plans has no cursor of this class.
+    """
+
+    # The connection; the driver's own attribute.
+    connection: Any
+
+    # -- what the adapter provides ---------------------------------------------------------
+
+    @abstractmethod
+    def _merged(self, text: str, params: Any) -> bytes:
+        """Return *text* with *params* written into it, as ``execute`` would send it."""
+
+    #: Executes a message as a statement of the user's, beginning a transaction if need be.
+    _send: Callable[[bytes], object]
+
+    @abstractmethod
+    def _begins(self) -> bool:
+        """Return whether `_command` would have the driver begin a transaction first."""
+
+    @abstractmethod
+    def _command(self, sql: str) -> Any:
+        """Run statements of ours; return the first column of the last one's row, if any."""
+
+    # -- what it is given ------------------------------------------------------------------
+
+    def _prepared(self, shelf: Shelf, wording: Wording, params: Any) -> bytes | None:
+        """Execute *wording* prepared and return what was sent; None if it is to run as it stands.
+
+        The caller then runs it, and tells the shelf how long that took.
+        """
+        message = self._message(shelf, wording, params)
+        if message is None:
+            return None
+        statement = wording.statement
+        idle = not shelf.driver.status(self.connection)
+        begun = perf_counter()
+        try:
+            self._send(message)
+        except shelf.driver.Error as error:
+            if not may_run_again(self.connection, shelf, statement, error, idle):
+                raise
+            return None
+        shelf.note(statement, True, perf_counter() - begun)
+        return message
+
+    def _message(self, shelf: Shelf, wording: Wording, params: Any) -> bytes | None:
+        """Return what executes *wording* prepared, or None if it is to run as it stands."""
+        statement = wording.statement
+        form: TextForm | None = statement.form
+        if (
+            form is not None
+            and form in shelf.held
+            and form.template is not None
+            and statement.guard.trusted
+            and statement.wanted
+            and not wording.values
+        ):
+            try:
+                message = self._merged(form.template, params)
+            except Exception:
+                return None  # what the driver says of the statement itself is clearer
+            if form.fits(message):
+                shelf.use(form)
+                return message
+        if shelf.wants(statement):
+            return self._message_anew(shelf, wording, params)
+        return None
+
+    def _message_anew(self, shelf: Shelf, wording: Wording, params: Any) -> bytes | None:
+        """Return the same, by way of the literals; prepares the statement if need be."""
+        statement = wording.statement
+        if shelf.driver.status(self.connection) == INERROR:
+            return None
+        text = statement.sql
+        if statement.limits:
+            text, params = limits.with_parameters(text, wording.values, params)
+        elif params is None:
+            text = text.replace("%", "%%")
+        escapes = shelf.driver.parameter_status(self.connection, "standard_conforming_strings")
+        try:
+            parsed = placeholders.read(text, escapes == "off")
+            literals = [
+                self._merged("%s", (value,))
+                for value in parsed.pick(() if params is None else params)
+            ]
+        except Exception:
+            return None  # as above
+        kinds = kinds_of(parsed, literals)
+        if kinds is None:
+            statement.obstacle = "some parameters must stand in the text"
+            return None
+        key = text, isinstance(params, Mapping), kinds
+        form = statement.forms.get(key)
+        if form is None:
+            form = TextForm(statement, parsed, kinds)
+            statement.add(key, form)
+        statement.form = form
+        if form in shelf.held:
+            shelf.use(form)
+        elif not self._prepare(shelf, form):
+            return None
+        return form.message(literals)
+
+    def _prepare(self, shelf: Shelf, form: TextForm) -> bool:
+        """Prepare *form* on the connection; return whether it is."""
+        conn, driver, planner = self.connection, shelf.driver, shelf.planner
+        if not planner.route_known:
+            planner.learn(driver.backend_pid(conn), self._command("select pg_backend_pid()"))
+        if planner.off is not None:
+            return False
+        steps = [*shelf.clearing(), form.prepare]
+        # In a transaction a failure of ours must not be the user's.
+        inside = driver.status(conn) != IDLE or self._begins()
+        if inside:
+            steps = [_SAVE, *steps, _RELEASE]
+        try:
+            self._command("; ".join(steps))
+        except driver.Error as error:
+            shelf.mistrust()
+            code = driver.sqlstate(error) or ""
+            if not is_about_the_text(code):
+                raise  # cancelled, out of memory, connection lost: as it would be without
+            if inside:
+                self._command(_BACK)
+            if code not in (GONE, THERE_ALREADY):
+                planner.give_up(form.statement, f"cannot be prepared (SQLSTATE {code})")
+            return False
+        except BaseException:  # an interrupt: nobody knows what the server has
+            shelf.mistrust()
+            raise
+        shelf.cleared()
+        shelf.held[form] = None
+        return True

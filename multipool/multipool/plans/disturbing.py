@@ -1,0 +1,35 @@
+"""Statements that concern what is prepared: they drop it, or change what it is about."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final
+
+#: What `disturbance` answers.
+NOTHING: Final = 0
+#: Tables, types or functions are made anew: results may be of other types than planned.
+CHANGES: Final = 1
+#: Prepared statements are dropped behind our back.
+DROPS: Final = 2
+
+# In doubt it concerns them, which costs preparing once more.
+_DROPS: Final = re.compile(r"\b(?:discard|deallocate)\b", re.IGNORECASE)
+_CHANGES: Final = re.compile(r"\b(?:alter|create|drop)\b", re.IGNORECASE)
+
+# Longer texts are data as a rule, and are not remembered.
+_LONG: Final = 2000
+
+
+def disturbance(sql: str) -> int:
+    """Return what running *sql* does to prepared statements: `NOTHING`, `CHANGES` or `DROPS`."""
+    return _look(sql) if len(sql) > _LONG else _remembered(sql)
+
+
+def _look(sql: str) -> int:
+    if _DROPS.search(sql):
+        return DROPS
+    return CHANGES if _CHANGES.search(sql) else NOTHING
+
+
+_remembered = lru_cache(maxsize=2048)(_look)

@@ -1,0 +1,216 @@
+"""Is a statement faster prepared? Judged by its times alone.
+
+PostgreSQL plans a prepared statement for its values the first five times and may then settle
+for one plan for all of them, which on skewed data can be hundreds of times slower. So the
+prepared times are held against unprepared ones, which go on being taken as long as they cost
+about one per cent of the whole:
+
+- A *slow* execution is one that takes three times what is usual, and `FLOOR` more. Two of them
+  close together raise a doubt. Then the next executions run unprepared, as many as lay
+  between the two: if one of these is slow as well, it is the values, or the machine.
+- If none is, the third slow one ends it: the statement is given up.
+- So is one whose median has become half as much again as that of its unprepared samples.
+
+What was given up is tried again after a pause, which doubles each time, and then the first
+slow execution ends it.
+"""
+
+from __future__ import annotations
+
+from _thread import allocate_lock
+from collections import deque
+from collections.abc import Callable
+from statistics import median
+from time import monotonic
+from typing import Final
+
+#: Slow is what takes this many times the usual time, and this many seconds more.
+FACTOR: Final = 3.0
+FLOOR: Final = 0.002
+#: How many slow executions end it.
+STRIKES: Final = 3
+#: Slow executions with this many others in between have nothing to do with each other.
+CLOSE: Final = 32
+#: How many unprepared executions settle a doubt, at least.
+EVIDENCE: Final = 3
+#: Without any unprepared sample, this many prepared executions tell what is usual.
+FEW: Final = 3
+#: The first unprepared sample of a statement that was prepared at once comes after so many.
+FIRST_SAMPLE: Final = 10
+#: Samples may cost this share of the time that the prepared executions take.
+SHARE: Final = 0.01
+#: How many times are remembered for a median, and how many make one that counts.
+KEPT: Final = 16
+ENOUGH: Final = 5
+#: The median of a statement that is faster unprepared: so many times theirs, and seconds more.
+DRIFT: Final = 1.5
+DRIFT_FLOOR: Final = 0.0001
+#: Seconds until what was given up is tried again, the first time and at most.
+FIRST_PAUSE: Final = 60.0
+LONGEST_PAUSE: Final = 3600.0
+
+
+class Times:
+    """The times of one way to run a statement, in seconds."""
+
+    __slots__ = ("calls", "recent", "total")
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.total = 0.0
+        self.recent: deque[float] = deque(maxlen=KEPT)
+
+    def add(self, seconds: float) -> None:
+        """Count one execution."""
+        self.calls += 1
+        self.total += seconds
+        self.recent.append(seconds)
+
+    def usual(self) -> float | None:
+        """Return the median of the latest, or None if there is none."""
+        return median(self.recent) if self.recent else None
+
+
+class Guard:
+    """Judges one statement, whatever connections it runs on. Any thread may ask and tell.
+
+    Args:
+        clock: tells the time in seconds, monotonically.
+    """
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self.begin_anew()
+        self.prepared = Times()
+        self.unprepared = Times()
+        #: Whether the next execution is to be prepared, without asking `turn`.
+        self.trusted = True
+        #: Why it was given up, or None.
+        self.reason: str | None = None
+        #: How often it was given up, and when it is to be tried again.
+        self.given_up = 0
+        self.retry_at = 0.0
+        self._pause = FIRST_PAUSE
+        # More than this many seconds are slow.
+        self._limit = float("inf")
+        self._strikes = 0
+        # Prepared executions since the latest slow one.
+        self._since = 0
+        # Unprepared executions to come before the next prepared one.
+        self._owed = 0
+        # When the next sample is due: after so many prepared executions, and seconds of them.
+        self._sample_calls = FIRST_SAMPLE
+        self._sample_total = 0.0
+
+    def begin_anew(self) -> None:
+        """Take another lock, in a forked child: another thread may have held it."""
+        self._lock = allocate_lock()
+
+    def turn(self) -> bool:
+        """Return whether the next execution is to be prepared; asked where not `trusted`."""
+        with self._lock:
+            if self.reason is not None and self._clock() >= self.retry_at:
+                self.reason = None
+                self._strikes, self._since, self._owed = STRIKES - 1, 0, 0
+                self._trust()
+            return self.trusted
+
+    def note(self, prepared: bool, seconds: float) -> str | None:
+        """Note an execution that went well; return why the statement is given up, if it is now."""
+        with self._lock:
+            return self._note_prepared(seconds) if prepared else self._note_unprepared(seconds)
+
+    def give_up(self, reason: str) -> None:
+        """Run the statement unprepared, for a while."""
+        with self._lock:
+            self._give_up(reason)
+
+    def seconds_to_retry(self) -> float | None:
+        """Return the seconds until it is tried again, or None where it is not given up."""
+        return None if self.reason is None else max(0.0, self.retry_at - self._clock())
+
+    # -- with the lock held ---------------------------------------------------------------
+
+    def _note_prepared(self, seconds: float) -> str | None:
+        times = self.prepared
+        times.add(seconds)
+        if self.reason is not None:  # it began before the statement was given up
+            return None
+        if seconds > self._limit:
+            return self._strike(seconds)
+        self._since += 1
+        if self._since == CLOSE:
+            self._strikes = 0
+        if not self.unprepared.calls and times.calls >= FEW and self._since % FEW == 0:
+            self._set_limit()
+        if times.calls >= self._sample_calls and times.total >= self._sample_total:
+            self._owe(1)
+        return None
+
+    def _strike(self, seconds: float) -> str | None:
+        self._strikes += 1
+        apart, self._since = self._since + 1, 0
+        if self._strikes >= STRIKES and not self._owed:
+            return self._give_up(f"took {_shown(seconds)} prepared, {self._usually()}")
+        if self._strikes == STRIKES - 1:
+            self._owe(max(EVIDENCE, apart))
+        return None
+
+    def _note_unprepared(self, seconds: float) -> str | None:
+        times = self.unprepared
+        times.add(seconds)
+        if self.reason is not None:
+            return None
+        if seconds > self._limit:
+            self._strikes = self._owed = 0  # not the plan's fault
+        self._set_limit()
+        self._sample_calls = 0
+        self._sample_total = self.prepared.total + seconds / SHARE
+        if self._owed > 1:
+            self._owed -= 1
+            return None
+        if self._strikes >= STRIKES:  # others were under way when the doubt arose
+            return self._give_up(f"was slow {self._strikes} times prepared, {self._usually()}")
+        self._owed = 0
+        self._trust()
+        return self._judge_drift()
+
+    def _judge_drift(self) -> str | None:
+        prepared, unprepared = self.prepared, self.unprepared
+        if len(prepared.recent) < KEPT or len(unprepared.recent) < ENOUGH:
+            return None
+        with_plan, without = median(prepared.recent), median(unprepared.recent)
+        if with_plan <= DRIFT * without + DRIFT_FLOOR:
+            return None
+        return self._give_up(f"usually takes {_shown(with_plan)} prepared, {self._usually()}")
+
+    def _owe(self, samples: int) -> None:
+        self._owed = samples
+        self.trusted = False
+
+    def _trust(self) -> None:
+        self.trusted = self.reason is None
+
+    def _set_limit(self) -> None:
+        usual = self.unprepared.usual()
+        if usual is None:
+            usual = self.prepared.usual()
+        if usual is not None:
+            self._limit = FACTOR * usual + FLOOR
+
+    def _give_up(self, reason: str) -> str:
+        self.reason = reason
+        self.trusted = False
+        self.given_up += 1
+        self.retry_at = self._clock() + self._pause
+        self._pause = min(2 * self._pause, LONGEST_PAUSE)
+        self.prepared.recent.clear()
+        return reason
+
+    def _usually(self) -> str:
+        usual = self.unprepared.usual()
+        return "unprepared unknown" if usual is None else f"unprepared {_shown(usual)}"
+
+
+def _shown(seconds: float) -> str:
+    return f"{seconds * 1000:.3g} ms"

@@ -1,0 +1,76 @@
+"""What `Pool.prepare` returns: a statement that is prepared for as long as somebody asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from types import TracebackType
+from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
+
+if TYPE_CHECKING:
+    from multipool.plans.planner import Planner
+    from multipool.plans.statement import Statement
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Handle:
+    """A statement that is asked for from now on.
+
+    Used as a context manager it is asked for until the end of the block, as a decorator
+    while the function runs; both may be used over and over. Else until `close`, whatever
+    becomes of this object. The server keeps what is prepared for the next time.
+    """
+
+    def __init__(self, planner: Planner, statement: Statement) -> None:
+        self._planner = planner
+        self._statement = statement
+        # Not empty while it is asked for since the call that made this. To pop is one step, so
+        # it takes no lock, which a forked child might find taken.
+        self._pledge = [True]
+        statement.asked += 1
+        statement.wanted = True
+
+    @property
+    def sql(self) -> str:
+        """The statement's text; without LIMIT and OFFSET where these are parameters."""
+        return self._statement.sql
+
+    def close(self) -> None:
+        """Ask no more for the statement, outside of blocks and functions; harmless if repeated."""
+        if self._redeem():
+            self._planner.ask(self._statement, -1)
+
+    def __enter__(self) -> Self:
+        if not self._redeem():
+            self._planner.ask(self._statement, +1)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._planner.ask(self._statement, -1)
+
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        """Return *function* with the statement asked for while it runs."""
+        self.close()
+
+        @wraps(function)
+        def asking(*args: P.args, **kwargs: P.kwargs) -> R:
+            with self:
+                return function(*args, **kwargs)
+
+        return asking
+
+    def _redeem(self) -> bool:
+        try:
+            return self._pledge.pop()
+        except IndexError:
+            return False
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._statement.shown()!r}>"

@@ -1,0 +1,173 @@
+"""The statements of one pool: which are to be prepared, and what is known of them."""
+
+from __future__ import annotations
+
+import logging
+from _thread import allocate_lock
+from typing import Any, Final
+
+from multipool.errors import PoolConfigError
+from multipool.plans import limits
+from multipool.plans.guard import Guard
+from multipool.plans.handle import Handle
+from multipool.plans.options import PrepareOptions
+from multipool.plans.report import PlanReport, report_on
+from multipool.plans.source import sql_of
+from multipool.plans.statement import Statement, Wording
+from multipool.session import first_word
+
+log = logging.getLogger("multipool")
+
+#: The first words of the statements that PostgreSQL prepares.
+PREPARABLE: Final = ("select", "insert", "update", "delete", "merge", "values", "with")
+
+# Longer texts are not prepared by themselves: they are mostly data.
+_LONGEST: Final = 10_000
+
+# So many statements, and texts of them, are remembered at most beside those asked for.
+_MOST_STATEMENTS: Final = 1000
+_MOST_WORDINGS: Final = 5000
+
+
+class Planner:
+    """What is to be prepared on the connections of one pool. Any thread may call it."""
+
+    def __init__(self, name: str, options: PrepareOptions) -> None:
+        self._name = name
+        self.options = options
+        self._lock = allocate_lock()
+        #: The texts that are known, as they are executed.
+        self.wordings: dict[str, Wording] = {}
+        #: By text, and whether LIMIT and OFFSET are parameters.
+        self._statements: dict[tuple[str, bool], Statement] = {}
+        #: Whether texts that are not known are to be looked at.
+        self.curious = options.threshold is not None
+        # Whether a statement with parameters for its LIMIT was asked for.
+        self._limits = options.limits
+        #: Counts the changes after which what is prepared may be out of date.
+        self.epoch = 0
+        #: Why nothing is prepared, or None.
+        self.off: str | None = None
+        # Whether it is known that no pooler is in between.
+        self._direct = False
+
+    # -- what is asked for ---------------------------------------------------------------
+
+    def prepare(self, source: Any, with_limits: bool) -> Handle:
+        """Ask for a statement to be prepared; see `Pool.prepare`."""
+        sql = sql_of(source)
+        if first_word(sql) not in PREPARABLE:
+            raise PoolConfigError(
+                f"pool {self._name!r}: cannot prepare a statement that begins with"
+                f" {first_word(sql).upper()}; allowed: {', '.join(PREPARABLE).upper()}"
+            )
+        found = limits.split(sql) if with_limits else None
+        head, values = found or (sql, ())
+        with self._lock:
+            statement = self._statement(head, limits=found is not None)
+            if found is not None:
+                self._limits = self.curious = True
+            handle = Handle(self, statement)
+            self._keep(sql, Wording(statement, values))
+        return handle
+
+    def ask(self, statement: Statement, change: int) -> None:
+        """Count one handle more, or less, that wants *statement* prepared."""
+        with self._lock:
+            statement.asked += change
+            statement.wanted = statement.asked > 0 or self.options.threshold is not None
+
+    # -- what is executed -----------------------------------------------------------------
+
+    def meet(self, sql: str) -> Wording | None:
+        """Return what a text that is executed for the first time is, or None to leave it alone."""
+        if len(sql) > _LONGEST or first_word(sql) not in PREPARABLE:
+            return None
+        found = limits.split(sql) if self._limits else None
+        with self._lock:
+            if found is not None:
+                head, values = found
+                known = self._statements.get((head, True))
+                if known is not None or (self.options.limits and self.options.threshold):
+                    statement = known or self._statement(head, limits=True)
+                    return self._keep(sql, Wording(statement, values))
+            if self.options.threshold is None:
+                return None
+            return self._keep(sql, Wording(self._statement(sql, limits=False)))
+
+    def _statement(self, text: str, *, limits: bool) -> Statement:
+        key = text, limits
+        statement = self._statements.get(key)
+        if statement is None:
+            self._forget_some(self._statements, _MOST_STATEMENTS, lambda one: one)
+            wanted = self.options.threshold is not None
+            statement = Statement(text, Guard(), limits=limits, wanted=wanted)
+            self._statements[key] = statement
+        return statement
+
+    def _keep(self, sql: str, wording: Wording) -> Wording:
+        self._forget_some(self.wordings, _MOST_WORDINGS, lambda one: one.statement)
+        self.wordings[sql] = wording
+        return wording
+
+    def _forget_some(self, known: dict[Any, Any], most: int, statement_of: Any) -> None:
+        """Drop the older half of what nobody asked for, if there is too much of it."""
+        if len(known) >= most:
+            idle = [key for key, one in known.items() if not statement_of(one).asked]
+            for key in idle[: most // 2]:
+                del known[key]
+
+    # -- what becomes of it ---------------------------------------------------------------
+
+    def note(self, statement: Statement, prepared: bool, seconds: float) -> None:
+        """Note how long an execution took that went well."""
+        reason = statement.guard.note(prepared, seconds)
+        if reason is not None:
+            self._say_given_up(statement, reason)
+
+    def give_up(self, statement: Statement, reason: str) -> None:
+        """Have *statement* not prepared, for a while."""
+        statement.guard.give_up(reason)
+        self._say_given_up(statement, reason)
+
+    def _say_given_up(self, statement: Statement, reason: str) -> None:
+        log.warning(
+            "pool %r: runs unprepared for the next %.0f s, since it %s: %s",
+            self._name,
+            statement.guard.seconds_to_retry() or 0.0,
+            reason,
+            statement.shown(),
+        )
+
+    def renew(self) -> None:
+        """Have everything prepared anew, on all connections: something was altered."""
+        self.epoch += 1
+
+    @property
+    def route_known(self) -> bool:
+        """Whether it is known who is at the other end, see `learn`."""
+        return self._direct or self.off is not None
+
+    def learn(self, told: int | None, asked: int) -> None:
+        """Compare the server process's id as told at connect with what the server says itself.
+
+        Where they differ a pooler stands in between. Which server its clients' next
+        transaction runs on is its own choice, so nothing may be left behind there.
+        """
+        if told == asked:
+            self._direct = True
+        elif self.off is None:
+            self.off = "a pooler stands between this pool and its server"
+            log.warning("pool %r: no statement is prepared: %s", self._name, self.off)
+
+    def report(self) -> list[PlanReport]:
+        """Return what is known of each statement; see `Pool.plans`."""
+        with self._lock:
+            statements = list(self._statements.values())
+        return [report_on(one, self.off) for one in statements]
+
+    def begin_anew(self) -> None:
+        """Take other locks, in a forked child: another thread may have held them."""
+        self._lock = allocate_lock()
+        for statement in self._statements.values():
+            statement.guard.begin_anew()

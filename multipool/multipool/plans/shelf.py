@@ -1,0 +1,131 @@
+"""What is prepared on one connection. Used by the thread that has the connection to itself."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from multipool.driver import Driver
+from multipool.plans.disturbing import CHANGES, DROPS, disturbance
+from multipool.plans.planner import Planner
+from multipool.plans.statement import DROP_OURS, Form, Statement, Wording
+
+# Counts of so many texts are kept for each statement that may be prepared.
+_COUNTED: Final = 10
+
+
+class Shelf:
+    """The prepared statements of one connection, and how often others were executed on it."""
+
+    def __init__(self, planner: Planner, driver: Driver) -> None:
+        self.planner = planner
+        self.driver = driver
+        self.note = planner.note
+        #: What the server holds for us, the least recently used first.
+        self.held: dict[Form, None] = {}
+        #: Names that the server still holds, to be dropped when something is prepared next.
+        self.leftover: list[str] = []
+        #: Whether it is not known which of ours the server holds.
+        self.doubtful = False
+        #: Whether the present borrower changed tables or the like.
+        self.changed = False
+        self._epoch = planner.epoch
+        self._counts: dict[str, int] = {}
+
+    # -- before an execution ----------------------------------------------------------------
+
+    def find(self, sql: str) -> Wording | None:
+        """Return what *sql* is, if it is prepared or may come to be; None to leave it alone."""
+        planner = self.planner
+        if self._epoch != planner.epoch:
+            self._epoch = planner.epoch
+            self.leave_behind(list(self.held))
+        found = planner.wordings.get(sql)
+        if found is None and planner.curious:
+            found = planner.meet(sql)
+        return found
+
+    def wants(self, statement: Statement) -> bool:
+        """Return whether the next execution of *statement* here is to be prepared."""
+        if self.planner.off is not None or not statement.wanted:
+            return False
+        guard = statement.guard
+        if not (guard.trusted or guard.turn()):
+            if guard.reason is not None:
+                self.leave_behind([form for form in statement.forms.values() if form in self.held])
+            return False
+        return statement.asked > 0 or self._often(statement.sql)
+
+    def _often(self, sql: str) -> bool:
+        threshold = self.planner.options.threshold
+        if threshold is None:
+            return False
+        counts = self._counts
+        count = counts.pop(sql, 0)
+        often = count >= threshold
+        counts[sql] = count if often else count + 1
+        if len(counts) > _COUNTED * self.planner.options.max:
+            del counts[next(iter(counts))]
+        return often
+
+    # -- what the server holds --------------------------------------------------------------
+
+    def use(self, form: Form) -> None:
+        """Note that *form*, which is held, is used."""
+        held = self.held
+        del held[form]
+        held[form] = None
+
+    def clearing(self) -> list[str]:
+        """Return the SQL statements that make room for one more, to be run before it is prepared.
+
+        Once they have run, `cleared` must be called.
+        """
+        surplus = len(self.held) + 1 - self.planner.options.max
+        if surplus > 0:
+            self.leave_behind(list(self.held)[:surplus])
+        if self.doubtful:
+            return [DROP_OURS]
+        return [f"deallocate {name}" for name in self.leftover]
+
+    def cleared(self) -> None:
+        """Note that what `clearing` gave was run."""
+        self.leftover.clear()
+        self.doubtful = False
+
+    def leave_behind(self, forms: list[Form]) -> None:
+        """Use *forms* no more."""
+        for form in forms:
+            del self.held[form]
+            self.leftover.append(form.name)
+
+    def forget(self) -> None:
+        """Note that the server has dropped all that was prepared."""
+        self.held.clear()
+        self.cleared()
+
+    def mistrust(self) -> None:
+        """Note that the server does not hold what we believed it does."""
+        self.held.clear()
+        self.leftover.clear()
+        self.doubtful = True
+
+    # -- after another statement ------------------------------------------------------------
+
+    def look_at(self, conn: Any, sql: str) -> None:
+        """Note what *sql*, which was just run on *conn*, means for what is prepared."""
+        found = disturbance(sql)
+        if found == DROPS:
+            self.mistrust()
+        elif found == CHANGES:
+            self.planner.renew()
+            # Others see it only when it is committed, which has happened by the return.
+            self.changed = True
+            slot = conn._multipool_slot
+            if slot is not None:
+                slot.wary = True
+
+    def returned(self) -> None:
+        """Note that the borrower gave the connection back."""
+        if self.changed:
+            self.changed = False
+            self.planner.renew()

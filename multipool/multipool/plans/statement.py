@@ -1,0 +1,84 @@
+"""What a pool knows of one statement, and the forms in which it is prepared."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Hashable
+from typing import Any, Final
+
+from multipool.plans.guard import Guard
+
+#: What the names of ours on the server begin with.
+PREFIX: Final = "multipool_"
+
+#: Drops all of ours from the server, for when it is not known which are there.
+DROP_OURS: Final = (
+    "do $$ declare name text; begin for name in select p.name"
+    " from pg_catalog.pg_prepared_statements p where p.name ~ '^multipool_\\d+$'"
+    " loop execute pg_catalog.format('deallocate %I', name); end loop; end $$"
+)
+
+# A statement whose parameters come in more than so many combinations of types.
+_MOST_FORMS: Final = 32
+
+_LITERAL: Final = re.compile(r"'(?:[^']|'')*'")
+_SHOWN: Final = 200
+
+_numbers = itertools.count(1)
+
+
+class Form:
+    """A statement with the types of its parameters, under the name it has on any server.
+
+    A parameter of another type is another statement to PostgreSQL.
+    """
+
+    __slots__ = ("name", "statement", "__weakref__")
+
+    def __init__(self, statement: Statement) -> None:
+        self.statement = statement
+        self.name = f"{PREFIX}{next(_numbers)}"
+
+
+class Statement:
+    """One statement of a pool: its text, who wants it prepared, its forms and its times."""
+
+    __slots__ = ("asked", "form", "forms", "guard", "limits", "obstacle", "sql", "wanted")
+
+    def __init__(self, sql: str, guard: Guard, *, limits: bool = False, wanted: bool) -> None:
+        self.sql = sql
+        self.guard = guard
+        #: Whether its LIMIT and OFFSET are parameters, which are not in `sql` then.
+        self.limits = limits
+        #: How many handles ask for it.
+        self.asked = 0
+        #: Whether anybody does: a handle, or the pool's ``threshold``.
+        self.wanted = wanted
+        #: Its forms by what the adapter tells them apart by, and the one used last.
+        self.forms: dict[Hashable, Any] = {}
+        self.form: Any = None
+        #: Why it was executed unprepared though somebody wants it prepared, the last time.
+        self.obstacle: str | None = None
+
+    def add(self, key: Hashable, form: Any) -> None:
+        """Take in another form; the oldest goes if there are too many."""
+        self.forms[key] = form
+        if len(self.forms) > _MOST_FORMS:
+            del self.forms[next(iter(self.forms))]
+
+    def shown(self) -> str:
+        """Return the text for a message: no literal in it, and not too long."""
+        text = _LITERAL.sub("'...'", " ".join(self.sql.split()))
+        return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
+
+
+class Wording:
+    """One text as it is executed: the statement it is, and what of it became parameters."""
+
+    __slots__ = ("statement", "values")
+
+    def __init__(self, statement: Statement, values: tuple[int, ...] = ()) -> None:
+        self.statement = statement
+        #: Those of LIMIT and OFFSET.
+        self.values = values

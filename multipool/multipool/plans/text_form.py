@@ -1,0 +1,91 @@
+"""A statement as ``PREPARE`` takes it, and ``EXECUTE`` with its parameters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from multipool.placeholders import Statement as Parsed
+from multipool.placeholders import join
+from multipool.plans.literals import NULL, UNKNOWN, Kind, is_integer, kind_of
+from multipool.plans.statement import Form, Statement
+
+_SORTING: Final = re.compile(r"\b(?:ORDER|GROUP)\s+BY\b", re.IGNORECASE)
+
+
+def kinds_of(parsed: Parsed, literals: Sequence[bytes]) -> tuple[Kind | None, ...] | None:
+    """Return the kind of each parameter, None for NULL, which stays in the text.
+
+    None for all if the statement would not mean the same with these as parameters.
+    """
+    if parsed.several or parsed.quoted:
+        return None
+    kinds: list[Kind | None] = []
+    for place, literal in enumerate(literals):
+        kind = None if literal == NULL else kind_of(literal)
+        if kind is None:
+            if literal != NULL:
+                return None
+        elif (
+            place in parsed.literals_only
+            or (kind is UNKNOWN and parsed.anytyped)
+            or (is_integer(kind) and _sorts(parsed, place))
+        ):
+            return None
+        kinds.append(kind)
+    if parsed.grouped and len(set(literals)) < len(literals):
+        return None  # two parameters are two expressions to GROUP BY, however equal they are
+    return tuple(kinds)
+
+
+def _sorts(parsed: Parsed, place: int) -> bool:
+    """Return whether a number at *place* would name a column, as in ``ORDER BY 1``."""
+    before = "0".join(parsed.parts[: place + 1])
+    last = None
+    for last in _SORTING.finditer(before):
+        pass
+    if last is None:
+        return False
+    depth = 0
+    for character in before[last.end() :]:
+        depth += (character == "(") - (character == ")")
+        if depth < 0:
+            return False
+    return depth == 0 and before[last.end() :].rstrip()[-1:] in ("", ",")
+
+
+class TextForm(Form):
+    """One `Form`, with the SQL that prepares and executes it."""
+
+    __slots__ = ("_call", "fits", "prepare", "template")
+
+    def __init__(
+        self, statement: Statement, parsed: Parsed, kinds: Sequence[Kind | None]
+    ) -> None:
+        super().__init__(statement)
+        bound = [kind for kind in kinds if kind is not None]
+        types = f"({', '.join(kind.type for kind in bound)})" if bound else ""
+        marks, number = [], 0
+        for kind in kinds:
+            number += kind is not None
+            marks.append("NULL" if kind is None else f"${number}")
+        text = join(parsed.parts, marks).rstrip("; \t\r\n")
+        #: The statement that prepares it. On lines of its own, since the text may end in a comment.
+        self.prepare = f"prepare {self.name}{types} as\n{text}\n"
+        self._call = f"execute {self.name}".encode()
+        names = parsed.names
+        #: Executes it, with placeholders as in the statement itself; None where that does not do.
+        self.template: str | None = None
+        if len(bound) == len(kinds) and not (parsed.grouped and len(kinds) > 1):
+            given = [f"%({name})s" for name in names] if names else ["%s"] * len(bound)
+            self.template = f"execute {self.name}" + (f" ({', '.join(given)})" if given else "")
+        patterns = b", ".join(kind.pattern for kind in bound)
+        arguments = rb" \(" + patterns + rb"\)" if bound else b""
+        #: Whether a message made of the template has parameters of the right types in it.
+        self.fits = re.compile(re.escape(self._call) + arguments, re.DOTALL).fullmatch
+
+    def message(self, literals: Sequence[bytes]) -> bytes:
+        """Return the statement that executes it with *literals*, NULLs among them."""
+        bound = [literal for literal in literals if literal != NULL]
+        return b"%b (%b)" % (self._call, b", ".join(bound)) if bound else self._call
