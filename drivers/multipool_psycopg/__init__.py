@@ -3,6 +3,8 @@
 - `adapter`: the contract, fulfilled with psycopg's own calls.
 - `connection`, `cursor`: the classes that a pool lends.
 - `piggyback`: those whose BEGIN travels with the first statement.
+- `planned`, `kept`: cursors that execute prepared what the pool has plans for, and the store
+  of what is prepared.
 - `params`: which parameters are accepted, and what is added to them.
 - `session`: the settings a connection keeps on the client's side.
 """

@@ -18,6 +18,7 @@ from multipool.failures import judge
 from multipool.session import READ_CONFIGURED, reset_sql
 from multipool_psycopg import params as parameters
 from multipool_psycopg.connection import Connection
+from multipool_psycopg.kept import forget_prepared, keep_statements
 from multipool_psycopg.piggyback import piggyback_begin
 from multipool_psycopg.session import Settings, refuse_unfinished
 
@@ -91,7 +92,7 @@ class PsycopgDriver(Driver):
             with psycopg.Cursor(conn) as cursor:
                 cursor.execute(sql.encode(), prepare=False)
             if cursor.statusmessage in ("DISCARD ALL", "DEALLOCATE ALL"):
-                _forget_prepared(conn)
+                forget_prepared(conn._prepared)
         finally:
             if not conn.closed:
                 conn.autocommit = autocommit
@@ -116,7 +117,7 @@ class PsycopgDriver(Driver):
     def reset(self, conn: Connection, settings: Settings) -> None:
         refuse_unfinished(conn)
         self.execute(conn, reset_sql(settings.on_server))
-        _forget_prepared(conn)
+        forget_prepared(conn._prepared)
 
     def parameter_status(self, conn: Connection, name: str) -> str | None:
         value = conn.pgconn.parameter_status(name.encode())
@@ -128,14 +129,17 @@ class PsycopgDriver(Driver):
     def piggyback_begin(self, conn: Connection) -> None:
         piggyback_begin(conn)
 
+    prepares = True
+
+    def use_plans(self, conn: Connection, shelf: Any) -> None:
+        shelf.store = kept = keep_statements(conn._prepared)
+        kept.prepared_max = shelf.planner.options.max
+        conn._multipool_shelf = shelf
+        # Subclasses of theirs, see `Connection._cursor_class`.
+        conn.cursor_factory = conn.cursor_factory
+
     def sqlstate(self, error: BaseException) -> str | None:
         return error.sqlstate if isinstance(error, psycopg.Error) else None
 
     def failure(self, error: BaseException) -> str:
         return judge(self.sqlstate(error), str(error))
-
-
-def _forget_prepared(conn: Connection) -> None:
-    """Let psycopg prepare anew: it does not see what deallocates, and would use what is gone."""
-    conn._prepared.clear()
-    conn._prepared._to_flush.clear()

@@ -9,6 +9,7 @@ import psycopg
 from multipool.driver import CLIENT, Pooled
 from multipool_psycopg.adapters import WatchedAdapters
 from multipool_psycopg.cursor import replaced, watching
+from multipool_psycopg.planned import planned
 
 # What a borrower may set, by these names or by methods that end up here.
 _SETTINGS: Final = frozenset(
@@ -48,7 +49,7 @@ class Connection(Pooled, psycopg.Connection[Any]):
         super().__setattr__(name, value)
 
     def _cursor_class(self, factory: type) -> type:
-        return watching(factory)
+        return watching(factory) if self._multipool_shelf is None else planned(factory)
 
     #: Where psycopg looks for a pool of its own. With one, which it keeps even while its pool
     #: closes it, a connection is not closed at the end of its ``with`` block, and psycopg does

@@ -56,18 +56,25 @@ class Watching(_Base):
         self._look_at(statement)
         return super().copy(statement, *args, **options)
 
+    def _send(self, message: bytes) -> None:
+        """Execute a statement that was looked at already."""
+        super().execute(message)
+
     def _look_at(self, query: Any) -> None:
-        if isinstance(query, str):
-            text = query
-        elif isinstance(query, bytes):
-            text = query.decode("latin-1")  # the words that matter are ASCII
-        elif hasattr(query, "as_string"):
-            text = query.as_string(self)
-        else:
-            text = "set"  # a form that we do not know: in doubt it touches
-        if touches(text):
+        if touches(self._text(query)):
             conn: Any = self.connection
             conn.touch()
+
+    def _text(self, query: Any) -> str:
+        """Return the text to look at."""
+        if isinstance(query, str):
+            return query
+        if isinstance(query, bytes):
+            return query.decode("latin-1")  # the words that matter are ASCII
+        if hasattr(query, "as_string"):
+            text: str = query.as_string(self)
+            return text
+        return "set"  # a form that we do not know: in doubt it touches
 
 
 class _WatchingNamed(Watching):

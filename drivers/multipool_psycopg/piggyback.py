@@ -41,12 +41,31 @@ class PiggybackCursor(Watching):
         conn: Any = self._conn
         if not (conn._begin_due() and isinstance(query, str) and carries_begin(query)):
             return super().execute(query, *args, **options)
-        made: Any = type(self)
-        self.__class__ = _carrying(made)
-        try:
+        with _carrying_begin(self):
             return super().execute(query, *args, **options)
-        finally:
-            self.__class__ = made
+
+    def _send(self, message: bytes) -> None:
+        conn: Any = self._conn
+        if not conn._begin_due():
+            return super()._send(message)
+        with _carrying_begin(self):
+            return super()._send(message)
+
+
+class _carrying_begin:  # noqa: N801  # used as a function; @contextmanager costs several times it
+    """Let *cursor* carry the BEGIN for a block."""
+
+    __slots__ = ("_cursor", "_made")
+
+    def __init__(self, cursor: Any) -> None:
+        self._cursor = cursor
+        self._made = type(cursor)
+
+    def __enter__(self) -> None:
+        self._cursor.__class__ = _carrying(self._made)
+
+    def __exit__(self, *error: object) -> None:
+        self._cursor.__class__ = self._made
 
 
 class _CarryingCursor:
@@ -139,7 +158,7 @@ class PiggybackConnection(Connection):
     _begin_held = False
 
     def _cursor_class(self, factory: type) -> type:
-        return _piggyback(watching(factory))
+        return super()._cursor_class(_piggyback(watching(factory)))
 
     def _begin_due(self) -> bool:
         """Return whether the next statement begins a transaction, and may bring the BEGIN."""

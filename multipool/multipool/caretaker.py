@@ -90,6 +90,7 @@ class Caretaker:
                         f"pool {self._name!r}: {option} left a transaction open;"
                         " end it, or work in autocommit"
                     )
+        self.plan(conn)
         slot.settings = driver.remember(conn, configured=configured)
         now = monotonic()
         ends = NEVER
@@ -97,7 +98,7 @@ class Caretaker:
             # A little less for each, so that a burst of connects is no burst of reconnects.
             ends = now + config.max_lifetime * random.uniform(SHORTEST, 1.0)
         slot.attach(conn, now, ends, driver.fileno(conn))
-        # Last: a pool that begins to plan meanwhile looks for attached connections.
+        # Once more: a pool that began to plan meanwhile has looked for attached connections.
         self.plan(conn)
 
     def plan(self, conn: Any) -> None:

@@ -134,7 +134,7 @@ class PlannedByText:
         """Prepare *form* on the connection; return whether it is."""
         conn, driver, planner = self.connection, shelf.driver, shelf.planner
         if not planner.route_known:
-            planner.learn(driver.backend_pid(conn), self._command("select pg_backend_pid()"))
+            planner.learn(driver.backend_pid(conn), int(self._command("select pg_backend_pid()")))
         if planner.off is not None:
             return False
         steps = [*shelf.clearing(), form.prepare]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from multipool.driver import Driver
 from multipool.plans.disturbing import CHANGES, DROPS, disturbance
@@ -11,6 +11,16 @@ from multipool.plans.statement import DROP_OURS, Form, Statement, Wording
 
 # Counts of so many texts are kept for each statement that may be prepared.
 _COUNTED: Final = 10
+
+
+class Store(Protocol):
+    """The driver's own store of what it has prepared, where it has one."""
+
+    def drop(self) -> None:
+        """Use no more what is prepared, and have the server drop it."""
+
+    def forget(self) -> None:
+        """Note that the server holds nothing any more."""
 
 
 class Shelf:
@@ -28,6 +38,8 @@ class Shelf:
         self.doubtful = False
         #: Whether the present borrower changed tables or the like.
         self.changed = False
+        #: What the driver itself has prepared for us, if it does.
+        self.store: Store | None = None
         self._epoch = planner.epoch
         self._counts: dict[str, int] = {}
 
@@ -39,6 +51,8 @@ class Shelf:
         if self._epoch != planner.epoch:
             self._epoch = planner.epoch
             self.leave_behind(list(self.held))
+            if self.store is not None:
+                self.store.drop()
         found = planner.wordings.get(sql)
         if found is None and planner.curious:
             found = planner.meet(sql)
@@ -102,12 +116,16 @@ class Shelf:
         """Note that the server has dropped all that was prepared."""
         self.held.clear()
         self.cleared()
+        if self.store is not None:
+            self.store.forget()
 
     def mistrust(self) -> None:
         """Note that the server does not hold what we believed it does."""
         self.held.clear()
         self.leftover.clear()
         self.doubtful = True
+        if self.store is not None:
+            self.store.forget()
 
     # -- after another statement ------------------------------------------------------------
 

@@ -12,10 +12,10 @@ from multipool.plans.guard import Guard
 #: What the names of ours on the server begin with.
 PREFIX: Final = "multipool_"
 
-#: Drops all of ours from the server, for when it is not known which are there.
+#: Drops all of ours from the server, and psycopg's, for when it is not known which are there.
 DROP_OURS: Final = (
     "do $$ declare name text; begin for name in select p.name"
-    " from pg_catalog.pg_prepared_statements p where p.name ~ '^multipool_\\d+$'"
+    " from pg_catalog.pg_prepared_statements p where p.name ~ '^(multipool|_pg3)_\\d+$'"
     " loop execute pg_catalog.format('deallocate %I', name); end loop; end $$"
 )
 

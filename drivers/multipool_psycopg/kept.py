@@ -1,0 +1,43 @@
+"""psycopg's own store of what it has prepared on a connection, kept for the pool."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from psycopg._preparing import PrepareManager
+
+
+class KeptStatements(PrepareManager):
+    """Keeps what is prepared when a transaction is rolled back, as the server does.
+
+    psycopg's own drops all of it then, with one more round trip, lest a table that is made
+    anew should be missed. Here the pool sees to that.
+    """
+
+    def clear(self) -> bool:
+        """Drop nothing: psycopg says when, but it is not its business."""
+        return False
+
+    def drop(self) -> None:
+        """Use no more what is prepared; the server is told when something is executed next."""
+        self._to_flush.extend(self._names.values())
+        self._names.clear()
+
+    def forget(self) -> None:
+        """Note that the server holds nothing any more."""
+        forget_prepared(self)
+
+
+def keep_statements(own: PrepareManager) -> KeptStatements:
+    """Make psycopg's own manager one of these."""
+    kept: Any = own
+    kept.__class__ = KeptStatements
+    found: KeptStatements = kept
+    return found
+
+
+def forget_prepared(manager: PrepareManager) -> None:
+    """Let psycopg prepare anew: it does not see what deallocates, and would use what is gone."""
+    manager._counts.clear()
+    manager._names.clear()
+    manager._to_flush.clear()

@@ -1,0 +1,184 @@
+"""Cursors that execute prepared what the pool has plans for.
+
+psycopg prepares by the protocol, so its own machinery is told what to prepare. Its client
+cursors, which Django uses, write the parameters into the text, and have no such thing: what
+they execute is prepared by SQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from functools import cache
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final
+
+import psycopg
+from psycopg.adapt import Transformer
+from psycopg.generators import execute
+
+from multipool.driver import INERROR
+from multipool.plans import limits
+from multipool.plans.by_text import PlannedByText
+from multipool.plans.recovery import may_run_again
+from multipool.plans.shelf import Shelf
+from multipool.plans.statement import DROP_OURS, Wording
+from multipool_psycopg.cursor import Watching, watching
+
+if TYPE_CHECKING:
+    _Base = Watching
+else:
+    _Base = object
+
+# A threshold that is never reached: only what is asked for is prepared.
+_NEVER: Final = 10**9
+
+_FATAL: Final = psycopg.pq.ExecStatus.FATAL_ERROR
+
+
+class _Planned(_Base):
+    """In front of a cursor class that watches."""
+
+    __slots__ = ()
+
+    def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
+        """Execute *query*, as psycopg does."""
+        conn: Any = self._conn
+        shelf: Shelf = conn._multipool_shelf
+        if isinstance(query, psycopg.sql.Composable):
+            query = query.as_string(self)
+        wording = None
+        # Who says whether to prepare, or collects statements in a pipeline, knows why.
+        if type(query) is str and not options and conn._pipeline is None:
+            wording = shelf.find(query)
+        if wording is None:
+            try:
+                return super().execute(query, params, **options)
+            finally:
+                shelf.look_at(conn, self._text(query))
+        if not self._executed(shelf, wording, query, params):
+            begun = perf_counter()
+            super().execute(query, params, prepare=False)
+            shelf.note(wording.statement, False, perf_counter() - begun)
+        return self
+
+    def _executed(self, shelf: Shelf, wording: Wording, query: str, params: Any) -> bool:
+        """Execute *wording* prepared; return False if it is to run as it stands."""
+        raise NotImplementedError
+
+
+class PlannedCursor(_Planned):
+    """For cursors whose parameters travel apart from the text: psycopg prepares."""
+
+    __slots__ = ()
+
+    def _executed(self, shelf: Shelf, wording: Wording, query: str, params: Any) -> bool:
+        conn: Any = self._conn
+        statement = wording.statement
+        status = conn.pgconn.transaction_status
+        if status == INERROR or not (shelf.wants(statement) and _ready(conn, shelf)):
+            return False
+        if statement.limits:
+            query, params = limits.with_parameters(statement.sql, wording.values, params)
+        manager = conn._prepared
+        threshold = manager.prepare_threshold
+        begun = perf_counter()
+        try:
+            if threshold is None:  # psycopg takes that for "not even when asked"
+                manager.prepare_threshold = _NEVER
+            super(_Planned, self).execute(query, params, prepare=True)
+        except psycopg.Error as error:
+            if not may_run_again(conn, shelf, statement, error, status == 0):
+                raise
+            return False
+        finally:
+            manager.prepare_threshold = threshold
+        shelf.note(statement, True, perf_counter() - begun)
+        return True
+
+
+class PlannedClientCursor(PlannedByText, _Planned):
+    """For cursors that write the parameters into the text."""
+
+    _conn: Any
+
+    def _executed(self, shelf: Shelf, wording: Wording, query: str, params: Any) -> bool:
+        if self._prepared(shelf, wording, params) is None:
+            return False
+        cursor: Any = self
+        cursor._query = _Unprepared(cursor, query, params)
+        return True
+
+    def _merged(self, text: str, params: Any) -> bytes:
+        cursor: Any = self
+        merged = cursor._query_cls(Transformer(cursor))
+        merged.convert(text, params)
+        sent: bytes = merged.query
+        return sent
+
+    def _begins(self) -> bool:
+        return False
+
+    def _command(self, sql: str) -> Any:
+        return _command(self._conn, sql)
+
+
+class _Unprepared:
+    """What psycopg shows of a statement, as it would have been sent unprepared."""
+
+    __slots__ = ("_made",)
+
+    params = None
+
+    def __init__(self, cursor: Any, text: str, params: Any) -> None:
+        self._made = cursor._query_cls, cursor._tx, text, params
+
+    @property
+    def query(self) -> bytes:
+        """The text with the parameters in it. Made only when somebody asks."""
+        make, transformer, text, params = self._made
+        merged = make(transformer)
+        merged.convert(text, params)
+        sent: bytes = merged.query
+        return sent
+
+
+def _ready(conn: Any, shelf: Shelf) -> bool:
+    """Return whether something may be prepared on *conn*, having cleared up if need be."""
+    planner = shelf.planner
+    if not planner.route_known:
+        planner.learn(conn.pgconn.backend_pid, int(_command(conn, "select pg_backend_pid()")))
+    if shelf.doubtful:
+        _command(conn, DROP_OURS)
+        shelf.cleared()
+    return planner.off is None
+
+
+def _command(conn: Any, sql: str) -> Any:
+    """Run statements of ours, whatever transaction there is; return the last one's first value."""
+    with conn.lock:
+        return conn.wait(_command_gen(conn, sql))
+
+
+def _command_gen(conn: Any, sql: str) -> Generator[Any, Any, Any]:
+    conn.pgconn.send_query(sql.encode(conn.info.encoding))
+    results = yield from execute(conn.pgconn)
+    for result in results:
+        if result.status == _FATAL:
+            raise psycopg.errors.error_from_result(result, encoding=conn.info.encoding)
+    value = results[-1].get_value(0, 0) if results[-1].ntuples else None
+    return None if value is None else value.decode()
+
+
+@cache
+def planned(factory: type) -> type:
+    """Return a subclass of the cursor class *factory* that executes prepared.
+
+    A named cursor declares what it executes, which cannot be prepared.
+    """
+    behind = watching(factory)
+    if issubclass(behind, (_Planned, psycopg.ServerCursor)):
+        return behind
+    by_text = issubclass(behind, psycopg.ClientCursor)
+    mixin = PlannedClientCursor if by_text else PlannedCursor
+    names = {"__module__": factory.__module__, "__slots__": ()}
+    return type(factory.__name__, (mixin, behind), names)
