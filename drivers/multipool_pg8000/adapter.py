@@ -96,6 +96,11 @@ class Pg8000Driver(Driver):
     def backend_pid(self, conn: Connection) -> int | None:
         return conn.get_backend_pid() or None
 
+    prepares: ClassVar[bool] = True
+
+    def use_plans(self, conn: Connection, shelf: Any) -> None:
+        conn._multipool_shelf = shelf
+
     def sqlstate(self, error: BaseException) -> str | None:
         return error.sqlstate if isinstance(error, errors.Error) else None
 

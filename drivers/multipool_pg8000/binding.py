@@ -37,7 +37,7 @@ from typing import Any, Final, NamedTuple
 from multipool.placeholders import Statement, join
 from multipool_pg8000 import messages, oids
 from multipool_pg8000.literals import literal
-from multipool_pg8000.values import Dumped, Inline
+from multipool_pg8000.values import NULL, Dumped, Inline, Typed
 
 BINDINGS: Final = ("server", "client")
 
@@ -71,6 +71,20 @@ def bind(statement: Statement, values: Sequence[Dumped], binding: str, encoding:
     if apart:
         bound = [value for index, value in enumerate(values) if index not in apart]
     return Prepared(messages.extended(text, bound, encoding), text)
+
+
+def numbered(statement: Statement, values: Sequence[Dumped]) -> tuple[str, list[Typed]] | None:
+    """Return the text with numbers for all values but NULL, and these values.
+
+    None for a statement whose text depends on its values in other ways, or is not bound.
+    """
+    if not _is_bindable(statement, values):
+        return None
+    apart = _to_stand_in_the_text(statement, values)
+    if any(values[index] != NULL for index in apart):
+        return None
+    text = _numbered(statement, values, apart) if apart else statement.numbered
+    return text, [value for value in values if isinstance(value, Typed)]
 
 
 def _numbered(statement: Statement, values: Sequence[Dumped], apart: Set[int]) -> str:

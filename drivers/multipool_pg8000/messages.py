@@ -32,24 +32,35 @@ def extended(statement: str, values: Sequence[Typed], encoding: str) -> bytes:
     """
     oids = tuple([value.oid for value in values])
     short = len(statement) <= _LONGEST_KEPT
-    parse = _parse(statement, oids, encoding) if short else _make_parse(statement, oids, encoding)
-    bound = [b"\0\0\0\0", pack("!H", len(values))]
+    make = _parse if short else parse
+    return make(statement, oids, encoding) + execute(values, encoding)
+
+
+def execute(values: Sequence[Typed], encoding: str, name: bytes = b"") -> bytes:
+    """Return Bind, Describe, Execute and Sync of a statement that is parsed already."""
+    bound = [b"\0", name, b"\0\0\0", pack("!H", len(values))]
     for value in values:
         text = value.text.encode(encoding)
         bound += pack("!i", len(text)), text
     bound.append(b"\0\0")
     bind = b"".join(bound)
-    return b"".join((parse, b"B", pack("!i", len(bind) + 4), bind, _RUN))
+    return b"".join((b"B", pack("!i", len(bind) + 4), bind, _RUN))
 
 
-def _make_parse(statement: str, oids: tuple[int, ...], encoding: str) -> bytes:
+def parse(statement: str, oids: tuple[int, ...], encoding: str, name: bytes = b"") -> bytes:
+    """Return a Parse of *statement* with parameters of these types."""
     count = len(oids)
-    parse = b"\0" + statement.encode(encoding) + b"\0" + pack(f"!H{count}I", count, *oids)
-    return b"P" + pack("!i", len(parse) + 4) + parse
+    body = name + b"\0" + statement.encode(encoding) + b"\0" + pack(f"!H{count}I", count, *oids)
+    return b"P" + pack("!i", len(body) + 4) + body
 
 
 # A program has few statements, but for the long ones, which are mostly data.
-_parse = lru_cache(maxsize=1024)(_make_parse)
+_parse = lru_cache(maxsize=1024)(parse)
+
+
+def close_statement(name: bytes) -> bytes:
+    """Return a Close of a named statement; one that is not there is no error."""
+    return b"C" + pack("!i", len(name) + 6) + b"S" + name + b"\0"
 
 
 def copy_data(data: bytes) -> bytes:

@@ -94,12 +94,16 @@ class Shelf:
 
         Once they have run, `cleared` must be called.
         """
-        surplus = len(self.held) + 1 - self.planner.options.max
-        if surplus > 0:
-            self.leave_behind(list(self.held)[:surplus])
+        self.make_room()
         if self.doubtful:
             return [DROP_OURS]
         return [f"deallocate {name}" for name in self.leftover]
+
+    def make_room(self) -> None:
+        """Leave behind what was not used for longest, for one more."""
+        surplus = len(self.held) + 1 - self.planner.options.max
+        if surplus > 0:
+            self.leave_behind(list(self.held)[:surplus])
 
     def cleared(self) -> None:
         """Note that what `clearing` gave was run."""

@@ -1,0 +1,149 @@
+"""Cursors that execute prepared what the pool has plans for, by the protocol.
+
+The statement gets a name with its first execution, in the same round trip: Close (what is to
+be dropped), Parse, Bind, Describe, Execute, Sync; later ones begin with Bind. The server is
+told the same text and types as without a name.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from multipool.driver import IDLE, INERROR
+from multipool.plans import limits
+from multipool.plans.recovery import may_run_again
+from multipool.plans.shelf import Shelf
+from multipool.plans.statement import DROP_OURS, Form, Statement, Wording
+from multipool_pg8000 import messages
+from multipool_pg8000.binding import Prepared, numbered
+from multipool_pg8000.cursor import Cursor, Params
+from multipool_pg8000.errors import DatabaseError
+from multipool_pg8000.results import Result
+from multipool_pg8000.values import Typed
+
+if TYPE_CHECKING:
+    _Base = Cursor
+else:
+    _Base = object
+
+
+class WireForm(Form):
+    """One `Form`, with the message that parses it."""
+
+    __slots__ = ("label", "parse", "text")
+
+    def __init__(
+        self, statement: Statement, text: str, oids: tuple[int, ...], encoding: str
+    ) -> None:
+        super().__init__(statement)
+        self.text = text
+        self.label = self.name.encode()
+        self.parse = messages.parse(text, oids, encoding, self.label)
+
+
+class PlannedCursor(_Base):
+    """In front of a cursor class."""
+
+    def execute(self, query: str | bytes, params: Params | None = None) -> None:
+        """Run *query*, as its class does."""
+        connection = self.connection
+        shelf: Shelf = connection._multipool_shelf
+        text = self._text(query)
+        wording = shelf.find(text)
+        if wording is None:
+            try:
+                return super().execute(query, params)
+            finally:
+                shelf.look_at(connection, text)
+        self._check_open()
+        self._forget()
+        begun = perf_counter()
+        result = self._run_prepared(shelf, wording, params)
+        if result is not None:
+            shelf.note(wording.statement, True, perf_counter() - begun)
+            self._take(result)
+            return None
+        begun = perf_counter()
+        super().execute(query, params)
+        shelf.note(wording.statement, False, perf_counter() - begun)
+        return None
+
+    def _run_prepared(
+        self, shelf: Shelf, wording: Wording, params: Params | None
+    ) -> Result | None:
+        """Run *wording* prepared and return its result; None if it is to run as it stands."""
+        connection, statement = self.connection, wording.statement
+        state = connection.state
+        if state == INERROR or not shelf.wants(statement) or not self._ready(shelf):
+            return None
+        text = statement.sql
+        if statement.limits:
+            text, params = limits.with_parameters(text, wording.values, params)
+        elif params is None:
+            text, params = text.replace("%", "%%"), ()
+        self._executed = parsed, values = self._read(text, params)
+        found = None if connection.binding == "client" else numbered(parsed, values)
+        if found is None:
+            statement.obstacle = "some parameters must stand in the text"
+            return None
+        bound = found[1]
+        form = self._form(statement, *found)
+        message = messages.execute(bound, connection.codec, form.label)
+        held = form in shelf.held
+        if held:
+            shelf.use(form)
+        else:
+            message = self._first(shelf, form) + message
+        try:
+            result = self._send(Prepared(message, form.text))
+        except DatabaseError as error:
+            if not held:  # nobody knows how far it came
+                shelf.leftover.append(form.name)
+            if not may_run_again(connection, shelf, statement, error, state == IDLE):
+                raise
+            return None
+        if not held:
+            shelf.held[form] = None
+        return result
+
+    def _form(self, statement: Statement, text: str, bound: list[Typed]) -> WireForm:
+        codec = self.connection.codec
+        key = text, codec, tuple([value.oid for value in bound])
+        form: WireForm | None = statement.forms.get(key)
+        if form is None:
+            form = WireForm(statement, text, key[2], codec)
+            statement.add(key, form)
+        return form
+
+    def _first(self, shelf: Shelf, form: WireForm) -> bytes:
+        """Return what goes before the first execution of *form* on this connection."""
+        shelf.make_room()
+        dropped = [messages.close_statement(name.encode()) for name in shelf.leftover]
+        shelf.cleared()
+        return b"".join((*dropped, form.parse))
+
+    def _ready(self, shelf: Shelf) -> bool:
+        """Return whether something may be prepared here, having cleared up if need be."""
+        planner, connection = shelf.planner, self.connection
+        if not planner.route_known:
+            result = self._ask("select pg_backend_pid()")
+            planner.learn(connection.get_backend_pid() or None, int(result.rows[0][0]))
+        if shelf.doubtful:
+            self._ask(DROP_OURS)
+            shelf.cleared()
+        return planner.off is None
+
+    def _ask(self, sql: str) -> Result:
+        connection = self.connection
+        message = messages.query(sql.encode())
+        return connection.exchange(message, find_loaders=self._find_loaders)
+
+
+@cache
+def planned(factory: Any) -> Any:
+    """Return a subclass of the cursor class *factory* that executes prepared."""
+    if not isinstance(factory, type) or issubclass(factory, PlannedCursor):
+        return factory
+    return type(factory.__name__, (PlannedCursor, factory), {"__module__": factory.__module__})
