@@ -20,6 +20,7 @@ from benchmarks import (
     kills,
     outage,
     peers,
+    plans,
     query,
 )
 from benchmarks.chart import svg
@@ -36,6 +37,7 @@ BENCHMARKS: Final[dict[str, Callable[[Effort], Report]]] = {
     "hard_cases": hard_cases.run,
     "drivers": drivers.run,
     "django": django_views.run,
+    "plans": plans.run,
 }
 
 

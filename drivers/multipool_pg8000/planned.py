@@ -70,9 +70,7 @@ class PlannedCursor(_Base):
         shelf.note(wording.statement, False, perf_counter() - begun)
         return None
 
-    def _run_prepared(
-        self, shelf: Shelf, wording: Wording, params: Params | None
-    ) -> Result | None:
+    def _run_prepared(self, shelf: Shelf, wording: Wording, params: Params | None) -> Result | None:
         """Run *wording* prepared and return its result; None if it is to run as it stands."""
         connection, statement = self.connection, wording.statement
         state = connection.state

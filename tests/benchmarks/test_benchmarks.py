@@ -38,6 +38,7 @@ def run(*arguments: str) -> str:
         ("cold", ["10 threads at once", "one bare connect, psycopg2", "SQLAlchemy QueuePool"]),
         ("outage", ["50 users", "attempts/s", "Wrong password", "OperationalError"]),
         ("django", ["10 ms away", "Django's own pool, checks", "select 1;", "Versions"]),
+        ("plans", ["psycopg, six joins", "by hand", "skewed data", "slow executions, pg8000"]),
         ("kills", ["10 idle connections killed", "psycopg_pool, check", "multipool, pg8000"]),
         ("hard_cases", ["3 A thread ends without", "14 A second return", "held", "why"]),
     ],

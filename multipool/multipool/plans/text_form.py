@@ -60,9 +60,7 @@ class TextForm(Form):
 
     __slots__ = ("_call", "fits", "prepare", "template")
 
-    def __init__(
-        self, statement: Statement, parsed: Parsed, kinds: Sequence[Kind | None]
-    ) -> None:
+    def __init__(self, statement: Statement, parsed: Parsed, kinds: Sequence[Kind | None]) -> None:
         super().__init__(statement)
         bound = [kind for kind in kinds if kind is not None]
         types = f"({', '.join(kind.type for kind in bound)})" if bound else ""

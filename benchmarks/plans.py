@@ -1,0 +1,219 @@
+"""What do prepared statements gain, and what do they cost when PostgreSQL's plan is wrong?
+
+Queries that return one row, by a primary key, with two joins and with six: unprepared, prepared
+by a pool, and prepared by hand (``PREPARE`` and ``EXECUTE``; with psycopg its own way). Then
+skewed data, on which the plan that PostgreSQL settles for is hundreds of times slower.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from importlib.util import find_spec
+from typing import Any, Final
+
+from benchmarks.measure import Effort, interleave, medians, per_call
+from benchmarks.report import Report, Table, Verdict, microseconds
+from multipool import Pool, get_driver
+from multipool.testing.server import EmbeddedServer, embedded_server
+
+DRIVERS: Final = ("psycopg2", "psycopg", "pg8000")
+ROWS: Final = 1000  # of each table of the joins
+COMMON: Final = 300_000  # rows of the frequent value
+RARE: Final = 50  # values with one row each
+SETTLED: Final = 10  # executions after which PostgreSQL has settled for a plan
+
+UNPREPARED, OURS, BY_HAND = "unprepared", "by the pool", "by hand"
+
+#: A chain of tables, each of which refers to the next.
+CHAIN: Final = ("item", "purchase", "customer", "address", "city", "region", "country")
+
+SKEWED: Final = (
+    "select count(*) from (select v from skew where kind = %s order by v limit 10) x"
+)
+
+
+def run(effort: Effort) -> Report:
+    """Measure and return the report."""
+    tables: list[Table] = []
+    verdicts: list[Verdict] = []
+    with embedded_server() as server:
+        _fill(server)
+        for driver in filter(find_spec, DRIVERS):
+            for name, sql in _queries().items():
+                figures = _times(server, driver, sql, effort)
+                tables.append(_table(f"{driver}, {name}", figures))
+                verdicts += _verdicts(f"{driver}, {name}", figures)
+            skewed, slow = _skewed(server, driver, effort)
+            tables.append(_table(f"{driver}, skewed data", skewed, slow))
+            verdicts += [
+                Verdict(f"slow executions, {driver}, skewed data", slow[OURS], at_most=3),
+                Verdict(
+                    f"time by unprepared, {driver}, skewed data",
+                    skewed[OURS] / skewed[UNPREPARED],
+                    at_most=1.1,
+                ),
+            ]
+    return Report("Plans", __doc__.splitlines()[0] if __doc__ else "", tables, verdicts)
+
+
+def _fill(server: EmbeddedServer) -> None:
+    statements = []
+    for table, following in zip(CHAIN, (*CHAIN[1:], None), strict=True):
+        reference = f", {following}_id integer not null" if following else ""
+        value = f", {ROWS} - i + 1" if following else ""
+        statements.append(
+            f"create table {table} (id integer primary key, name text not null{reference});"
+            f"insert into {table} select i, '{table} ' || i{value}"  # noqa: S608  # names of ours
+            f" from generate_series(1, {ROWS}) i"
+        )
+    statements.append(
+        "create table skew (id integer primary key, kind integer not null, v integer not null);"
+        f"insert into skew select i, 0, i from generate_series(1, {COMMON}) i;"
+        f"insert into skew select {COMMON} + i, i, {COMMON} + i from generate_series(1, {RARE}) i;"
+        "create index on skew (kind); create index on skew (v)"
+    )
+    statements.append("analyze")
+    server.psql(";".join(statements))
+
+
+def _queries() -> dict[str, str]:
+    return {
+        "by primary key": "select id, name from item where id = %s",
+        "two joins": _join(2),
+        "six joins": _join(6),
+    }
+
+
+def _join(number: int) -> str:
+    tables = CHAIN[: number + 1]
+    names = ", ".join(f"{table}.name" for table in tables)
+    joins = " ".join(
+        f"join {following} on {following}.id = {table}.{following}_id"
+        for table, following in zip(tables, tables[1:], strict=False)
+    )
+    return f"select {names} from item {joins} where item.id = %s"  # noqa: S608
+
+
+# -- one row -------------------------------------------------------------------------------
+
+
+def _times(
+    server: EmbeddedServer, driver: str, sql: str, effort: Effort
+) -> dict[str, float]:
+    """Return the seconds of one execution, by each way to run it."""
+    count, rounds = effort.pick((200, 21), (20, 1))
+    with ExitStack() as stack:
+        loops = {
+            UNPREPARED: _loop(_lease(stack, server, driver), sql, _unprepared(driver)),
+            OURS: _loop(_lease(stack, server, driver, sql), sql, {}),
+            BY_HAND: _by_hand(_lease(stack, server, driver), driver, sql),
+        }
+        subjects = {name: per_call(loop, count) for name, loop in loops.items()}
+        return medians(interleave(subjects, rounds))
+
+
+def _lease(stack: ExitStack, server: EmbeddedServer, driver: str, *sql: str) -> Any:
+    """Return a connection in autocommit of a pool that prepares *sql*."""
+    pool = stack.enter_context(Pool(dict(server.params), driver=driver))
+    for statement in sql:
+        pool.prepare(statement)
+    conn = stack.enter_context(pool.connection())
+    conn.autocommit = True
+    return conn
+
+
+def _unprepared(driver: str) -> dict[str, Any]:
+    # Else psycopg prepares by itself.
+    return {"prepare": False} if driver == "psycopg" else {}
+
+
+def _loop(conn: Any, sql: str, options: dict[str, Any]) -> Callable[[int], None]:
+    cursor = conn.cursor()
+    keys = _keys()
+
+    def loop(count: int) -> None:
+        for _ in range(count):
+            cursor.execute(sql, (next(keys),), **options)
+            cursor.fetchall()
+
+    return loop
+
+
+def _by_hand(conn: Any, driver: str, sql: str) -> Callable[[int], None]:
+    if driver == "psycopg":
+        return _loop(conn, sql, {"prepare": True})
+    get_driver(driver).execute(conn, f"prepare by_hand (integer) as {sql.replace('%s', '$1')}")
+    return _loop(conn, "execute by_hand (%s)", {})
+
+
+def _keys() -> Iterator[int]:
+    while True:
+        yield from range(1, ROWS + 1)
+
+
+# -- skewed data ----------------------------------------------------------------------------
+
+
+def _skewed(
+    server: EmbeddedServer, driver: str, effort: Effort
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Return the seconds of one execution with rare values, and how many were slow.
+
+    The frequent value comes first, until PostgreSQL has settled for its plan.
+    """
+    count = effort.pick(10_000, 200)
+    with ExitStack() as stack:
+        conns = {
+            UNPREPARED: (_lease(stack, server, driver), _unprepared(driver)),
+            OURS: (_lease(stack, server, driver, SKEWED), {}),
+        }
+        for conn, options in conns.values():
+            for _ in range(SETTLED):
+                _timed(conn, 0, options)
+        times: dict[str, list[float]] = {name: [] for name in conns}
+        for number in range(count):
+            for name, (conn, options) in conns.items():
+                times[name].append(_timed(conn, 1 + number % RARE, options))
+    usual = medians({UNPREPARED: times[UNPREPARED]})[UNPREPARED]
+    slow = {
+        name: float(sum(seconds > 50 * usual for seconds in found))
+        for name, found in times.items()
+    }
+    return {name: sum(found) / count for name, found in times.items()}, slow
+
+
+def _timed(conn: Any, kind: int, options: dict[str, Any]) -> float:
+    cursor = conn.cursor()
+    begun = time.perf_counter()
+    cursor.execute(SKEWED, (kind,), **options)
+    cursor.fetchall()
+    seconds = time.perf_counter() - begun
+    cursor.close()
+    return seconds
+
+
+# -- what is said of it -----------------------------------------------------------------------
+
+
+def _table(title: str, figures: dict[str, float], slow: dict[str, float] | None = None) -> Table:
+    columns = ["", "µs", "times unprepared"]
+    rows = [
+        [name, microseconds(figure), f"{figure / figures[UNPREPARED]:.3f}"]
+        for name, figure in figures.items()
+    ]
+    if slow is not None:
+        columns.append("slow")
+        rows = [[*row, f"{slow[row[0]]:.0f}"] for row in rows]
+    return Table(title, columns, rows)
+
+
+def _verdicts(what: str, figures: dict[str, float]) -> list[Verdict]:
+    ours = figures[OURS]
+    found = [Verdict(f"speed by that of hand, {what}", figures[BY_HAND] / ours, at_least=0.95)]
+    if "six" in what:
+        found.append(
+            Verdict(f"times faster than unprepared, {what}", figures[UNPREPARED] / ours, at_least=10)
+        )
+    return found
