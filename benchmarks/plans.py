@@ -29,9 +29,7 @@ UNPREPARED, OURS, BY_HAND = "unprepared", "by the pool", "by hand"
 #: A chain of tables, each of which refers to the next.
 CHAIN: Final = ("item", "purchase", "customer", "address", "city", "region", "country")
 
-SKEWED: Final = (
-    "select count(*) from (select v from skew where kind = %s order by v limit 10) x"
-)
+SKEWED: Final = "select count(*) from (select v from skew where kind = %s order by v limit 10) x"
 
 
 def run(effort: Effort) -> Report:
@@ -65,7 +63,7 @@ def _fill(server: EmbeddedServer) -> None:
         value = f", {ROWS} - i + 1" if following else ""
         statements.append(
             f"create table {table} (id integer primary key, name text not null{reference});"
-            f"insert into {table} select i, '{table} ' || i{value}"  # noqa: S608  # names of ours
+            f"insert into {table} select i, '{table} ' || i{value}"  # names of ours
             f" from generate_series(1, {ROWS}) i"
         )
     statements.append(
@@ -99,9 +97,7 @@ def _join(number: int) -> str:
 # -- one row -------------------------------------------------------------------------------
 
 
-def _times(
-    server: EmbeddedServer, driver: str, sql: str, effort: Effort
-) -> dict[str, float]:
+def _times(server: EmbeddedServer, driver: str, sql: str, effort: Effort) -> dict[str, float]:
     """Return the seconds of one execution, by each way to run it."""
     count, rounds = effort.pick((200, 21), (20, 1))
     with ExitStack() as stack:
@@ -178,8 +174,7 @@ def _skewed(
                 times[name].append(_timed(conn, 1 + number % RARE, options))
     usual = medians({UNPREPARED: times[UNPREPARED]})[UNPREPARED]
     slow = {
-        name: float(sum(seconds > 50 * usual for seconds in found))
-        for name, found in times.items()
+        name: float(sum(seconds > 50 * usual for seconds in found)) for name, found in times.items()
     }
     return {name: sum(found) / count for name, found in times.items()}, slow
 
@@ -214,6 +209,8 @@ def _verdicts(what: str, figures: dict[str, float]) -> list[Verdict]:
     found = [Verdict(f"speed by that of hand, {what}", figures[BY_HAND] / ours, at_least=0.95)]
     if "six" in what:
         found.append(
-            Verdict(f"times faster than unprepared, {what}", figures[UNPREPARED] / ours, at_least=10)
+            Verdict(
+                f"times faster than unprepared, {what}", figures[UNPREPARED] / ours, at_least=10
+            )
         )
     return found

@@ -15,7 +15,7 @@ from multipool.driver import IDLE, INERROR
 from multipool.plans import limits
 from multipool.plans.recovery import may_run_again
 from multipool.plans.shelf import Shelf
-from multipool.plans.statement import DROP_OURS, Form, Statement, Wording
+from multipool.plans.statement import DROP_OURS, Form, Quick, Statement, Wording
 from multipool_pg8000 import messages
 from multipool_pg8000.binding import Prepared, numbered
 from multipool_pg8000.cursor import Cursor, Params
@@ -51,7 +51,11 @@ class PlannedCursor(_Base):
         connection = self.connection
         shelf: Shelf = connection._multipool_shelf
         text = self._text(query)
-        wording = shelf.find(text)
+        quick = shelf.quick.get(text)
+        if quick is not None and quick.guard.trusted:
+            wording = quick.statement.plain
+        else:
+            quick, wording = None, shelf.find(text)
         if wording is None:
             try:
                 return super().execute(query, params)
@@ -59,23 +63,27 @@ class PlannedCursor(_Base):
                 shelf.look_at(connection, text)
         self._check_open()
         self._forget()
-        begun = perf_counter()
-        result = self._run_prepared(shelf, wording, params)
-        if result is not None:
-            shelf.note(wording.statement, True, perf_counter() - begun)
-            self._take(result)
-            return None
-        begun = perf_counter()
-        super().execute(query, params)
-        shelf.note(wording.statement, False, perf_counter() - begun)
+        if not self._run_prepared(shelf, text, wording, quick, params):
+            begun = perf_counter()
+            super().execute(query, params)
+            shelf.note_unprepared(wording.statement, perf_counter() - begun)
         return None
 
-    def _run_prepared(self, shelf: Shelf, wording: Wording, params: Params | None) -> Result | None:
-        """Run *wording* prepared and return its result; None if it is to run as it stands."""
+    def _run_prepared(
+        self,
+        shelf: Shelf,
+        sql: str,
+        wording: Wording,
+        quick: Quick | None,
+        params: Params | None,
+    ) -> bool:
+        """Run *wording* prepared; return False if it is to run as it stands."""
         connection, statement = self.connection, wording.statement
         state = connection.state
-        if state == INERROR or not shelf.wants(statement) or not self._ready(shelf):
-            return None
+        if quick is None and (
+            state == INERROR or not shelf.wants(statement) or not self._ready(shelf)
+        ):
+            return False
         text = statement.sql
         if statement.limits:
             text, params = limits.with_parameters(text, wording.values, params)
@@ -85,15 +93,14 @@ class PlannedCursor(_Base):
         found = None if connection.binding == "client" else numbered(parsed, values)
         if found is None:
             statement.obstacle = "some parameters must stand in the text"
-            return None
+            return False
         bound = found[1]
         form = self._form(statement, *found)
         message = messages.execute(bound, connection.codec, form.label)
         held = form in shelf.held
-        if held:
-            shelf.use(form)
-        else:
+        if not held:
             message = self._first(shelf, form) + message
+        begun = perf_counter()
         try:
             result = self._send(Prepared(message, form.text))
         except DatabaseError as error:
@@ -101,10 +108,15 @@ class PlannedCursor(_Base):
                 shelf.leftover.append(form.name)
             if not may_run_again(connection, shelf, statement, error, state == IDLE):
                 raise
-            return None
+            return False
+        seconds = perf_counter() - begun
         if not held:
             shelf.held[form] = None
-        return result
+        if quick is None or quick.form is not form:
+            quick = shelf.be_quick(statement if wording.values else sql, statement, form)
+        shelf.note(quick, seconds)
+        self._take(result)
+        return True
 
     def _form(self, statement: Statement, text: str, bound: list[Typed]) -> WireForm:
         codec = self.connection.codec

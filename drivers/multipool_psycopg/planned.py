@@ -21,7 +21,7 @@ from multipool.plans import limits
 from multipool.plans.by_text import PlannedByText
 from multipool.plans.recovery import may_run_again
 from multipool.plans.shelf import Shelf
-from multipool.plans.statement import DROP_OURS, Wording
+from multipool.plans.statement import DROP_OURS, Quick, Wording
 from multipool_psycopg.cursor import Watching, watching
 
 if TYPE_CHECKING:
@@ -44,26 +44,42 @@ class _Planned(_Base):
         """Execute *query*, as psycopg does."""
         conn: Any = self._conn
         shelf: Shelf = conn._multipool_shelf
-        if isinstance(query, psycopg.sql.Composable):
-            query = query.as_string(self)
-        wording = None
         # Who says whether to prepare, or collects statements in a pipeline, knows why.
-        if type(query) is str and not options and conn._pipeline is None:
-            wording = shelf.find(query)
+        if type(query) is not str or options or conn._pipeline is not None:
+            if isinstance(query, psycopg.sql.Composable) and not options:
+                return self.execute(query.as_string(self), params)
+            return self._execute_other(shelf, query, params, options)
+        quick = shelf.quick.get(query)
+        if (
+            quick is not None
+            and quick.guard.trusted
+            and self._execute_quick(shelf, quick, query, params)
+        ):
+            return self
+        wording = shelf.find(query)
         if wording is None:
-            try:
-                return super().execute(query, params, **options)
-            finally:
-                shelf.look_at(conn, self._text(query))
-        if not self._executed(shelf, wording, query, params):
+            return self._execute_other(shelf, query, params, options)
+        if not self._execute_prepared_now(shelf, wording, query, params):
             begun = perf_counter()
             super().execute(query, params, prepare=False)
-            shelf.note(wording.statement, False, perf_counter() - begun)
+            shelf.note_unprepared(wording.statement, perf_counter() - begun)
         return self
 
-    def _executed(self, shelf: Shelf, wording: Wording, query: str, params: Any) -> bool:
-        """Execute *wording* prepared; return False if it is to run as it stands."""
-        raise NotImplementedError
+    def _execute_other(self, shelf: Shelf, query: Any, params: Any, options: Any) -> Any:
+        try:
+            return super().execute(query, params, **options)
+        finally:
+            shelf.look_at(self._conn, self._text(query))
+
+    if TYPE_CHECKING:
+
+        def _execute_quick(self, shelf: Shelf, quick: Quick, query: str, params: Any) -> bool:
+            """Execute prepared what needs no thinking about; return False if it does."""
+
+        def _execute_prepared_now(
+            self, shelf: Shelf, wording: Wording, query: str, params: Any
+        ) -> bool:
+            """Execute *wording* prepared; return False if it is to run as it stands."""
 
 
 class PlannedCursor(_Planned):
@@ -71,14 +87,24 @@ class PlannedCursor(_Planned):
 
     __slots__ = ()
 
-    def _executed(self, shelf: Shelf, wording: Wording, query: str, params: Any) -> bool:
+    def _execute_prepared_now(
+        self, shelf: Shelf, wording: Wording, query: str, params: Any
+    ) -> bool:
         conn: Any = self._conn
         statement = wording.statement
         status = conn.pgconn.transaction_status
         if status == INERROR or not (shelf.wants(statement) and _ready(conn, shelf)):
             return False
         if statement.limits:
+            quick = shelf.be_quick(statement, statement)
             query, params = limits.with_parameters(statement.sql, wording.values, params)
+        else:
+            quick = shelf.be_quick(query, statement)
+        return self._execute_quick(shelf, quick, query, params)
+
+    def _execute_quick(self, shelf: Shelf, quick: Quick, query: str, params: Any) -> bool:
+        conn: Any = self._conn
+        idle = not conn.pgconn.transaction_status
         manager = conn._prepared
         threshold = manager.prepare_threshold
         begun = perf_counter()
@@ -87,12 +113,13 @@ class PlannedCursor(_Planned):
                 manager.prepare_threshold = _NEVER
             super(_Planned, self).execute(query, params, prepare=True)
         except psycopg.Error as error:
-            if not may_run_again(conn, shelf, statement, error, status == 0):
+            if not may_run_again(conn, shelf, quick.statement, error, idle):
                 raise
             return False
         finally:
-            manager.prepare_threshold = threshold
-        shelf.note(statement, True, perf_counter() - begun)
+            if threshold is None:
+                manager.prepare_threshold = None
+        shelf.note(quick, perf_counter() - begun)
         return True
 
 
@@ -101,8 +128,17 @@ class PlannedClientCursor(PlannedByText, _Planned):
 
     _conn: Any
 
-    def _executed(self, shelf: Shelf, wording: Wording, query: str, params: Any) -> bool:
-        if self._prepared(shelf, wording, params) is None:
+    def _execute_prepared_now(
+        self, shelf: Shelf, wording: Wording, query: str, params: Any
+    ) -> bool:
+        return self._show(self._prepared(shelf, query, wording, params), query, params)
+
+    def _execute_quick(self, shelf: Shelf, quick: Quick, query: str, params: Any) -> bool:
+        return self._show(self._quickly(shelf, quick, params), query, params)
+
+    def _show(self, sent: bytes | None, query: str, params: Any) -> bool:
+        """Show what was asked for, not what was sent instead, if it was."""
+        if sent is None:
             return False
         cursor: Any = self
         cursor._query = _Unprepared(cursor, query, params)

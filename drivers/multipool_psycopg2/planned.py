@@ -6,12 +6,11 @@ from functools import cache
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-import psycopg2
 from psycopg2.extensions import connection as plain_connection
 from psycopg2.extensions import cursor as plain_cursor
 
-from multipool.driver import IDLE
 from multipool.plans.by_text import PlannedByText
+from multipool.plans.shelf import Shelf
 from multipool_psycopg2.cursor import Watching, text_of, watching
 
 _autocommit: Any = plain_connection.autocommit
@@ -38,25 +37,36 @@ class PlannedCursor(PlannedByText, Watching):
         """Execute *query*, as psycopg2 does."""
         conn: Any = self.connection
         shelf = conn._multipool_shelf
-        if hasattr(query, "as_string"):
-            query = query.as_string(self)
-        wording = shelf.find(query) if type(query) is str and self.name is None else None
+        if type(query) is not str:
+            return self._execute_other(shelf, query, vars)
+        quick = shelf.quick.get(query)
+        if quick is not None and quick.guard.trusted:
+            message = self._quickly(shelf, quick, vars)
+            if message is not None:
+                self._stood_in = message, query, vars
+                return None
+        return self._execute_thoughtfully(shelf, query, vars)
+
+    def _execute_thoughtfully(self, shelf: Shelf, query: str, vars: Any) -> Any:  # noqa: A002
+        wording = shelf.find(query)
         if wording is None:
-            try:
-                return super().execute(query, vars)
-            finally:
-                shelf.look_at(conn, text_of(query))
-        message = self._prepared(shelf, wording, vars)
+            return self._execute_other(shelf, query, vars)
+        message = self._prepared(shelf, query, wording, vars)
         if message is not None:
             self._stood_in = message, query, vars
             return None
         begun = perf_counter()
         super().execute(query, vars)
-        shelf.note(wording.statement, False, perf_counter() - begun)
+        shelf.note_unprepared(wording.statement, perf_counter() - begun)
         return None
 
-    def _merged(self, text: str, params: Any) -> bytes:
-        return self.mogrify(text, params)
+    def _execute_other(self, shelf: Shelf, query: Any, vars: Any) -> Any:  # noqa: A002
+        if hasattr(query, "as_string"):
+            return self.execute(query.as_string(self), vars)
+        try:
+            return super().execute(query, vars)
+        finally:
+            shelf.look_at(self.connection, text_of(query))
 
     def _begins(self) -> bool:
         return not _autocommit.__get__(self.connection)
@@ -68,7 +78,11 @@ class PlannedCursor(PlannedByText, Watching):
 
 
 @cache
-def planned(factory: type) -> type:
+def planned(factory: Any) -> type:
     """Return a subclass of the cursor class *factory* that executes prepared."""
     behind = watching(factory)
-    return type(factory.__name__, (PlannedCursor, behind), {"__module__": factory.__module__})
+    # In C, and called at each execution.
+    names = {"__module__": factory.__module__, "_merged": factory.mogrify}
+    if behind is not factory:  # it begins no transactions: what is sent goes straight to it
+        names["_send"] = factory.execute
+    return type(factory.__name__, (PlannedCursor, behind), names)

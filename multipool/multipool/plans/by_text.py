@@ -15,8 +15,8 @@ from multipool import placeholders
 from multipool.driver import IDLE, INERROR
 from multipool.plans import limits
 from multipool.plans.recovery import GONE, THERE_ALREADY, is_about_the_text, may_run_again
-from multipool.plans.shelf import Shelf
-from multipool.plans.statement import Wording
+from multipool.plans.shelf import BATCH, Shelf
+from multipool.plans.statement import Quick, Wording
 from multipool.plans.text_form import TextForm, kinds_of
 
 _SAVE: Final = "savepoint multipool"
@@ -35,10 +35,8 @@ class PlannedByText:
 
     # -- what the adapter provides ---------------------------------------------------------
 
-    @abstractmethod
-    def _merged(self, text: str, params: Any) -> bytes:
-        """Return *text* with *params* written into it, as ``execute`` would send it."""
-
+    #: Returns a text with parameters written into it, as ``execute`` would send it.
+    _merged: Callable[[str, Any], bytes]
     #: Executes a message as a statement of the user's, beginning a transaction if need be.
     _send: Callable[[bytes], object]
 
@@ -52,51 +50,55 @@ class PlannedByText:
 
     # -- what it is given ------------------------------------------------------------------
 
-    def _prepared(self, shelf: Shelf, wording: Wording, params: Any) -> bytes | None:
-        """Execute *wording* prepared and return what was sent; None if it is to run as it stands.
+    def _prepared(self, shelf: Shelf, sql: str, wording: Wording, params: Any) -> bytes | None:
+        """Execute *sql* prepared and return what was sent; None if it is to run as it stands.
 
         The caller then runs it, and tells the shelf how long that took.
         """
+        statement = wording.statement
+        if not shelf.wants(statement):
+            return None
         message = self._message(shelf, wording, params)
         if message is None:
             return None
-        statement = wording.statement
-        idle = not shelf.driver.status(self.connection)
+        form: TextForm = statement.form
+        if statement.touches:
+            self.connection.touch()
+        thinking = form.template is None or wording.values or statement.touches
+        quick = shelf.be_quick(statement if thinking else sql, statement, form)
+        return self._execute_prepared(shelf, quick, message)
+
+    def _quickly(self, shelf: Shelf, quick: Quick, params: Any) -> bytes | None:
+        """Do the same with what the shelf has found to be quick."""
+        form: TextForm = quick.form
+        try:
+            message = self._merged(form.template, params)
+        except Exception:
+            return None  # what the driver says of the statement itself is clearer
+        return self._execute_prepared(shelf, quick, message) if form.fits(message) else None
+
+    def _execute_prepared(self, shelf: Shelf, quick: Quick, message: bytes) -> bytes | None:
+        conn = self.connection
+        idle = not shelf.status(conn)
         begun = perf_counter()
         try:
             self._send(message)
         except shelf.driver.Error as error:
-            if not may_run_again(self.connection, shelf, statement, error, idle):
+            if not may_run_again(conn, shelf, quick.statement, error, idle):
                 raise
             return None
-        shelf.note(statement, True, perf_counter() - begun)
+        seconds = perf_counter() - begun
+        quick.calls += 1
+        quick.seconds += seconds
+        if seconds > quick.guard.limit or quick.calls >= BATCH:
+            shelf.tell(quick, seconds)
         return message
 
     def _message(self, shelf: Shelf, wording: Wording, params: Any) -> bytes | None:
-        """Return what executes *wording* prepared, or None if it is to run as it stands."""
-        statement = wording.statement
-        form: TextForm | None = statement.form
-        if (
-            form is not None
-            and form in shelf.held
-            and form.template is not None
-            and statement.guard.trusted
-            and statement.wanted
-            and not wording.values
-        ):
-            try:
-                message = self._merged(form.template, params)
-            except Exception:
-                return None  # what the driver says of the statement itself is clearer
-            if form.fits(message):
-                shelf.use(form)
-                return message
-        if shelf.wants(statement):
-            return self._message_anew(shelf, wording, params)
-        return None
+        """Return what executes *wording* prepared, having prepared it if need be.
 
-    def _message_anew(self, shelf: Shelf, wording: Wording, params: Any) -> bytes | None:
-        """Return the same, by way of the literals; prepares the statement if need be."""
+        None if it is to run as it stands.
+        """
         statement = wording.statement
         if shelf.driver.status(self.connection) == INERROR:
             return None
@@ -124,9 +126,7 @@ class PlannedByText:
             form = TextForm(statement, parsed, kinds)
             statement.add(key, form)
         statement.form = form
-        if form in shelf.held:
-            shelf.use(form)
-        elif not self._prepare(shelf, form):
+        if form not in shelf.held and not self._prepare(shelf, form):
             return None
         return form.message(literals)
 

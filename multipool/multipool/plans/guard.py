@@ -9,7 +9,8 @@ about one per cent of the whole:
   close together raise a doubt. Then the next executions run unprepared, as many as lay
   between the two: if one of these is slow as well, it is the values, or the machine.
 - If none is, the third slow one ends it: the statement is given up.
-- So is one whose median has become half as much again as that of its unprepared samples.
+- So is one that usually takes half as much again as the unprepared sample right after it: what
+  slows the whole machine down slows both.
 
 What was given up is tried again after a pause, which doubles each time, and then the first
 slow execution ends it.
@@ -41,10 +42,9 @@ FIRST_SAMPLE: Final = 10
 SHARE: Final = 0.01
 #: How many times are remembered for a median, and how many make one that counts.
 KEPT: Final = 16
-ENOUGH: Final = 5
-#: The median of a statement that is faster unprepared: so many times theirs, and seconds more.
+ENOUGH: Final = 8
+#: A statement is faster unprepared if it usually takes so many times as long as its samples.
 DRIFT: Final = 1.5
-DRIFT_FLOOR: Final = 0.0001
 #: Seconds until what was given up is tried again, the first time and at most.
 FIRST_PAUSE: Final = 60.0
 LONGEST_PAUSE: Final = 3600.0
@@ -60,11 +60,11 @@ class Times:
         self.total = 0.0
         self.recent: deque[float] = deque(maxlen=KEPT)
 
-    def add(self, seconds: float) -> None:
-        """Count one execution."""
-        self.calls += 1
+    def add(self, last: float, calls: int, seconds: float) -> None:
+        """Count executions, *seconds* altogether; the *last* stands for all of them."""
+        self.calls += calls
         self.total += seconds
-        self.recent.append(seconds)
+        self.recent.append(last)
 
     def usual(self) -> float | None:
         """Return the median of the latest, or None if there is none."""
@@ -91,13 +91,15 @@ class Guard:
         self.given_up = 0
         self.retry_at = 0.0
         self._pause = FIRST_PAUSE
-        # More than this many seconds are slow.
-        self._limit = float("inf")
+        #: More than this many seconds are slow; 0 while that is not known.
+        self.limit = 0.0
         self._strikes = 0
         # Prepared executions since the latest slow one.
         self._since = 0
         # Unprepared executions to come before the next prepared one.
         self._owed = 0
+        # How many times as long the prepared execution right before a sample took.
+        self._ratios: deque[float] = deque(maxlen=KEPT)
         # When the next sample is due: after so many prepared executions, and seconds of them.
         self._sample_calls = FIRST_SAMPLE
         self._sample_total = 0.0
@@ -115,10 +117,21 @@ class Guard:
                 self._trust()
             return self.trusted
 
-    def note(self, prepared: bool, seconds: float) -> str | None:
-        """Note an execution that went well; return why the statement is given up, if it is now."""
+    def note_prepared(
+        self, last: float, calls: int = 1, seconds: float | None = None
+    ) -> str | None:
+        """Note prepared executions that went well, the *last* of which may have been slow.
+
+        Returns why the statement is given up, if it is now. Several *calls* may be noted at
+        once, with the sum of their *seconds*, if none before the last took longer than `limit`.
+        """
         with self._lock:
-            return self._note_prepared(seconds) if prepared else self._note_unprepared(seconds)
+            return self._note_prepared(last, calls, last if seconds is None else seconds)
+
+    def note_unprepared(self, seconds: float) -> str | None:
+        """Note an unprepared execution that went well; return what `note_prepared` does."""
+        with self._lock:
+            return self._note_unprepared(seconds)
 
     def give_up(self, reason: str) -> None:
         """Run the statement unprepared, for a while."""
@@ -131,25 +144,25 @@ class Guard:
 
     # -- with the lock held ---------------------------------------------------------------
 
-    def _note_prepared(self, seconds: float) -> str | None:
+    def _note_prepared(self, last: float, calls: int, seconds: float) -> str | None:
         times = self.prepared
-        times.add(seconds)
+        times.add(last, calls, seconds)
         if self.reason is not None:  # it began before the statement was given up
             return None
-        if seconds > self._limit:
-            return self._strike(seconds)
-        self._since += 1
-        if self._since == CLOSE:
+        self._since += calls
+        if 0.0 < self.limit < last:
+            return self._strike(last)
+        if self._since >= CLOSE:
             self._strikes = 0
-        if not self.unprepared.calls and times.calls >= FEW and self._since % FEW == 0:
+        if not self.unprepared.calls and times.calls >= FEW:
             self._set_limit()
         if times.calls >= self._sample_calls and times.total >= self._sample_total:
             self._owe(1)
         return None
 
     def _strike(self, seconds: float) -> str | None:
-        self._strikes += 1
-        apart, self._since = self._since + 1, 0
+        apart, self._since = self._since, 0
+        self._strikes = self._strikes + 1 if apart < CLOSE else 1
         if self._strikes >= STRIKES and not self._owed:
             return self._give_up(f"took {_shown(seconds)} prepared, {self._usually()}")
         if self._strikes == STRIKES - 1:
@@ -158,10 +171,10 @@ class Guard:
 
     def _note_unprepared(self, seconds: float) -> str | None:
         times = self.unprepared
-        times.add(seconds)
+        times.add(seconds, 1, seconds)
         if self.reason is not None:
             return None
-        if seconds > self._limit:
+        if 0.0 < self.limit < seconds:
             self._strikes = self._owed = 0  # not the plan's fault
         self._set_limit()
         self._sample_calls = 0
@@ -173,16 +186,15 @@ class Guard:
             return self._give_up(f"was slow {self._strikes} times prepared, {self._usually()}")
         self._owed = 0
         self._trust()
-        return self._judge_drift()
+        return self._judge_drift(seconds)
 
-    def _judge_drift(self) -> str | None:
-        prepared, unprepared = self.prepared, self.unprepared
-        if len(prepared.recent) < KEPT or len(unprepared.recent) < ENOUGH:
+    def _judge_drift(self, sample: float) -> str | None:
+        if not self.prepared.recent:
             return None
-        with_plan, without = median(prepared.recent), median(unprepared.recent)
-        if with_plan <= DRIFT * without + DRIFT_FLOOR:
+        self._ratios.append(self.prepared.recent[-1] / max(sample, 1e-9))
+        if len(self._ratios) < ENOUGH or median(self._ratios) <= DRIFT:
             return None
-        return self._give_up(f"usually takes {_shown(with_plan)} prepared, {self._usually()}")
+        return self._give_up(f"usually takes {median(self._ratios):.1f} times as long prepared")
 
     def _owe(self, samples: int) -> None:
         self._owed = samples
@@ -196,7 +208,7 @@ class Guard:
         if usual is None:
             usual = self.prepared.usual()
         if usual is not None:
-            self._limit = FACTOR * usual + FLOOR
+            self.limit = FACTOR * usual + FLOOR
 
     def _give_up(self, reason: str) -> str:
         self.reason = reason
@@ -205,6 +217,7 @@ class Guard:
         self.retry_at = self._clock() + self._pause
         self._pause = min(2 * self._pause, LONGEST_PAUSE)
         self.prepared.recent.clear()
+        self._ratios.clear()
         return reason
 
     def _usually(self) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from _thread import allocate_lock
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakSet
 
 from multipool.errors import PoolConfigError
 from multipool.plans import limits
@@ -15,6 +16,9 @@ from multipool.plans.report import PlanReport, report_on
 from multipool.plans.source import sql_of
 from multipool.plans.statement import Statement, Wording
 from multipool.session import first_word
+
+if TYPE_CHECKING:
+    from multipool.plans.shelf import Shelf
 
 log = logging.getLogger("multipool")
 
@@ -48,6 +52,8 @@ class Planner:
         self.epoch = 0
         #: Why nothing is prepared, or None.
         self.off: str | None = None
+        #: What is prepared on each connection.
+        self.shelves: WeakSet[Shelf] = WeakSet()
         # Whether it is known that no pooler is in between.
         self._direct = False
 
@@ -76,6 +82,8 @@ class Planner:
         with self._lock:
             statement.asked += change
             statement.wanted = statement.asked > 0 or self.options.threshold is not None
+        if not statement.wanted:
+            self._slow_down()
 
     # -- what is executed -----------------------------------------------------------------
 
@@ -119,18 +127,13 @@ class Planner:
 
     # -- what becomes of it ---------------------------------------------------------------
 
-    def note(self, statement: Statement, prepared: bool, seconds: float) -> None:
-        """Note how long an execution took that went well."""
-        reason = statement.guard.note(prepared, seconds)
-        if reason is not None:
-            self._say_given_up(statement, reason)
-
     def give_up(self, statement: Statement, reason: str) -> None:
         """Have *statement* not prepared, for a while."""
         statement.guard.give_up(reason)
-        self._say_given_up(statement, reason)
+        self.say_given_up(statement, reason)
 
-    def _say_given_up(self, statement: Statement, reason: str) -> None:
+    def say_given_up(self, statement: Statement, reason: str) -> None:
+        """Log that *statement* is given up now."""
         log.warning(
             "pool %r: runs unprepared for the next %.0f s, since it %s: %s",
             self._name,
@@ -142,6 +145,11 @@ class Planner:
     def renew(self) -> None:
         """Have everything prepared anew, on all connections: something was altered."""
         self.epoch += 1
+        self._slow_down()
+
+    def _slow_down(self) -> None:
+        for shelf in tuple(self.shelves):
+            shelf.slow_down()
 
     @property
     def route_known(self) -> bool:
@@ -162,6 +170,7 @@ class Planner:
 
     def report(self) -> list[PlanReport]:
         """Return what is known of each statement; see `Pool.plans`."""
+        self._slow_down()  # which tells what is counted already
         with self._lock:
             statements = list(self._statements.values())
         return [report_on(one, self.off) for one in statements]

@@ -7,10 +7,16 @@ from typing import Any, Final, Protocol
 from multipool.driver import Driver
 from multipool.plans.disturbing import CHANGES, DROPS, disturbance
 from multipool.plans.planner import Planner
-from multipool.plans.statement import DROP_OURS, Form, Statement, Wording
+from multipool.plans.statement import DROP_OURS, Form, Quick, Statement, Wording
 
 # Counts of so many texts are kept for each statement that may be prepared.
 _COUNTED: Final = 10
+
+
+#: So many prepared executions of a statement are told to its guard at once.
+BATCH: Final = 8
+# Of so many texts it is remembered that they need no thinking about.
+QUICK: Final = 1000
 
 
 class Store(Protocol):
@@ -29,7 +35,10 @@ class Shelf:
     def __init__(self, planner: Planner, driver: Driver) -> None:
         self.planner = planner
         self.driver = driver
-        self.note = planner.note
+        self.status = driver.status
+        planner.shelves.add(self)
+        #: What needs no thinking about, by the text that is executed. Any thread may clear it.
+        self.quick: dict[str | Statement, Quick] = {}
         #: What the server holds for us, the least recently used first.
         self.held: dict[Form, None] = {}
         #: Names that the server still holds, to be dropped when something is prepared next.
@@ -81,6 +90,55 @@ class Shelf:
             del counts[next(iter(counts))]
         return often
 
+    # -- after it -----------------------------------------------------------------------------
+
+    def note(self, quick: Quick, seconds: float) -> None:
+        """Note how long a prepared execution took that went well.
+
+        Those who are in a hurry count by themselves, and call `tell`, as this does.
+        """
+        quick.calls += 1
+        quick.seconds += seconds
+        if seconds > quick.guard.limit or quick.calls >= BATCH:
+            self.tell(quick, seconds)
+
+    def tell(self, quick: Quick, last: float) -> None:
+        """Tell the guard of the executions that `quick` has counted, up to the *last*."""
+        calls, seconds = quick.calls, quick.seconds
+        quick.calls, quick.seconds = 0, 0.0
+        if quick.form in self.held:
+            self.use(quick.form)
+        reason = quick.guard.note_prepared(last, calls, seconds)
+        if reason is not None:
+            self.planner.say_given_up(quick.statement, reason)
+
+    def note_unprepared(self, statement: Statement, seconds: float) -> None:
+        """Note how long an execution took that went well unprepared."""
+        reason = statement.guard.note_unprepared(seconds)
+        if reason is not None:
+            self.planner.say_given_up(statement, reason)
+
+    def be_quick(self, key: str | Statement, statement: Statement, form: Any = None) -> Quick:
+        """Return what counts the prepared executions of *statement*, kept in `quick`.
+
+        *key* is the text that is executed; or the statement itself, if it needs thinking about
+        each time.
+        """
+        quick = self.quick.get(key)
+        if quick is None or quick.form is not form or quick.statement is not statement:
+            self.slow_down(key)
+            quick = self.quick[key] = Quick(statement, form)
+            if len(self.quick) > QUICK:
+                self.slow_down(next(iter(self.quick)))
+        return quick
+
+    def slow_down(self, *keys: str | Statement) -> None:
+        """Think again about what `quick` has under *keys*, or all of it; called by any thread."""
+        for key in keys or tuple(self.quick):
+            quick = self.quick.pop(key, None)
+            if quick is not None and quick.calls:
+                self.tell(quick, quick.seconds / quick.calls)
+
     # -- what the server holds --------------------------------------------------------------
 
     def use(self, form: Form) -> None:
@@ -112,12 +170,14 @@ class Shelf:
 
     def leave_behind(self, forms: list[Form]) -> None:
         """Use *forms* no more."""
+        self.slow_down()
         for form in forms:
             del self.held[form]
             self.leftover.append(form.name)
 
     def forget(self) -> None:
         """Note that the server has dropped all that was prepared."""
+        self.slow_down()
         self.held.clear()
         self.cleared()
         if self.store is not None:
@@ -125,6 +185,7 @@ class Shelf:
 
     def mistrust(self) -> None:
         """Note that the server does not hold what we believed it does."""
+        self.slow_down()
         self.held.clear()
         self.leftover.clear()
         self.doubtful = True

@@ -8,6 +8,7 @@ from collections.abc import Hashable
 from typing import Any, Final
 
 from multipool.plans.guard import Guard
+from multipool.session import touches
 
 #: What the names of ours on the server begin with.
 PREFIX: Final = "multipool_"
@@ -34,7 +35,7 @@ class Form:
     A parameter of another type is another statement to PostgreSQL.
     """
 
-    __slots__ = ("name", "statement", "__weakref__")
+    __slots__ = ("__weakref__", "name", "statement")
 
     def __init__(self, statement: Statement) -> None:
         self.statement = statement
@@ -44,13 +45,20 @@ class Form:
 class Statement:
     """One statement of a pool: its text, who wants it prepared, its forms and its times."""
 
-    __slots__ = ("asked", "form", "forms", "guard", "limits", "obstacle", "sql", "wanted")
+    __slots__ = (
+        *("asked", "form", "forms", "guard", "limits", "obstacle", "plain", "sql", "touches"),
+        "wanted",
+    )
 
     def __init__(self, sql: str, guard: Guard, *, limits: bool = False, wanted: bool) -> None:
         self.sql = sql
         self.guard = guard
         #: Whether its LIMIT and OFFSET are parameters, which are not in `sql` then.
         self.limits = limits
+        #: It as its text is executed, without anything that became a parameter.
+        self.plain = Wording(self)
+        #: Whether it leaves something behind in the session, see `Pooled.touch`.
+        self.touches = touches(sql)
         #: How many handles ask for it.
         self.asked = 0
         #: Whether anybody does: a handle, or the pool's ``threshold``.
@@ -71,6 +79,22 @@ class Statement:
         """Return the text for a message: no literal in it, and not too long."""
         text = _LITERAL.sub("'...'", " ".join(self.sql.split()))
         return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
+
+
+class Quick:
+    """A statement on one connection, when all that is to be asked is whether its guard trusts it.
+
+    Executions are counted here, and told to the guard by the batch.
+    """
+
+    __slots__ = ("calls", "form", "guard", "seconds", "statement")
+
+    def __init__(self, statement: Statement, form: Any) -> None:
+        self.statement = statement
+        self.guard = statement.guard
+        self.form = form
+        self.calls = 0
+        self.seconds = 0.0
 
 
 class Wording:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from multipool.placeholders import read
-from multipool_pg8000 import ProgrammingError
+from multipool.placeholders import PlaceholderError, read
 from multipool_pg8000.binding import bind, merge
 from multipool_pg8000.defaults import adapters
 
@@ -117,7 +116,7 @@ def test_percent_signs_are_doubled_where_parameters_are_given():
 
 @pytest.mark.parametrize("text", ["select %d", "select 5 % 3", "select %(a)d", "like 'a%'"])
 def test_any_other_percent_sign_is_refused(text):
-    with pytest.raises(ProgrammingError, match="only %s"):
+    with pytest.raises(PlaceholderError, match="only %s"):
         read(text, False)
 
 
@@ -133,7 +132,7 @@ def test_any_other_percent_sign_is_refused(text):
     ],
 )
 def test_parameters_that_do_not_fit_are_refused(text, params, says):
-    with pytest.raises(ProgrammingError, match=says):
+    with pytest.raises(PlaceholderError, match=says):
         read(text, False).pick(params)
 
 
