@@ -9,8 +9,8 @@ statements are our own. A reader finds
   `messages`, `wire` (sending and reading), `results` (rows);
 - how values travel: `dump`, `literals`, `load`, `nested`, `ranges`, `wrappers`, and
   `adapters`, the registry of all of them;
-- what a program holds: `connection`, `cursor`, `named`, `planned`, `copying`, `session`, `tpc`, `info`,
-  `errors`;
+- what a program holds: `connection`, `cursor`, `named`, `planned`, `copying`, `session`, `tpc`,
+  `info`, `errors`;
 - `adapter`: multipool's driver contract.
 
 Threads may share the module and connections: a statement waits until the connection is

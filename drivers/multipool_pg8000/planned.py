@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from multipool.driver import IDLE, INERROR
 from multipool.plans import limits
 from multipool.plans.recovery import may_run_again
-from multipool.plans.shelf import Shelf
+from multipool.plans.shelf import BATCH, Shelf
 from multipool.plans.statement import DROP_OURS, Form, Quick, Statement, Wording
 from multipool_pg8000 import messages
 from multipool_pg8000.binding import Prepared, numbered
@@ -52,6 +52,7 @@ class PlannedCursor(_Base):
         shelf: Shelf = connection._multipool_shelf
         text = self._text(query)
         quick = shelf.quick.get(text)
+        wording: Wording | None
         if quick is not None and quick.guard.trusted:
             wording = quick.statement.plain
         else:
@@ -114,7 +115,10 @@ class PlannedCursor(_Base):
             shelf.held[form] = None
         if quick is None or quick.form is not form:
             quick = shelf.be_quick(statement if wording.values else sql, statement, form)
-        shelf.note(quick, seconds)
+        quick.calls += 1
+        quick.seconds += seconds
+        if seconds > quick.guard.limit or quick.calls >= BATCH:
+            shelf.tell(quick, seconds)
         self._take(result)
         return True
 

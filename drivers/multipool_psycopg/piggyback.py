@@ -59,7 +59,7 @@ class _carrying_begin:  # noqa: N801  # used as a function; @contextmanager cost
 
     def __init__(self, cursor: Any) -> None:
         self._cursor = cursor
-        self._made = type(cursor)
+        self._made: Any = type(cursor)
 
     def __enter__(self) -> None:
         self._cursor.__class__ = _carrying(self._made)

@@ -20,7 +20,7 @@ from multipool.driver import INERROR
 from multipool.plans import limits
 from multipool.plans.by_text import PlannedByText
 from multipool.plans.recovery import may_run_again
-from multipool.plans.shelf import Shelf
+from multipool.plans.shelf import BATCH, Shelf
 from multipool.plans.statement import DROP_OURS, Quick, Wording
 from multipool_psycopg.cursor import Watching, watching
 
@@ -104,7 +104,7 @@ class PlannedCursor(_Planned):
 
     def _execute_quick(self, shelf: Shelf, quick: Quick, query: str, params: Any) -> bool:
         conn: Any = self._conn
-        idle = not conn.pgconn.transaction_status
+        idle = not self._pgconn.transaction_status
         manager = conn._prepared
         threshold = manager.prepare_threshold
         begun = perf_counter()
@@ -119,11 +119,15 @@ class PlannedCursor(_Planned):
         finally:
             if threshold is None:
                 manager.prepare_threshold = None
-        shelf.note(quick, perf_counter() - begun)
+        seconds = perf_counter() - begun
+        quick.calls += 1
+        quick.seconds += seconds
+        if seconds > quick.guard.limit or quick.calls >= BATCH:
+            shelf.tell(quick, seconds)
         return True
 
 
-class PlannedClientCursor(PlannedByText, _Planned):
+class PlannedClientCursor(PlannedByText, _Planned):  # type: ignore[misc]  # `_send` is the latter's
     """For cursors that write the parameters into the text."""
 
     _conn: Any

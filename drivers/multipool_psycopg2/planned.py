@@ -16,7 +16,7 @@ from multipool_psycopg2.cursor import Watching, text_of, watching
 _autocommit: Any = plain_connection.autocommit
 
 
-class PlannedCursor(PlannedByText, Watching):
+class PlannedCursor(PlannedByText, Watching):  # type: ignore[misc]  # `_send` is the latter's
     """In front of a cursor class that watches."""
 
     # What was sent last instead of a statement, and that statement with its parameters.
@@ -74,7 +74,8 @@ class PlannedCursor(PlannedByText, Watching):
     def _command(self, sql: str) -> Any:
         with plain_cursor(self.connection) as cursor:
             cursor.execute(sql)
-            return cursor.fetchone()[0] if cursor.description else None
+            row = cursor.fetchone() if cursor.description else None
+            return None if row is None else row[0]
 
 
 @cache

@@ -64,21 +64,23 @@ class PlannedByText:
         form: TextForm = statement.form
         if statement.touches:
             self.connection.touch()
-        thinking = form.template is None or wording.values or statement.touches
+        thinking = not form.template or wording.values or statement.touches
         quick = shelf.be_quick(statement if thinking else sql, statement, form)
-        return self._execute_prepared(shelf, quick, message)
+        return self._quickly(shelf, quick, params, message)
 
-    def _quickly(self, shelf: Shelf, quick: Quick, params: Any) -> bytes | None:
-        """Do the same with what the shelf has found to be quick."""
-        form: TextForm = quick.form
-        try:
-            message = self._merged(form.template, params)
-        except Exception:
-            return None  # what the driver says of the statement itself is clearer
-        return self._execute_prepared(shelf, quick, message) if form.fits(message) else None
-
-    def _execute_prepared(self, shelf: Shelf, quick: Quick, message: bytes) -> bytes | None:
+    def _quickly(
+        self, shelf: Shelf, quick: Quick, params: Any, message: bytes | None = None
+    ) -> bytes | None:
+        """Do the same with what the shelf has found to be quick; the *message* may be known."""
         conn = self.connection
+        if message is None:
+            form: TextForm = quick.form
+            try:
+                message = self._merged(form.template, params)
+            except Exception:
+                return None  # what the driver says of the statement itself is clearer
+            if not form.fits(message):
+                return None
         idle = not shelf.status(conn)
         begun = perf_counter()
         try:

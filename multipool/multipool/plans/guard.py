@@ -6,9 +6,10 @@ prepared times are held against unprepared ones, which go on being taken as long
 about one per cent of the whole:
 
 - A *slow* execution is one that takes three times what is usual, and `FLOOR` more. Two of them
-  close together raise a doubt. Then the next executions run unprepared, as many as lay
+  `CLOSE` together raise a doubt. Then the next executions run unprepared, twice as many as lay
   between the two: if one of these is slow as well, it is the values, or the machine.
-- If none is, the third slow one ends it: the statement is given up.
+- If none is, the third slow one ends it: the statement is given up. (One slow execution in
+  hundreds may be anything, and is let pass.)
 - So is one that usually takes half as much again as the unprepared sample right after it: what
   slows the whole machine down slows both.
 
@@ -26,12 +27,13 @@ from time import monotonic
 from typing import Final
 
 #: Slow is what takes this many times the usual time, and this many seconds more.
+#: A busy machine holds up anybody for some milliseconds.
 FACTOR: Final = 3.0
-FLOOR: Final = 0.002
+FLOOR: Final = 0.005
 #: How many slow executions end it.
 STRIKES: Final = 3
-#: Slow executions with this many others in between have nothing to do with each other.
-CLOSE: Final = 32
+#: Slow executions that are so many executions apart have nothing to do with each other.
+CLOSE: Final = 16
 #: How many unprepared executions settle a doubt, at least.
 EVIDENCE: Final = 3
 #: Without any unprepared sample, this many prepared executions tell what is usual.
@@ -110,6 +112,8 @@ class Guard:
 
     def turn(self) -> bool:
         """Return whether the next execution is to be prepared; asked where not `trusted`."""
+        if self.reason is not None and self._clock() < self.retry_at:
+            return False
         with self._lock:
             if self.reason is not None and self._clock() >= self.retry_at:
                 self.reason = None
@@ -130,6 +134,9 @@ class Guard:
 
     def note_unprepared(self, seconds: float) -> str | None:
         """Note an unprepared execution that went well; return what `note_prepared` does."""
+        if self.reason is not None:  # nothing is compared now
+            self.unprepared.calls += 1
+            return None
         with self._lock:
             return self._note_unprepared(seconds)
 
@@ -166,14 +173,12 @@ class Guard:
         if self._strikes >= STRIKES and not self._owed:
             return self._give_up(f"took {_shown(seconds)} prepared, {self._usually()}")
         if self._strikes == STRIKES - 1:
-            self._owe(max(EVIDENCE, apart))
+            self._owe(max(EVIDENCE, 2 * apart))
         return None
 
     def _note_unprepared(self, seconds: float) -> str | None:
         times = self.unprepared
         times.add(seconds, 1, seconds)
-        if self.reason is not None:
-            return None
         if 0.0 < self.limit < seconds:
             self._strikes = self._owed = 0  # not the plan's fault
         self._set_limit()

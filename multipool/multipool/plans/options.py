@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -35,13 +35,23 @@ def check(given: Any) -> str | None:
     """Return None if *given* will do as ``prepare``, else what would."""
     if given is None:
         return None
-    checks = {"threshold": _count, "max": _count, "limits": lambda value: isinstance(value, bool)}
-    if not isinstance(given, Mapping) or not all(
-        name in checks and checks[name](value) for name, value in given.items()
-    ):
+    if not isinstance(given, Mapping):
         return ALLOWED
-    return None
+    return (
+        None if all(name in _CHECKS and _CHECKS[name](given[name]) for name in given) else ALLOWED
+    )
 
 
 def _count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+_CHECKS: Final[dict[str, Callable[[Any], bool]]] = {
+    "threshold": _count,
+    "max": _count,
+    "limits": _flag,
+}

@@ -14,7 +14,7 @@ _COUNTED: Final = 10
 
 
 #: So many prepared executions of a statement are told to its guard at once.
-BATCH: Final = 8
+BATCH: Final = 32
 # Of so many texts it is remembered that they need no thinking about.
 QUICK: Final = 1000
 
@@ -73,7 +73,7 @@ class Shelf:
             return False
         guard = statement.guard
         if not (guard.trusted or guard.turn()):
-            if guard.reason is not None:
+            if guard.reason is not None and statement.form in self.held:
                 self.leave_behind([form for form in statement.forms.values() if form in self.held])
             return False
         return statement.asked > 0 or self._often(statement.sql)
@@ -92,18 +92,11 @@ class Shelf:
 
     # -- after it -----------------------------------------------------------------------------
 
-    def note(self, quick: Quick, seconds: float) -> None:
-        """Note how long a prepared execution took that went well.
-
-        Those who are in a hurry count by themselves, and call `tell`, as this does.
-        """
-        quick.calls += 1
-        quick.seconds += seconds
-        if seconds > quick.guard.limit or quick.calls >= BATCH:
-            self.tell(quick, seconds)
-
     def tell(self, quick: Quick, last: float) -> None:
-        """Tell the guard of the executions that `quick` has counted, up to the *last*."""
+        """Tell the guard of the executions that *quick* has counted, up to the *last*.
+
+        Called by who has counted `BATCH` of them, or one that took longer than the guard's limit.
+        """
         calls, seconds = quick.calls, quick.seconds
         quick.calls, quick.seconds = 0, 0.0
         if quick.form in self.held:

@@ -42,11 +42,10 @@ def kinds_of(parsed: Parsed, literals: Sequence[bytes]) -> tuple[Kind | None, ..
 def _sorts(parsed: Parsed, place: int) -> bool:
     """Return whether a number at *place* would name a column, as in ``ORDER BY 1``."""
     before = "0".join(parsed.parts[: place + 1])
-    last = None
-    for last in _SORTING.finditer(before):
-        pass
-    if last is None:
+    clauses = list(_SORTING.finditer(before))
+    if not clauses:
         return False
+    last = clauses[-1]
     depth = 0
     for character in before[last.end() :]:
         depth += (character == "(") - (character == ")")
@@ -73,8 +72,8 @@ class TextForm(Form):
         self.prepare = f"prepare {self.name}{types} as\n{text}\n"
         self._call = f"execute {self.name}".encode()
         names = parsed.names
-        #: Executes it, with placeholders as in the statement itself; None where that does not do.
-        self.template: str | None = None
+        #: Executes it, with placeholders as in the statement itself; empty where that will not do.
+        self.template = ""
         if len(bound) == len(kinds) and not (parsed.grouped and len(kinds) > 1):
             given = [f"%({name})s" for name in names] if names else ["%s"] * len(bound)
             self.template = f"execute {self.name}" + (f" ({', '.join(given)})" if given else "")
