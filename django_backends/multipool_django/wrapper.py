@@ -15,7 +15,7 @@ from django.db.backends.base.base import NO_DB_ALIAS, BaseDatabaseWrapper
 
 from multipool import Pool, PoolConfig, get_driver
 from multipool.errors import PoolConfigError
-from multipool_django import options, passwords, startup
+from multipool_django import options, passwords, querysets, startup
 from multipool_django.binding import bind_as_asked
 from multipool_django.callers import depth_of_asker
 from multipool_django.checks import check_pooled_aliases
@@ -250,3 +250,4 @@ class PooledWrapper(BaseDatabaseWrapper):
 # Here, so that it runs wherever an ENGINE of ours is in use, without any entry in
 # INSTALLED_APPS.
 register(check_pooled_aliases, "multipool")
+querysets.register()

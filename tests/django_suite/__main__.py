@@ -42,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if PREFIX + engine in ENGINES:
         engine = PREFIX + engine
         options["pool"] = POOL
+        if asked.prepare is not None:
+            options["pool"] = {**POOL, "prepare": {"threshold": asked.prepare}}
     with tempfile.TemporaryDirectory(dir=asked.folder, prefix="suite-") as folder:
         try:
             with contrib_server() as params:
@@ -98,6 +100,12 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         type=_option,
         help="an entry of OPTIONS; the value is JSON, or else text",
+    )
+    parser.add_argument(
+        "--prepare",
+        metavar="N",
+        type=int,
+        help="have the pool prepare each statement after N executions on a connection",
     )
     parser.add_argument("--folder", help="where to put the sources; a temporary one by default")
     parser.add_argument(
