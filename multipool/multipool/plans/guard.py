@@ -10,8 +10,9 @@ about one per cent of the whole:
   between the two: if one of these is slow as well, it is the values, or the machine.
 - If none is, the third slow one ends it: the statement is given up. (One slow execution in
   hundreds may be anything, and is let pass.)
-- So is one that usually takes half as much again as the unprepared sample right after it: what
-  slows the whole machine down slows both.
+- So is one that usually takes half as much again as the unprepared sample right before it: what
+  slows the whole machine down slows both. (Right after it would not do: a sample comes after so
+  much time, which is most often spent in an execution that took long.)
 
 What was given up is tried again after a pause, which doubles each time, and then the first
 slow execution ends it.
@@ -100,8 +101,10 @@ class Guard:
         self._since = 0
         # Unprepared executions to come before the next prepared one.
         self._owed = 0
-        # How many times as long the prepared execution right before a sample took.
+        # How many times as long as a sample the prepared execution right after it took, and the
+        # sample of which that is not known yet.
         self._ratios: deque[float] = deque(maxlen=KEPT)
+        self._sample: float | None = None
         # When the next sample is due: after so many prepared executions, and seconds of them.
         self._sample_calls = FIRST_SAMPLE
         self._sample_total = 0.0
@@ -157,6 +160,8 @@ class Guard:
         if self.reason is not None:  # it began before the statement was given up
             return None
         self._since += calls
+        if self._sample is not None and (reason := self._compare(last, self._sample)):
+            return reason
         if 0.0 < self.limit < last:
             return self._strike(last)
         if self._since >= CLOSE:
@@ -191,12 +196,14 @@ class Guard:
             return self._give_up(f"was slow {self._strikes} times prepared, {self._usually()}")
         self._owed = 0
         self._trust()
-        return self._judge_drift(seconds)
+        self._sample = seconds
+        self.limit = 0.0  # so that the next execution is told of at once
+        return None
 
-    def _judge_drift(self, sample: float) -> str | None:
-        if not self.prepared.recent:
-            return None
-        self._ratios.append(self.prepared.recent[-1] / max(sample, 1e-9))
+    def _compare(self, prepared: float, sample: float) -> str | None:
+        self._sample = None
+        self._set_limit()
+        self._ratios.append(prepared / max(sample, 1e-9))
         if len(self._ratios) < ENOUGH or median(self._ratios) <= DRIFT:
             return None
         return self._give_up(f"usually takes {median(self._ratios):.1f} times as long prepared")
@@ -223,6 +230,7 @@ class Guard:
         self._pause = min(2 * self._pause, LONGEST_PAUSE)
         self.prepared.recent.clear()
         self._ratios.clear()
+        self._sample = None
         return reason
 
     def _usually(self) -> str:
