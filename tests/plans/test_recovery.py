@@ -1,0 +1,218 @@
+"""What is prepared survives what happens to it, without the user seeing an error where it can be."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+
+import pytest
+from plans.conftest import fetch, held, run
+from support import Thread
+
+BY_ID = "select * from numbers where id = %s"
+
+
+@pytest.fixture
+def prepared(pool, table):
+    """A pool of one connection on which `BY_ID` is prepared."""
+    pool.prepare(BY_ID)
+    with pool.connection() as conn:
+        for _ in range(3):
+            fetch(conn, BY_ID, (1,))
+        assert len(held(conn)) == 1
+    return pool
+
+
+@pytest.fixture
+def outside(driver, params):
+    """A connection of nobody's pool."""
+    conn = driver.connect(params, timeout=10)
+    conn.autocommit = True
+    yield conn
+    driver.close(conn)
+
+
+@pytest.mark.parametrize("autocommit", [True, False])
+def test_a_table_that_somebody_alters_is_read_as_it_is_now(prepared, outside, autocommit):
+    run(outside, "alter table numbers add column more integer default 5")
+    with prepared.connection() as conn:
+        conn.autocommit = autocommit
+        for _ in range(3):
+            assert fetch(conn, BY_ID, (1,)) == [(1, "n1", 5)]
+        assert len(held(conn)) == 1
+
+
+def test_a_table_that_its_borrower_alters_is_read_as_it_is_now_in_the_same_transaction(prepared):
+    with prepared.connection() as conn:
+        assert fetch(conn, BY_ID, (1,)) == [(1, "n1")]
+        run(conn, "alter table numbers add column more integer default 5")
+        assert fetch(conn, BY_ID, (1,)) == [(1, "n1", 5)]
+        conn.rollback()
+        assert fetch(conn, BY_ID, (1,)) == [(1, "n1")]
+
+
+def test_one_connection_that_alters_a_table_is_heard_of_by_the_others(make_pool, table):
+    pool = make_pool(max_size=2)
+    pool.prepare(BY_ID)
+    with pool.connection() as one, pool.connection() as other:
+        for conn in (one, other):
+            fetch(conn, BY_ID, (1,))
+            conn.commit()
+        run(one, "alter table numbers add column more integer default 5")
+        one.commit()
+        fetch(other, "select 1")  # in a transaction already
+        assert fetch(other, BY_ID, (1,)) == [(1, "n1", 5)]
+
+
+def test_a_table_dropped_and_made_anew_is_found(prepared, outside):
+    run(outside, "drop table numbers")
+    run(outside, "create table numbers (id bigint, name integer)")
+    run(outside, "insert into numbers values (1, 2)")
+    with prepared.connection() as conn:
+        for _ in range(3):
+            assert fetch(conn, BY_ID, (1,)) == [(1, 2)]
+
+
+def test_a_table_that_is_gone_is_the_same_error_as_unprepared(prepared, driver, outside):
+    run(outside, "drop table numbers")
+    with pytest.raises(driver.DatabaseError) as raised, prepared.connection() as conn:
+        fetch(conn, BY_ID, (1,))
+    assert driver.sqlstate(raised.value) == "42P01"
+    assert "select * from numbers" in str(raised.value)
+
+
+@pytest.mark.parametrize("sql", ["discard all", "deallocate all", "discard plans"])
+def test_what_a_borrower_discards_is_prepared_anew(prepared, sql):
+    with prepared.connection() as conn:
+        conn.autocommit = True
+        run(conn, sql)
+        conn.autocommit = False
+        run(conn, "savepoint a")  # in a transaction already, where an error would be seen
+        for _ in range(3):
+            assert fetch(conn, BY_ID, (1,)) == [(1, "n1")]
+        assert len(held(conn)) == 1
+
+
+@pytest.mark.parametrize("autocommit", [True, False])
+def test_what_is_discarded_behind_our_back_is_prepared_anew(prepared, autocommit):
+    with prepared.connection() as conn:
+        run(conn, "do $$ begin execute 'deal' || 'locate all'; end $$")
+        conn.commit()
+        conn.autocommit = autocommit
+        for _ in range(3):
+            assert fetch(conn, BY_ID, (1,)) == [(1, "n1")]
+        assert len(held(conn)) == 1
+
+
+@pytest.mark.parametrize("reset", ["auto", "always", "discard all", "deallocate all"])
+def test_the_pools_own_reset_is_noticed(make_pool, table, reset):
+    pool = make_pool(max_size=1, reset=reset)
+    pool.prepare(BY_ID)
+    for _ in range(3):
+        with pool.connection() as conn:
+            run(conn, "set multipool.test to 'x'")
+            assert fetch(conn, BY_ID, (1,)) == [(1, "n1")]
+            assert len(held(conn)) == 1
+
+
+def test_a_transaction_that_is_rolled_back_takes_nothing_prepared_with_it(pool, table):
+    pool.prepare(BY_ID)
+    with pool.connection() as conn:
+        run(conn, "insert into numbers values (77, null)")
+        fetch(conn, BY_ID, (1,))
+        names = held(conn)
+        conn.rollback()
+        assert fetch(conn, BY_ID, (77,)) == []
+        assert held(conn) == names
+
+
+def test_a_savepoint_rolled_back_over_a_preparation_changes_nothing(pool, driver, table):
+    pool.prepare(BY_ID)
+    with pool.connection() as conn:
+        run(conn, "savepoint a")
+        fetch(conn, BY_ID, (1,))
+        with pytest.raises(driver.DatabaseError):
+            run(conn, "select 1/0")
+        run(conn, "rollback to savepoint a")
+        assert fetch(conn, BY_ID, (1,)) == [(1, "n1")]
+        assert len(held(conn)) == 1
+
+
+def test_in_a_failed_transaction_the_user_sees_that_it_failed(prepared, driver):
+    with prepared.connection() as conn:
+        with pytest.raises(driver.DatabaseError):
+            run(conn, "select 1/0")
+        with pytest.raises(driver.DatabaseError) as raised:
+            fetch(conn, BY_ID, (1,))
+        assert driver.sqlstate(raised.value) == "25P02"
+        conn.rollback()
+        assert fetch(conn, BY_ID, (1,)) == [(1, "n1")]
+
+
+def test_a_preparation_that_fails_leaves_the_transaction_alone(pool, driver, table, outside):
+    """The statement reads a table that its transaction cannot see yet, so PREPARE fails."""
+    pool.prepare("select * from later where id = %s")
+    with pool.connection() as conn:
+        run(conn, "insert into numbers values (50, 'kept')")
+        with pytest.raises(driver.DatabaseError, match="later"):
+            fetch(conn, "select * from later where id = %s", (1,))
+        conn.rollback()
+        run(outside, "create table later (id integer)")
+        assert fetch(conn, "select * from later where id = %s", (1,)) == []
+    run(outside, "drop table later")
+
+
+def test_a_killed_connection_is_replaced_by_one_that_prepares_again(prepared, driver, outside):
+    with suppress(driver.Error), prepared.connection() as conn:
+        fetch(outside, f"select pg_terminate_backend({driver.backend_pid(conn)})")
+        fetch(conn, BY_ID, (1,))
+    with prepared.connection() as conn:
+        assert fetch(conn, BY_ID, (1,)) == [(1, "n1")]
+        assert len(held(conn)) == 1
+
+
+def test_a_cancelled_execution_is_the_users_error_and_no_reason_to_give_up(pool, driver, table):
+    sql = "select pg_sleep(%s::float8)"
+    pool.prepare(sql)
+    with pool.connection() as conn:
+        fetch(conn, sql, (0,))
+        conn.commit()
+        run(conn, "set local statement_timeout to 20")
+        with pytest.raises(driver.DatabaseError) as raised:
+            fetch(conn, sql, (5,))
+        assert driver.sqlstate(raised.value) == "57014"
+        conn.rollback()
+        fetch(conn, sql, (0,))
+    assert pool.plans()[0].state == "prepared"
+
+
+def test_threads_share_what_is_known_of_a_statement(make_pool, table):
+    pool = make_pool(max_size=4, prepare={"threshold": 2})
+
+    def work():
+        for number in range(200):
+            with pool.connection() as conn:
+                key = 1 + number % 10
+                assert fetch(conn, BY_ID, (key,)) == [(key, f"n{key}")]
+
+    for thread in [Thread(work) for _ in range(8)]:
+        thread.outcome(60)
+    plan = next(plan for plan in pool.plans() if plan.sql == BY_ID)
+    assert plan.calls + plan.unprepared_calls == 1600
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_child_prepares_on_connections_of_its_own(prepared):
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            with prepared.connection() as conn:
+                fetch(conn, BY_ID, (1,))
+                status = 0 if len(held(conn)) == 1 else 2
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    with prepared.connection() as conn:
+        assert fetch(conn, BY_ID, (1,)) == [(1, "n1")]
