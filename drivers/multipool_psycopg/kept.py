@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from psycopg._preparing import PrepareManager
+from psycopg._preparing import Prepare, PrepareManager
 
 
 class KeptStatements(PrepareManager):
@@ -17,6 +17,12 @@ class KeptStatements(PrepareManager):
     def clear(self) -> bool:
         """Drop nothing: psycopg says when, but it is not its business."""
         return False
+
+    def validate(self, key: Any, prep: Any, name: bytes, results: Any) -> None:
+        """Note the outcome of a first execution, and have the server drop what has failed."""
+        super().validate(key, prep, name, results)
+        if prep is Prepare.SHOULD and key not in self._names and name not in self._to_flush:
+            self._to_flush.append(name)  # psycopg forgets only its own side of it
 
     def drop(self) -> None:
         """Use no more what is prepared; the server is told when something is executed next."""
