@@ -89,8 +89,8 @@ class PlannedCursor(_Base):
         if statement.limits:
             text, params = limits.with_parameters(text, wording.values, params)
         elif params is None:
-            text, params = text.replace("%", "%%"), ()
-        self._executed = parsed, values = self._read(text, params)
+            text = text.replace("%", "%%")
+        self._executed = parsed, values = self._read(text, () if params is None else params)
         found = None if connection.binding == "client" else numbered(parsed, values)
         if found is None:
             statement.obstacle = "some parameters must stand in the text"

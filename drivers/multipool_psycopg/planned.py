@@ -7,7 +7,7 @@ they execute is prepared by SQL.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from functools import cache
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import psycopg
 from psycopg.adapt import Transformer
 from psycopg.generators import execute
+from psycopg.sql import Composable
 
 from multipool.driver import INERROR
 from multipool.plans import limits
@@ -40,13 +41,19 @@ class _Planned(_Base):
 
     __slots__ = ()
 
+    if TYPE_CHECKING:
+        #: Executes prepared what needs no thinking about; returns False if it does.
+        _execute_quick: Callable[[Shelf, Quick, str, Any], bool]
+        #: Executes a wording prepared; returns False if it is to run as it stands.
+        _execute_prepared_now: Callable[[Shelf, Wording, str, Any], bool]
+
     def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
         """Execute *query*, as psycopg does."""
         conn: Any = self._conn
         shelf: Shelf = conn._multipool_shelf
         # Who says whether to prepare, or collects statements in a pipeline, knows why.
         if type(query) is not str or options or conn._pipeline is not None:
-            if isinstance(query, psycopg.sql.Composable) and not options:
+            if isinstance(query, Composable) and not options:
                 return self.execute(query.as_string(self), params)
             return self._execute_other(shelf, query, params, options)
         quick = shelf.quick.get(query)
@@ -70,16 +77,6 @@ class _Planned(_Base):
             return super().execute(query, params, **options)
         finally:
             shelf.look_at(self._conn, self._text(query))
-
-    if TYPE_CHECKING:
-
-        def _execute_quick(self, shelf: Shelf, quick: Quick, query: str, params: Any) -> bool:
-            """Execute prepared what needs no thinking about; return False if it does."""
-
-        def _execute_prepared_now(
-            self, shelf: Shelf, wording: Wording, query: str, params: Any
-        ) -> bool:
-            """Execute *wording* prepared; return False if it is to run as it stands."""
 
 
 class PlannedCursor(_Planned):

@@ -1,4 +1,4 @@
-"""What is prepared survives what happens to it, without the user seeing an error where it can be."""
+"""What is prepared survives what happens to it; where that can be, the user sees no error."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from _thread import allocate_lock
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
@@ -27,6 +28,9 @@ PREPARABLE: Final = ("select", "insert", "update", "delete", "merge", "values", 
 
 # Longer texts are not prepared by themselves: they are mostly data.
 _LONGEST: Final = 10_000
+
+# The views in which a statement would see that it is prepared.
+_LOOKS_AT_ITSELF: Final = re.compile(r"pg_cursors|pg_prepared_statements", re.IGNORECASE)
 
 # So many statements, and texts of them, are remembered at most beside those asked for.
 _MOST_STATEMENTS: Final = 1000
@@ -89,7 +93,7 @@ class Planner:
 
     def meet(self, sql: str) -> Wording | None:
         """Return what a text that is executed for the first time is, or None to leave it alone."""
-        if len(sql) > _LONGEST or first_word(sql) not in PREPARABLE:
+        if len(sql) > _LONGEST or first_word(sql) not in PREPARABLE or _LOOKS_AT_ITSELF.search(sql):
             return None
         found = limits.split(sql) if self._limits else None
         with self._lock:
