@@ -24,6 +24,7 @@ DRIVERS: Final = ("psycopg2", "psycopg", "pg8000")
 ROWS: Final = 1000  # of each table of the joins
 COMMON: Final = 300_000  # rows of the frequent value
 RARE: Final = 50  # values with one row each
+CONNECTIONS: Final = 4  # that take turns on skewed data
 PASSING: Final = 100  # executions of rare values in which the guard makes up its mind
 SETTLED: Final = 10  # executions after which PostgreSQL has settled for a plan
 
@@ -105,7 +106,7 @@ def _join(number: int) -> str:
 
 def _times(server: EmbeddedServer, driver: str, sql: str, effort: Effort) -> dict[str, float]:
     """Return the seconds of one execution, by each way to run it."""
-    count, rounds = effort.pick((200, 21), (20, 1))
+    count, rounds = effort.pick((50, 101), (20, 1))
     with ExitStack() as stack:
         loops = {
             UNPREPARED: _loop(_lease(stack, server, driver), sql, _unprepared(driver)),
@@ -118,12 +119,19 @@ def _times(server: EmbeddedServer, driver: str, sql: str, effort: Effort) -> dic
 
 def _lease(stack: ExitStack, server: EmbeddedServer, driver: str, *sql: str) -> Any:
     """Return a connection in autocommit of a pool that prepares *sql*."""
+    return _leases(stack, server, driver, 1, *sql)[0]
+
+
+def _leases(
+    stack: ExitStack, server: EmbeddedServer, driver: str, number: int, *sql: str
+) -> list[Any]:
     pool = stack.enter_context(Pool(dict(server.params), driver=driver))
     for statement in sql:
         pool.prepare(statement)
-    conn = stack.enter_context(pool.connection())
-    conn.autocommit = True
-    return conn
+    conns = [stack.enter_context(pool.connection()) for _ in range(number)]
+    for conn in conns:
+        conn.autocommit = True
+    return conns
 
 
 def _unprepared(driver: str) -> dict[str, Any]:
@@ -168,17 +176,18 @@ def _skewed(
     """
     count = effort.pick(10_000, 200)
     with ExitStack() as stack:
-        conns = {
-            UNPREPARED: (_lease(stack, server, driver), _unprepared(driver)),
-            OURS: (_lease(stack, server, driver, SKEWED), {}),
+        ways = {
+            UNPREPARED: (_leases(stack, server, driver, CONNECTIONS), _unprepared(driver)),
+            OURS: (_leases(stack, server, driver, CONNECTIONS, SKEWED), {}),
         }
         bad = _own_choice(_lease(stack, server, driver), driver)
-        for conn, options in conns.values():
-            for _ in range(SETTLED):
+        for conns, options in ways.values():
+            for conn in conns * SETTLED:
                 _timed(conn, SKEWED, (0,), **options)
-        times: dict[str, list[float]] = {name: [] for name in conns}
+        times: dict[str, list[float]] = {name: [] for name in ways}
         for number in range(count):
-            for name, (conn, options) in conns.items():
+            for name, (conns, options) in ways.items():
+                conn = conns[number % CONNECTIONS]
                 times[name].append(_timed(conn, SKEWED, (1 + number % RARE,), **options))
     slow = {name: float(sum(t > bad / 2 for t in found)) for name, found in times.items()}
     return {name: _per_call(found[PASSING:]) for name, found in times.items()}, slow

@@ -100,6 +100,25 @@ def test_many_connections_later_it_is_the_same(far: BaseDatabaseWrapper, count: 
     assert [count(lambda: ask(far)) for _ in range(5)] == [1] * 5
 
 
+def test_prepared_it_is_the_same(far: Any, count: Count) -> None:
+    sql = "select %s::integer"
+
+    def request() -> None:
+        with far.cursor() as cursor:
+            cursor.execute(sql, [1])
+            assert cursor.fetchone() == (1,)
+
+    def atomic_request() -> None:
+        with transaction.atomic():
+            request()
+
+    far.pool.prepare(sql)
+    request()  # with which it is prepared
+    assert count(request) == 1
+    assert count(atomic_request) == 2
+    assert far.pool.plans()[0].calls == 3
+
+
 def test_idle_for_long_it_is_the_same(
     make_far: MakeAlias, count: Count, monkeypatch: pytest.MonkeyPatch
 ) -> None:

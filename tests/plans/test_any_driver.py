@@ -1,0 +1,158 @@
+"""Plans of a pool whose driver prepares nothing, and what of them needs no server."""
+
+from __future__ import annotations
+
+import gc
+from weakref import ref
+
+import pytest
+
+from multipool import Pool, PoolConfigError
+from multipool.placeholders import read
+from multipool.plans.disturbing import CHANGES, DROPS, NOTHING, disturbance
+from multipool.plans.limits import split, with_parameters
+from multipool.plans.literals import kind_of
+from multipool.plans.options import PrepareOptions
+from multipool.plans.planner import Planner
+from multipool.plans.shelf import Shelf
+from multipool.plans.text_form import kinds_of
+from multipool.testing.fake import FakeDriver
+
+
+def test_a_driver_that_prepares_nothing_says_so():
+    with Pool({}, driver=FakeDriver(), name="shop") as pool:
+        with pytest.raises(PoolConfigError, match="pool 'shop': driver 'fake' prepares no"):
+            pool.prepare("select 1")
+        assert pool.plans() == []
+    with pytest.raises(PoolConfigError, match="driver 'fake' prepares no statements"):
+        Pool({}, driver=FakeDriver(), prepare={"threshold": 5})
+
+
+@pytest.mark.parametrize(
+    ("literal", "type_"),
+    [
+        (b"5", "int4"),
+        (b" -5", "int4"),
+        (b"2147483647", "int4"),
+        (b"2147483648", "int8"),
+        (b" -2147483648", "int8"),
+        (b"999999999999999999", "int8"),
+        (b"9999999999999999999", None),
+        (b"1.5", "numeric"),
+        (b"1e+20", "numeric"),
+        (b"true", "boolean"),
+        (b"'a'", "unknown"),
+        (b"'it''s'", "unknown"),
+        (b" E'a\\\\b'", "unknown"),
+        (b"'2026-11-22'::date", "date"),
+        (b"'{1,2}'::int4[]", "int4[]"),
+        (b"ARRAY[1,2]", "int4[]"),
+        (b"ARRAY['a', 'b''c']", "text[]"),
+        (b"ARRAY[1,'a']", None),
+        (b"(1, 2)", None),
+        (b"now()", None),
+        (b"'a' || 'b'", None),
+        (b"'a'::numeric(3,1)", None),
+        (b"NULL", None),
+    ],
+)
+def test_a_parameters_type_is_told_from_its_literal(literal, type_):
+    kind = kind_of(literal)
+    assert (kind and kind.type) == type_
+
+
+@pytest.mark.parametrize(
+    ("text", "literals", "bindable"),
+    [
+        ("select %s", [b"1"], True),
+        ("select %s, %s", [b"1", b"NULL"], True),
+        ("select 1; select %s", [b"1"], False),
+        ("select '%s'", [b"1"], False),
+        ("select a from t order by %s", [b"1"], False),
+        ("select a from t order by a, %s", [b"1"], False),
+        ("select a from t order by f(a, %s)", [b"1"], True),
+        ("select a from t where b in (select c from d order by e) and f = %s", [b"1"], True),
+        ("select a from t group by a, %s", [b"1"], False),
+        ("select a from t order by a limit %s", [b"1"], True),
+        ("select a + %s from t group by a + %s", [b"1", b"1"], False),
+        ("select a + %s from t group by a + %s", [b"1", b"2"], True),
+        ("select %s is null", [b"1"], False),
+        ("select concat(%s)", [b"'a'"], False),
+        ("select concat(%s)", [b"1"], True),
+        ("select f(%s)", [b"array_agg(1)"], False),
+    ],
+)
+def test_what_would_mean_something_else_as_a_parameter_is_not_one(text, literals, bindable):
+    assert (kinds_of(read(text, False), literals) is not None) is bindable
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("select 1 LIMIT 20", ("select 1", (20, 0))),
+        ("select 1\nlimit 20 offset 40\n", ("select 1", (20, 40))),
+        ("select 1 LIMIT %s", None),
+        ("select 1 OFFSET 5", None),
+        ("select * from (select 1 LIMIT 5) x", None),
+        ("select 1 -- LIMIT 5", None),
+        ("select 1", None),
+    ],
+)
+def test_trailing_limits_are_split_off(sql, expected):
+    assert split(sql) == expected
+
+
+@pytest.mark.parametrize(
+    ("params", "text", "all_params"),
+    [
+        (None, "select '%%' LIMIT %s OFFSET %s", (2, 4)),
+        ([1], "select '%' LIMIT %s OFFSET %s", (1, 2, 4)),
+        (
+            {"a": 1},
+            "select '%' LIMIT %(multipool limit)s OFFSET %(multipool offset)s",
+            {"a": 1, "multipool limit": 2, "multipool offset": 4},
+        ),
+    ],
+)
+def test_limits_join_parameters_of_any_kind(params, text, all_params):
+    assert with_parameters("select '%'", (2, 4), params) == (text, all_params)
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("select 1", NOTHING),
+        ("select created, dropped from altered", NOTHING),
+        ("ALTER TABLE t ADD c int", CHANGES),
+        ("begin; drop table t; commit", CHANGES),
+        ("discard all", DROPS),
+        ("/* a */ DEALLOCATE mine", DROPS),
+    ],
+)
+def test_what_concerns_prepared_statements_is_seen(sql, expected):
+    assert disturbance(sql) == expected
+
+
+def test_a_planner_remembers_a_bounded_number_of_statements():
+    planner = Planner("shop", PrepareOptions(threshold=1))
+    asked = planner.prepare("select 'asked for'", False)
+    for number in range(12_000):
+        planner.meet(f"select {number}")
+    assert len(planner.wordings) <= 5000
+    assert len(planner.report()) <= 1000
+    assert planner.wordings["select 'asked for'"].statement.asked == 1
+    asked.close()
+
+
+def test_a_planner_keeps_no_shelf_alive():
+    planner = Planner("shop", PrepareOptions())
+    shelf = ref(Shelf(planner, FakeDriver()))
+    gc.collect()
+    assert shelf() is None
+    assert len(planner.shelves) == 0
+
+
+def test_what_looks_at_prepared_statements_or_is_data_is_not_prepared_by_itself():
+    planner = Planner("shop", PrepareOptions(threshold=1))
+    for sql in ("select * from pg_prepared_statements", f"select '{'x' * 20_000}'", "set a to 1"):
+        assert planner.meet(sql) is None
