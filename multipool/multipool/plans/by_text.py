@@ -127,7 +127,7 @@ class PlannedByText:
         if form is None:
             form = TextForm(statement, parsed, kinds)
             statement.add(key, form)
-        statement.form = form
+        statement.form, statement.obstacle = form, None
         if form not in shelf.held and not self._prepare(shelf, form):
             return None
         return form.message(literals)
