@@ -248,9 +248,10 @@ class Driver(ABC):
         """From now on execute prepared what *shelf* (`multipool.plans.shelf.Shelf`) says.
 
         Called where `prepares` is True, once for each connection, from any thread, be it lent
-        or idle: what is under way ends as it began. Sets ``conn._multipool_shelf``, and before
-        each execution asks its `find` and `wants`; afterwards tells its `note` or `look_at`.
-        No round trip. A connection on which this was not called pays nothing for it.
+        or idle: what is under way ends as it began. Sets ``conn._multipool_shelf``. From then on
+        each execution asks it before (`quick`, `find`, `wants`) and tells it afterwards
+        (`be_quick` and `tell`, `note_unprepared`, `look_at`). No round trip. A connection on
+        which this was not called pays nothing for it.
         """
         raise NotImplementedError(f"driver {self.name!r} prepares no statements")
 

@@ -9,6 +9,7 @@
 - `handle`, `report`: what `Pool.prepare` and `Pool.plans` return.
 - `options`: the pool's option ``prepare``.
 
-For adapters: `disturbing` (what else happens to prepared statements), `literals` and
-`by_text` (PREPARE and EXECUTE as SQL, for drivers that write parameters into the text).
+For adapters: `recovery` (what errors mean), and for drivers that write parameters into the text
+`by_text`, `text_form` and `literals` (PREPARE and EXECUTE as SQL). `disturbing` tells which other
+statements concern what is prepared.
 """

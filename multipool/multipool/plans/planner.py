@@ -56,8 +56,8 @@ class Planner:
         self.epoch = 0
         #: Why nothing is prepared, or None.
         self.off: str | None = None
-        #: What is prepared on each connection.
-        self.shelves: WeakSet[Shelf] = WeakSet()
+        # What is prepared on each connection.
+        self._shelves: WeakSet[Shelf] = WeakSet()
         # Whether it is known that no pooler is in between.
         self._direct = False
 
@@ -146,13 +146,20 @@ class Planner:
             statement.shown(),
         )
 
+    def take_in(self, shelf: Shelf) -> None:
+        """Note that there is another connection on which *shelf* is prepared."""
+        with self._lock:
+            self._shelves.add(shelf)
+
     def renew(self) -> None:
         """Have everything prepared anew, on all connections: something was altered."""
         self.epoch += 1
         self._slow_down()
 
     def _slow_down(self) -> None:
-        for shelf in tuple(self.shelves):
+        with self._lock:
+            shelves = tuple(self._shelves)
+        for shelf in shelves:
             shelf.slow_down()
 
     @property

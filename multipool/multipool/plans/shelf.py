@@ -1,4 +1,7 @@
-"""What is prepared on one connection. Used by the thread that has the connection to itself."""
+"""What is prepared on one connection.
+
+Used by the thread that has the connection to itself; others may only call `Shelf.slow_down`.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,13 @@ from multipool.plans.disturbing import CHANGES, DROPS, disturbance
 from multipool.plans.planner import Planner
 from multipool.plans.statement import DROP_OURS, Form, Quick, Statement, Wording
 
-# Counts of so many texts are kept for each statement that may be prepared.
+# For each statement that may be prepared, the counts of so many texts are kept.
 _COUNTED: Final = 10
-
 
 #: So many prepared executions of a statement are told to its guard at once.
 BATCH: Final = 32
 # Of so many texts it is remembered that they need no thinking about.
-QUICK: Final = 1000
+_QUICK: Final = 1000
 
 
 class Store(Protocol):
@@ -36,7 +38,7 @@ class Shelf:
         self.planner = planner
         self.driver = driver
         self.status = driver.status
-        planner.shelves.add(self)
+        planner.take_in(self)
         #: What needs no thinking about, by the text that is executed. Any thread may clear it.
         self.quick: dict[str | Statement, Quick] = {}
         #: What the server holds for us, the least recently used first.
@@ -97,10 +99,15 @@ class Shelf:
 
         Called by who has counted `BATCH` of them, or one that took longer than the guard's limit.
         """
+        if quick.form in self.held:
+            # The latest in use goes to the end.
+            del self.held[quick.form]
+            self.held[quick.form] = None
+        self._tell_guard(quick, last)
+
+    def _tell_guard(self, quick: Quick, last: float) -> None:
         calls, seconds = quick.calls, quick.seconds
         quick.calls, quick.seconds = 0, 0.0
-        if quick.form in self.held:
-            self.use(quick.form)
         reason = quick.guard.note_prepared(last, calls, seconds)
         if reason is not None:
             self.planner.say_given_up(quick.statement, reason)
@@ -121,24 +128,21 @@ class Shelf:
         if quick is None or quick.form is not form or quick.statement is not statement:
             self.slow_down(key)
             quick = self.quick[key] = Quick(statement, form)
-            if len(self.quick) > QUICK:
+            if len(self.quick) > _QUICK:
                 self.slow_down(next(iter(self.quick)))
         return quick
 
     def slow_down(self, *keys: str | Statement) -> None:
-        """Think again about what `quick` has under *keys*, or all of it; called by any thread."""
+        """Think again about what `quick` has under *keys*, or all of it.
+
+        Called by any thread; an execution that ends meanwhile may go uncounted.
+        """
         for key in keys or tuple(self.quick):
             quick = self.quick.pop(key, None)
             if quick is not None and quick.calls:
-                self.tell(quick, quick.seconds / quick.calls)
+                self._tell_guard(quick, quick.seconds / quick.calls)
 
     # -- what the server holds --------------------------------------------------------------
-
-    def use(self, form: Form) -> None:
-        """Note that *form*, which is held, is used."""
-        held = self.held
-        del held[form]
-        held[form] = None
 
     def clearing(self) -> list[str]:
         """Return the SQL statements that make room for one more, to be run before it is prepared.
