@@ -11,7 +11,7 @@ from psycopg2.extensions import cursor as plain_cursor
 
 from multipool.plans.by_text import PlannedByText
 from multipool.plans.shelf import Shelf
-from multipool_psycopg2.cursor import Watching, text_of, watching
+from multipool_psycopg2.cursor import Watching, text_of
 
 _autocommit: Any = plain_connection.autocommit
 
@@ -80,10 +80,10 @@ class PlannedCursor(PlannedByText, Watching):  # type: ignore[misc]  # `_send` i
 
 @cache
 def planned(factory: Any) -> type:
-    """Return a subclass of the cursor class *factory* that executes prepared."""
-    behind = watching(factory)
+    """Return a subclass of the cursor class *factory*, which watches, that executes prepared."""
     # In C, and called at each execution.
     names = {"__module__": factory.__module__, "_merged": factory.mogrify}
-    if behind is not factory:  # it begins no transactions: what is sent goes straight to it
-        names["_send"] = factory.execute
-    return type(factory.__name__, (PlannedCursor, behind), names)
+    if factory._send is Watching._send:  # it begins no transactions: straight to psycopg2
+        behind: Any = super(Watching, factory)
+        names["_send"] = behind.execute
+    return type(factory.__name__, (PlannedCursor, factory), names)
