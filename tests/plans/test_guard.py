@@ -121,6 +121,15 @@ def test_a_doubt_is_settled_by_unprepared_executions(statement):
     assert [statement.execute(SLOW) for _ in range(EVIDENCE + 1)] == [False] * EVIDENCE + [True]
 
 
+def test_one_slow_unprepared_execution_does_not_clear_the_plan(statement):
+    statement.run(50, FAST)
+    while statement.guard.trusted:
+        statement.execute(SLOW)
+    assert not statement.execute(SLOW, unprepared=SLOW)
+    assert statement.run(1000, SLOW) == 1
+    assert len(statement.reasons) == 1
+
+
 def test_a_statement_that_is_a_little_slower_prepared_is_given_up_in_time(statement):
     assert statement.run(5000, 2 * FAST) < 2000
     assert "2.0 times as long prepared" in statement.reasons[0]

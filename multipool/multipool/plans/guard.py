@@ -6,10 +6,10 @@ prepared times are held against unprepared ones, which go on being taken as long
 about one per cent of the whole:
 
 - A *slow* execution is one that takes three times what is usual, and `FLOOR` more. Two of them
-  `CLOSE` together raise a doubt. Then the next executions run unprepared, twice as many as lay
-  between the two: if one of these is slow as well, it is the values, or the machine.
-- If none is, the third slow one ends it: the statement is given up. (One slow execution in
-  hundreds may be anything, and is let pass.)
+  `CLOSE` together raise a doubt. Then the next executions run unprepared, several times as many
+  as lay between the two: if `EXCUSES` of these are slow as well, it is the values.
+- Else the third slow one ends it: the statement is given up. (One slow execution in hundreds may
+  be anything, and is let pass.)
 - So is one that usually takes half as much again as the unprepared sample right before it: what
   slows the whole machine down slows both. (Right after it would not do: a sample comes after so
   much time, which is most often spent in an execution that took long.)
@@ -35,19 +35,23 @@ FLOOR: Final = 0.005
 STRIKES: Final = 3
 #: Slow executions that are so many executions apart have nothing to do with each other.
 CLOSE: Final = 16
-#: How many unprepared executions settle a doubt, at least.
-EVIDENCE: Final = 3
+#: How many unprepared executions settle a doubt, at least, and for each execution that lay
+#: between two slow ones.
+EVIDENCE: Final = 12
+EVIDENCE_EACH: Final = 6
+#: How many slow ones among these clear the plan. A single one may be the machine's doing.
+EXCUSES: Final = 2
 #: Without any unprepared sample, this many prepared executions tell what is usual.
 FEW: Final = 3
 #: The first unprepared sample of a statement that was prepared at once comes after so many.
 FIRST_SAMPLE: Final = 10
 #: Samples may cost this share of the time that the prepared executions take.
 SHARE: Final = 0.01
-#: How many times are remembered for a median, and how many make one that counts.
+#: How many times, and comparisons with samples, are remembered.
 KEPT: Final = 16
-ENOUGH: Final = 8
-#: A statement is faster unprepared if it usually takes so many times as long as its samples.
+#: A statement is slower prepared if it took so many times as long in so many comparisons.
 DRIFT: Final = 1.5
+MANY: Final = 12
 #: Seconds until what was given up is tried again, the first time and at most.
 FIRST_PAUSE: Final = 60.0
 LONGEST_PAUSE: Final = 3600.0
@@ -99,8 +103,9 @@ class Guard:
         self._strikes = 0
         # Prepared executions since the latest slow one.
         self._since = 0
-        # Unprepared executions to come before the next prepared one.
+        # Unprepared executions to come before the next prepared one, and how many were slow.
         self._owed = 0
+        self._excuses = 0
         # How many times as long as a sample the prepared execution right after it took, and the
         # sample of which that is not known yet.
         self._ratios: deque[float] = deque(maxlen=KEPT)
@@ -178,14 +183,16 @@ class Guard:
         if self._strikes >= STRIKES and not self._owed:
             return self._give_up(f"took {_shown(seconds)} prepared, {self._usually()}")
         if self._strikes == STRIKES - 1:
-            self._owe(max(EVIDENCE, 2 * apart))
+            self._owe(max(EVIDENCE, EVIDENCE_EACH * apart))
         return None
 
     def _note_unprepared(self, seconds: float) -> str | None:
         times = self.unprepared
         times.add(seconds, 1, seconds)
         if 0.0 < self.limit < seconds:
-            self._strikes = self._owed = 0  # not the plan's fault
+            self._excuses += 1
+            if self._excuses == EXCUSES:
+                self._strikes = self._owed = 0
         self._set_limit()
         self._sample_calls = 0
         self._sample_total = self.prepared.total + seconds / SHARE
@@ -204,12 +211,12 @@ class Guard:
         self._sample = None
         self._set_limit()
         self._ratios.append(prepared / max(sample, 1e-9))
-        if len(self._ratios) < ENOUGH or median(self._ratios) <= DRIFT:
+        if sum(ratio > DRIFT for ratio in self._ratios) < MANY:
             return None
         return self._give_up(f"usually takes {median(self._ratios):.1f} times as long prepared")
 
     def _owe(self, samples: int) -> None:
-        self._owed = samples
+        self._owed, self._excuses = samples, 0
         self.trusted = False
 
     def _trust(self) -> None:
@@ -221,6 +228,9 @@ class Guard:
             usual = self.prepared.usual()
         if usual is not None:
             self.limit = FACTOR * usual + FLOOR
+        if len(self.unprepared.recent) > 1:
+            # What takes as long unprepared, more than once, is not slow.
+            self.limit = max(self.limit, DRIFT * sorted(self.unprepared.recent)[-2])
 
     def _give_up(self, reason: str) -> str:
         self.reason = reason
