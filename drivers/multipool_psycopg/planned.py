@@ -84,6 +84,9 @@ class PlannedCursor(_Planned):
 
     __slots__ = ()
 
+    #: Executes what was looked at already: psycopg's own method, or one that carries a BEGIN.
+    _straight: Callable[..., object]
+
     def _execute_prepared_now(
         self, shelf: Shelf, wording: Wording, query: str, params: Any
     ) -> bool:
@@ -92,11 +95,12 @@ class PlannedCursor(_Planned):
         status = conn.pgconn.transaction_status
         if status == INERROR or not (shelf.wants(statement) and _ready(conn, shelf)):
             return False
+        key = statement if statement.limits or statement.touches else query
+        quick = shelf.be_quick(key, statement)
         if statement.limits:
-            quick = shelf.be_quick(statement, statement)
             query, params = limits.with_parameters(statement.sql, wording.values, params)
-        else:
-            quick = shelf.be_quick(query, statement)
+        if statement.touches:
+            conn.touch()
         return self._execute_quick(shelf, quick, query, params)
 
     def _execute_quick(self, shelf: Shelf, quick: Quick, query: str, params: Any) -> bool:
@@ -108,7 +112,7 @@ class PlannedCursor(_Planned):
         try:
             if threshold is None:  # psycopg takes that for "not even when asked"
                 manager.prepare_threshold = _NEVER
-            super(_Planned, self).execute(query, params, prepare=True)
+            self._straight(query, params, prepare=True)
         except psycopg.Error as error:
             if not may_run_again(conn, shelf, quick.statement, error, idle):
                 raise
@@ -215,7 +219,11 @@ def planned(factory: type) -> type:
     behind = watching(factory)
     if issubclass(behind, (_Planned, psycopg.ServerCursor)):
         return behind
-    by_text = issubclass(behind, psycopg.ClientCursor)
-    mixin = PlannedClientCursor if by_text else PlannedCursor
-    names = {"__module__": factory.__module__, "__slots__": ()}
-    return type(factory.__name__, (mixin, behind), names)
+    names: dict[str, Any] = {"__module__": factory.__module__, "__slots__": ()}
+    if issubclass(behind, psycopg.ClientCursor):
+        return type(factory.__name__, (PlannedClientCursor, behind), names)
+    own: Any = behind
+    if own._send is Watching._send:  # it begins no transactions
+        own = super(Watching, own)
+    names["_straight"] = own.execute
+    return type(factory.__name__, (PlannedCursor, behind), names)
