@@ -17,7 +17,15 @@ class Snapshot:
     takes a fraction of the time that it takes Django to make the parameters.
     """
 
-    __slots__ = ("_settings", "_time_zone", "_use_tz", "isolation_level", "params", "pool")
+    __slots__ = (
+        "_settings",
+        "_time_zone",
+        "_use_tz",
+        "isolation_level",
+        "params",
+        "pool",
+        "was_gone",
+    )
 
     def __init__(
         self, settings_dict: dict[str, Any], time_zone: str | None, params: dict[str, Any]
@@ -34,6 +42,8 @@ class Snapshot:
         #: What Django makes of the option of this name, and the alias's pool; None until asked.
         self.isolation_level: Any = None
         self.pool: Pool | None = None
+        #: Whether Django's whole way to a connection was gone, so that `shortcut` will do.
+        self.was_gone = False
 
     def holds(self, settings_dict: dict[str, Any], time_zone: str | None) -> bool:
         """Return whether all is still as it was."""

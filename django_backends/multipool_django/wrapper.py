@@ -12,10 +12,11 @@ from django.core.checks import register
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS
 from django.db.backends.base.base import NO_DB_ALIAS, BaseDatabaseWrapper
+from django.utils.asyncio import async_unsafe
 
 from multipool import Pool, PoolConfig, get_driver
 from multipool.errors import PoolConfigError
-from multipool_django import options, passwords, querysets, startup
+from multipool_django import options, passwords, querysets, shortcut, startup
 from multipool_django.binding import bind_as_asked
 from multipool_django.callers import depth_of_asker
 from multipool_django.checks import check_pooled_aliases
@@ -91,13 +92,26 @@ class PooledWrapper(BaseDatabaseWrapper):
         bind_as_asked(self.driver, self.alias, mine["OPTIONS"], params)
         return params
 
+    @async_unsafe
     def connect(self) -> None:
         """Connect, that is: check a connection out of the pool."""
+        seen = self._seen
+        if (
+            seen is not None
+            and seen.was_gone
+            and seen.holds(self.settings_dict, self.timezone_name)
+        ):
+            pool = seen.pool
+            if pool is not None and not pool.closed:
+                shortcut.forget_last(self)
+                shortcut.settle(self, self._check_out(pool, seen.params, 2 + depth_of_asker()))
+                return
         super().connect()
         # The end of a request gives it back, whatever CONN_MAX_AGE the settings have; who
         # changes that for a living wrapper, as Django's own tests do, knows why.
         if self.pooled and self.settings_dict["CONN_MAX_AGE"] == self._configured_max_age:
             self.close_at = time.monotonic()
+            self._snapshot().was_gone = shortcut.is_open_to(type(self), PooledWrapper)
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         """Return a connection from the pool, or a new one if pooling is off."""
@@ -108,12 +122,14 @@ class PooledWrapper(BaseDatabaseWrapper):
             seen.isolation_level = self._isolation_level()
         self.isolation_level = seen.isolation_level
         # What the pool notes as the borrower's line is not ours, the first of its callers.
-        depth = 1 + depth_of_asker()
-        pool = self._pool(conn_params, seen)
+        depth = 2 + depth_of_asker()
+        return self._check_out(self._pool(conn_params, seen), conn_params, depth)
+
+    def _check_out(self, pool: Pool, params: dict[str, Any], depth: int) -> Any:
         try:
             connection = pool.getconn(_depth=depth)
         except pool.driver.OperationalError as error:
-            if not startup.refused(conn_params, error):
+            if not startup.refused(params, error):
                 raise
             connection = pool.getconn(_depth=depth)
         self._serial = connection._multipool_slot.serial
@@ -152,19 +168,23 @@ class PooledWrapper(BaseDatabaseWrapper):
             super().close_if_health_check_failed()
 
     def _close(self) -> None:
-        if not self.pooled:
+        connection = self.connection
+        slot = getattr(connection, "_multipool_slot", None)
+        if slot is None and not self.pooled:
             super()._close()  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
             return
         # At once, even inside atomic(): from here on it may be somebody else's.
-        connection, self.connection = self.connection, None
-        slot = getattr(connection, "_multipool_slot", None)
-        with self.wrap_database_errors:
+        self.connection = None
+        try:
             if slot is None:
                 connection.close()
             else:
                 # Our lease and no other: somebody may have closed it under us, and it is
                 # back in the pool, perhaps lent again. From whatever thread Django closes.
                 slot.end(connection, self._serial)
+        except Exception:
+            with self.wrap_database_errors:
+                raise
 
     # -- ours --------------------------------------------------------------------------
 

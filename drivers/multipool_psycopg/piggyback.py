@@ -130,17 +130,16 @@ class _CarryingCursor:
 
         def _begin_in_text(self, pgq: Any) -> _Wait:
             """Execute what is only a text; return its results."""
-            conn, pgconn = self._conn, self._pgconn
+            pgconn, begin = self._pgconn, self._conn._get_tx_start_command()
             self._query = pgq
-            pgconn.send_query(conn._get_tx_start_command() + b";" + pgq.query)
+            pgconn.send_query(begin + b";" + pgq.query)
             results = yield from execute(pgconn)
             if not _is_about_the_text(pgconn, results[-1]):
                 return results[1:] or results  # a server that ends may answer with that alone
             # Nothing of it was run, and the place that the server names counts the BEGIN: so once
             # more, each by itself.
-            if pgconn.transaction_status != IDLE:
-                yield from conn._exec_command(b"ROLLBACK")
-            yield from conn._start_query()
+            pgconn.send_query(begin if pgconn.transaction_status == IDLE else b"ROLLBACK;" + begin)
+            self._check_results((yield from execute(pgconn)))
             self._execute_send(pgq)
             return (yield from execute(pgconn))
 

@@ -1,0 +1,53 @@
+"""Django's ``connect()`` for when nothing has changed since it was called last.
+
+A request's first query pays for it. What Django works out anew each time, and asks of a
+connection that may be a new one, is left out here: the settings are those of the last time, and
+a pool lends its connections in the state in which Django had them made.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from django.db.backends.signals import connection_created
+
+# What Django's would call: where a subclass has one of its own, Django's way is gone.
+_HOOKS: Final = (
+    "check_settings",
+    "get_connection_params",
+    "get_new_connection",
+    "init_connection_state",
+    "set_autocommit",
+    "_set_autocommit",
+)
+
+
+def is_open_to(cls: type, ours: type) -> bool:
+    """Return whether a wrapper of class *cls* connects just as one of *ours* does."""
+    return all(getattr(cls, name) is getattr(ours, name) for name in _HOOKS)
+
+
+def forget_last(wrapper: Any) -> None:
+    """Forget what was under way on the last connection, as ``connect()`` does at first."""
+    wrapper.in_atomic_block = False
+    wrapper.savepoint_ids = []
+    wrapper.atomic_blocks = []
+    wrapper.needs_rollback = False
+    wrapper.health_check_enabled = wrapper.settings_dict["CONN_HEALTH_CHECKS"]
+    wrapper.close_at = 0.0  # long ago: the end of the request gives it back
+    wrapper.closed_in_transaction = False
+    wrapper.errors_occurred = False
+    wrapper.health_check_done = True
+
+
+def settle(wrapper: Any, connection: Any) -> None:
+    """Take *connection*, as ``connect()`` does in the end."""
+    wrapper.connection = connection
+    autocommit = wrapper.settings_dict["AUTOCOMMIT"]
+    if connection.autocommit is autocommit:
+        wrapper.autocommit = autocommit
+    else:
+        wrapper.set_autocommit(autocommit)
+    if connection_created.receivers:
+        connection_created.send(sender=wrapper.__class__, connection=wrapper)
+    wrapper.run_on_commit = []

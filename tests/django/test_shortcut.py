@@ -1,0 +1,127 @@
+"""The shortcut to a connection leaves things as Django's own way does, and is taken only then."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from time import monotonic
+from typing import Any
+
+import pytest
+from django.core.exceptions import SynchronousOnlyOperation
+from django.db import transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+MakeAlias = Callable[..., Any]
+
+
+@pytest.fixture
+def whole_ways(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The wrappers that went Django's whole way, in turn."""
+    gone: list[Any] = []
+    whole: Any = BaseDatabaseWrapper.connect
+
+    def connect(wrapper: Any) -> None:
+        gone.append(wrapper)
+        whole(wrapper)
+
+    monkeypatch.setattr(BaseDatabaseWrapper, "connect", connect)
+    return gone
+
+
+def visit(connection: Any) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("select 1")
+    connection.close()
+
+
+def close_in_transaction(connection: Any) -> None:
+    """Leave as much behind as a connection can."""
+    with transaction.atomic(using=connection.alias), transaction.atomic(using=connection.alias):
+        transaction.on_commit(print, using=connection.alias)
+        visit(connection)
+
+
+def state(connection: Any) -> dict[str, Any]:
+    """Return what a wrapper just connected is like, but for what differs each time."""
+    connection.ensure_connection()
+    differs = {"connection", "close_at", "_serial", "_seen", "savepoint_state"}
+    return {name: value for name, value in vars(connection).items() if name not in differs}
+
+
+@pytest.mark.parametrize("leave", [visit, close_in_transaction])
+@pytest.mark.parametrize("settings", [{}, {"AUTOCOMMIT": False}, {"CONN_HEALTH_CHECKS": True}])
+def test_it_leaves_the_wrapper_as_djangos_own_way_does(
+    make_alias: MakeAlias,
+    whole_ways: list[Any],
+    settings: dict[str, Any],
+    leave: Callable[[Any], object],
+) -> None:
+    connection = make_alias(**settings)
+    visit(connection)
+    assert whole_ways == [connection]
+
+    def look() -> dict[str, Any]:
+        if connection.settings_dict["AUTOCOMMIT"]:
+            leave(connection)
+        else:
+            visit(connection)
+        seen = state(connection)
+        seen["over"] = connection.close_at <= monotonic()
+        connection.close()
+        return seen
+
+    by_shortcut = look()
+    assert whole_ways == [connection]
+    connection._seen = None
+    assert look() == by_shortcut
+    assert len(whole_ways) > 1
+
+
+def test_it_is_taken_again_only_after_a_changed_setting_was_heeded(
+    make_alias: MakeAlias, whole_ways: list[Any]
+) -> None:
+    connection = make_alias()
+    for _ in range(3):
+        visit(connection)
+    assert len(whole_ways) == 1
+    connection.settings_dict["OPTIONS"]["application_name"] = "shop"
+    for _ in range(3):
+        visit(connection)
+    assert len(whole_ways) == 2
+    connection.close_pool()
+    visit(connection)
+    assert len(whole_ways) == 3
+
+
+@pytest.mark.parametrize(
+    "hook", ["init_connection_state", "get_new_connection", "check_settings", "set_autocommit"]
+)
+def test_a_subclass_with_a_hook_of_its_own_has_it_called_each_time(
+    make_alias: MakeAlias, hook: str
+) -> None:
+    connection = make_alias()
+    called = []
+
+    def own(self: Any, *args: Any) -> Any:
+        called.append(hook)
+        return getattr(super(subclass, self), hook)(*args)
+
+    subclass: Any = type("Subclass", (type(connection),), {hook: own})
+    wrapper = subclass(connection.settings_dict, connection.alias)
+    for _ in range(3):
+        called.clear()
+        visit(wrapper)
+        assert called
+    wrapper.close_pool()
+
+
+def test_it_is_refused_where_an_event_loop_runs(make_alias: MakeAlias) -> None:
+    connection = make_alias()
+    visit(connection)
+
+    async def connect() -> None:
+        connection.connect()
+
+    with pytest.raises(SynchronousOnlyOperation):
+        asyncio.run(connect())
