@@ -33,7 +33,8 @@ class Django(Closing):
         from django.db import connections
 
         if not settings.configured:
-            settings.configure()
+            # Named here, so that ours does not stand in for it, see `multipool_django.primary`.
+            settings.configure(DATABASES={"default": {"ENGINE": Django.engine}})
             django.setup()
         lifetime = {} if options.lifetime is None else {"max_lifetime": options.lifetime}
         pool = {"min_size": 0, "max_size": options.size, "timeout": options.timeout, **lifetime}
@@ -49,6 +50,9 @@ class Django(Closing):
         }
         complete = connections.configure_settings({"default": database})["default"]
         connections.settings[self._alias] = complete
+        made = type(connections[self._alias]).__module__
+        if made != f"{self.engine}.base":
+            raise RuntimeError(f"{made} would be measured as {self.engine}")
 
     def getconn(self) -> Any:
         # As `connections[alias]` makes one for each new thread.
