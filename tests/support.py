@@ -36,7 +36,12 @@ class Thread(threading.Thread):
         self.join(timeout)
         assert not self.is_alive(), "the thread hangs"
         if self._error is not None:
-            raise self._error
+            try:
+                raise self._error
+            finally:
+                # Else this frame and the error's traceback keep each other, and with them what
+                # the thread had in its hands when it was stopped, up to the next collection.
+                self._error = None
         return self._result
 
 
