@@ -7,6 +7,7 @@ from time import monotonic
 from types import TracebackType
 from typing import Any
 
+from multipool import refusing
 from multipool.borrower import here
 from multipool.clock import clock
 from multipool.inner import Inner
@@ -73,7 +74,10 @@ class Lease:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        conn = self._lent
+        try:
+            conn = self._lent
+        except AttributeError:
+            raise refusing.entered_twice(self._inner) from None
         del self._lent  # the pool must be the only one to hold it, once it is back
         slot: Slot | None = conn._multipool_slot
         if slot is None:

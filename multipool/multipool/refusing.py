@@ -71,6 +71,12 @@ def not_ours(inner: Inner, conn: Any) -> PoolError:
     return inner.error(ConnectionNotLeased, what)
 
 
+def entered_twice(inner: Inner) -> PoolError:
+    """Return the error for a block inside a block of the same ``pool.connection()``."""
+    what = "one connection() was entered again inside its own block; call it for each block"
+    return inner.error(ConnectionNotLeased, what)
+
+
 def not_leased(inner: Inner) -> PoolError:
     """Return the error for a connection that was returned already."""
     return inner.error(ConnectionNotLeased, "this connection was returned already")

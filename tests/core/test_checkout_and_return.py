@@ -1,5 +1,6 @@
 """Lending a connection and taking it back, when nobody waits."""
 
+import gc
 import logging
 import threading
 
@@ -80,6 +81,18 @@ def test_a_commit_that_fails_is_raised_and_the_connection_still_returned(fake, m
     fake.once("commit", Raise(errors.OperationalError("deferred constraint", "23503")))
     with pytest.raises(errors.OperationalError, match="deferred"), pool.connection() as conn:
         conn.cursor().execute("select 1")
+    assert pool.stats().used == 0
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_block_inside_a_block_of_the_same_lease_is_refused_and_loses_no_place(make_pool, strict):
+    pool = make_pool(max_size=2, strict=strict)
+    lease = pool.connection()
+    with pytest.raises(ConnectionNotLeased, match="call it for each block"), lease, lease:
+        assert pool.stats().used == 2
+    gc.collect()
+    with lease, pool.connection():
+        assert pool.stats().used == 2
     assert pool.stats().used == 0
 
 
