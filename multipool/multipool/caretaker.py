@@ -56,6 +56,7 @@ class Caretaker:
             or reset == "always"
             or self._reset_hook
             or self._reset_sql
+            or config.use_time
         )
 
     def open(self, slot: Slot, timeout: float) -> Any:

@@ -173,6 +173,10 @@ class PoolConfig:
     first; ``"limits": True`` makes trailing LIMIT and OFFSET numbers parameters. None: only what
     `Pool.prepare` names."""
 
+    use_time: bool = _option(False, _one_of(True, False))
+    """Measure how long each lease lasts, for ``stats().use_time`` and the metric
+    ``db.client.connection.use_time``. Checkouts and returns then go the slower way."""
+
     upkeep: Literal["thread", "inline"] = _option("thread", _one_of("thread", "inline"))
     """Who ends lifetimes and fills up: one daemon thread for all pools of the process, or
     whoever calls into the pool next."""

@@ -44,7 +44,7 @@ class Inner:
         self.upkeep = upkeep
         self.inline = config.upkeep == "inline"
         self.caretaker = Caretaker(name, driver, target, config)
-        self.totals = Totals()
+        self.totals = Totals(name, use_time=config.use_time)
         #: How its slots know whose they are.
         self.home: ReferenceType[Inner] = ref(self)
         self.places = Places(config.limit, self.home, self.totals)

@@ -135,6 +135,8 @@ def take_back(inner: Inner, conn: Any, slot: Slot) -> None:
         raise refusing.not_leased(inner)
     slot.leased = False
     try:
+        if inner.config.use_time:
+            inner.totals.add_use(monotonic() - slot.lent_at)
         if not _clean(inner, conn, slot):
             return
     except BaseException:  # an interrupt: nobody knows in which state it is
@@ -147,6 +149,8 @@ def take_back(inner: Inner, conn: Any, slot: Slot) -> None:
 
 def _greet(inner: Inner, conn: Any, slot: Slot) -> None:
     """Call ``on_checkout``; if it raises, the connection goes back."""
+    if inner.config.use_time:
+        slot.lent_at = monotonic()
     hook = inner.config.on_checkout
     if hook is not None:
         try:

@@ -52,6 +52,7 @@ class Slot:
         "idle_since",
         "lasti",
         "leased",
+        "lent_at",
         "purge_at",
         "seen",
         "serial",
@@ -90,6 +91,8 @@ class Slot:
         self.code: CodeType | None = None
         self.lasti = 0
         self.since = 0.0
+        #: The same to the microsecond, written only where leases are timed (``use_time``).
+        self.lent_at = 0.0
         #: Counts the leases: whoever noted it can tell whether a lease is still theirs.
         self.serial = 0
         #: The borrowers before: a thread among these that returns the lease of another holds a
