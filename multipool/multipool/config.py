@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, Self
 from multipool.conninfo import did_you_mean
 from multipool.errors import PoolConfigError
 from multipool.plans.options import check as _prepare
+from multipool.watch.tracing import TRACES
 
 #: ``max_size`` of a pool without a bound: spelled out, so that nobody gets it by accident.
 UNLIMITED: Final = "unlimited"
@@ -176,6 +177,11 @@ class PoolConfig:
     use_time: bool = _option(False, _one_of(True, False))
     """Measure how long each lease lasts, for ``stats().use_time`` and the metric
     ``db.client.connection.use_time``. Checkouts and returns then go the slower way."""
+
+    trace: Literal["auto", "full", False] = _option("auto", _one_of(*TRACES))
+    """What is kept of where a connection was checked out and used. ``"auto"``: the calling frame,
+    and whole stacks while the pool is under pressure. ``"full"``: whole stacks, always. False:
+    nothing."""
 
     upkeep: Literal["thread", "inline"] = _option("thread", _one_of("thread", "inline"))
     """Who ends lifetimes and fills up: one daemon thread for all pools of the process, or

@@ -22,6 +22,8 @@ from multipool.errors import PoolClosed, for_driver
 from multipool.inner import Inner
 from multipool.lending import check_out, lendable, look_around, take_back
 from multipool.slot import Slot
+from multipool.watch.stacks import Stack, whole
+from multipool.watch.tracing import CALLER
 
 _frame = sys._getframe
 
@@ -31,6 +33,7 @@ def lay(inner: Inner) -> tuple[Callable[..., Any], Callable[[Any], None]]:
     waiting, pop, push, match = inner.waiting, inner.pop, inner.push, inner.places.match
     status, home = inner.status, inner.home
     inline = inner.upkeep if inner.inline else None
+    tracing = inner.tracing
 
     name, closed = inner.name, for_driver(PoolClosed, inner.driver.OperationalError)
 
@@ -46,23 +49,25 @@ def lay(inner: Inner) -> tuple[Callable[..., Any], Callable[[Any], None]]:
             clock.now = now = monotonic()
             if ended(0, 1) or now >= inline.due:
                 look_around(alive(), timeout)
-        try:
-            frame = _frame(_depth)
-        except ValueError:  # called by what is no Python code
-            frame = _frame(0)
+        place: Stack | None = None
+        if level := tracing.level:
+            try:
+                frame = _frame(_depth)
+            except ValueError:  # called by what is no Python code
+                frame = _frame(0)
+            place = (frame.f_code, frame.f_lasti) if level == CALLER else whole(frame)
         if waiting:
-            return check_out(alive(), timeout, frame)
+            return check_out(alive(), timeout, place)
         try:
             conn = pop()
         except IndexError:
-            return check_out(alive(), timeout, frame)
+            return check_out(alive(), timeout, place)
         slot: Slot = conn._multipool_slot
         if slot.wary and not lendable(alive(), conn, slot):
-            return check_out(alive(), timeout, frame)
+            return check_out(alive(), timeout, place)
         borrower = here.borrower
         slot.since = clock.now
-        slot.code = frame.f_code
-        slot.lasti = frame.f_lasti
+        slot.place = place
         slot.serial += 1
         if slot.borrower is not borrower:
             slot.pass_to(borrower)

@@ -21,6 +21,7 @@ from multipool.places import Places
 from multipool.slot import Slot
 from multipool.stats import Totals
 from multipool.target import Target
+from multipool.watch.tracing import Observer, Tracing
 
 if TYPE_CHECKING:
     from multipool.plans.planner import Planner
@@ -43,7 +44,9 @@ class Inner:
         self.config = config
         self.upkeep = upkeep
         self.inline = config.upkeep == "inline"
-        self.caretaker = Caretaker(name, driver, target, config)
+        #: How much of its use is noted.
+        self.tracing = Tracing(config.trace)
+        self.caretaker = Caretaker(name, driver, target, config, self.tracing)
         self.totals = Totals(name, use_time=config.use_time)
         #: How its slots know whose they are.
         self.home: ReferenceType[Inner] = ref(self)
@@ -144,11 +147,22 @@ class Inner:
             with self.places.lock:
                 caretaker.planner = caretaker.planner or planner
             self.places.match()
-            for slot in list(self.places.slots):
-                conn = slot.conn_ref() if slot.conn_ref is not None else None
-                if conn is not None:
-                    caretaker.plan(conn)
+            for conn, _ in self._open():
+                caretaker.plan(conn)
         return caretaker.planner
+
+    def begin_observing(self, observer: Observer) -> None:
+        """Tell *observer* what is executed on all connections from now on, lent ones too."""
+        with self.places.lock:
+            self.tracing.observers += (observer,)
+        self.places.match()
+        for conn, slot in self._open():
+            self.caretaker.see(conn, slot)
+
+    def _open(self) -> list[tuple[Any, Slot]]:
+        slots = [slot for slot in list(self.places.slots) if slot.conn_ref is not None]
+        found = [(slot.conn_ref(), slot) for slot in slots if slot.conn_ref is not None]
+        return [(conn, slot) for conn, slot in found if conn is not None]
 
     def refuse_if_closed(self) -> None:
         """Raise `PoolClosed` if it is."""

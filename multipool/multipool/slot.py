@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import CodeType
 from typing import Any, Protocol
 from weakref import ReferenceType, ref
 
 from multipool.borrower import Borrower, here
 from multipool.errors import ConnectionNotLeased, PoolError
+from multipool.watch.stacks import Stack, line_of
 
 _MANY = 32
 
@@ -43,16 +43,16 @@ class Slot:
         "born",
         "borrower",
         "closing",
-        "code",
         "conn_ref",
         "ends",
         "fd",
         "former",
         "home",
         "idle_since",
-        "lasti",
         "leased",
         "lent_at",
+        "opened_at",
+        "place",
         "purge_at",
         "seen",
         "serial",
@@ -87,9 +87,10 @@ class Slot:
         #: Whether somebody has it, and who has or had it last.
         self.leased = False
         self.borrower: Borrower | None = None
-        #: Where in the code it was checked out, and when (coarse monotonic time).
-        self.code: CodeType | None = None
-        self.lasti = 0
+        #: Where in the code it was opened and was checked out, and when the latter was (coarse
+        #: monotonic time).
+        self.opened_at: Stack | None = None
+        self.place: Stack | None = None
         self.since = 0.0
         #: The same to the microsecond, written only where leases are timed (``use_time``).
         self.lent_at = 0.0
@@ -132,11 +133,10 @@ class Slot:
         self.spent = True
         self.wary = True
 
-    def lend(self, borrower: Borrower, code: CodeType, lasti: int, now: float) -> None:
+    def lend(self, borrower: Borrower, place: Stack | None, now: float) -> None:
         """Begin a lease. The hot path writes the same, in line."""
         self.since = now
-        self.code = code
-        self.lasti = lasti
+        self.place = place
         self.serial += 1
         if self.borrower is not borrower:
             self.pass_to(borrower)
@@ -179,15 +179,4 @@ class Slot:
 
     def where(self) -> str:
         """Return the line of code that checked the connection out, as ``file.py:12 in name``."""
-        code = self.code
-        if code is None:
-            return "unknown"
-        return f"{code.co_filename}:{_line(code, self.lasti)} in {code.co_name}"
-
-
-def _line(code: CodeType, lasti: int) -> int:
-    # Looked up only when somebody asks: at checkout this would cost more than the rest.
-    for start, end, line in code.co_lines():
-        if start <= lasti < end and line is not None:
-            return line
-    return code.co_firstlineno
+        return "unknown" if self.place is None else line_of(self.place[0], self.place[1])

@@ -1,0 +1,44 @@
+"""Cursors that tell what they execute, where the pool wants to know."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from multipool.watch.cursor import Observed, ObservedNamed, in_front, observing
+from multipool.watch.library import is_library
+
+# Reports show the application's frames first, and ours are none of them.
+is_library.add(Path(__file__).parent)
+
+if TYPE_CHECKING:
+    from multipool_pg8000.cursor import Cursor
+
+    class _Base(Observed, Cursor):  # type: ignore[misc]
+        pass
+else:
+    _Base = Observed
+
+
+class ObservedCursor(_Base):
+    """In front of a cursor class. Its ``callproc`` and other COPYs come by here anyway."""
+
+    __slots__ = ()
+
+    def copy_expert(self, sql: Any, *args: Any, **options: Any) -> Any:
+        """Run a COPY."""
+        with observing(self, sql, fixed=True):
+            return super().copy_expert(sql, *args, **options)
+
+
+class _ObservedNamedCursor(ObservedNamed, ObservedCursor):
+    __slots__ = ()
+
+
+@cache
+def observed(factory: Any, *, named: bool) -> Any:
+    """Return a subclass of the cursor class *factory* that tells what it executes."""
+    if not isinstance(factory, type):
+        return factory
+    return in_front(_ObservedNamedCursor if named else ObservedCursor, factory)

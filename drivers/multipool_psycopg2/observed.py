@@ -1,0 +1,57 @@
+"""Cursors that tell what they execute, where the pool wants to know."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from multipool.watch.cursor import Observed, ObservedNamed, in_front, observing
+from multipool.watch.library import is_library
+
+# Reports show the application's frames first, and ours are none of them.
+is_library.add(Path(__file__).parent)
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import cursor as plain_cursor
+
+    class _Base(Observed, plain_cursor):  # type: ignore[misc]
+        pass
+else:
+    _Base = Observed
+
+
+class ObservedCursor(_Base):
+    """In front of a cursor class, with what only psycopg2 has."""
+
+    __slots__ = ()
+
+    def callproc(self, procname: Any, *args: Any) -> Any:
+        """Call a function, as psycopg2 does."""
+        with observing(self, f"select * from {procname}(...)", fixed=True):
+            return super().callproc(procname, *args)
+
+    def copy_expert(self, sql: Any, *args: Any, **options: Any) -> Any:
+        """Copy as an SQL statement says, as psycopg2 does."""
+        with observing(self, sql, fixed=True):
+            return super().copy_expert(sql, *args, **options)
+
+    def copy_from(self, file: Any, table: Any, *args: Any, **options: Any) -> Any:
+        """Fill a table from a file, as psycopg2 does."""
+        with observing(self, f"copy {table} from stdin", fixed=True):
+            return super().copy_from(file, table, *args, **options)
+
+    def copy_to(self, file: Any, table: Any, *args: Any, **options: Any) -> Any:
+        """Write a table to a file, as psycopg2 does."""
+        with observing(self, f"copy {table} to stdout", fixed=True):
+            return super().copy_to(file, table, *args, **options)
+
+
+class _ObservedNamedCursor(ObservedNamed, ObservedCursor):
+    __slots__ = ()
+
+
+@cache
+def observed(factory: type, *, named: bool) -> type:
+    """Return a subclass of the cursor class *factory* that tells what it executes."""
+    return in_front(_ObservedNamedCursor if named else ObservedCursor, factory)

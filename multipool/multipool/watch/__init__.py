@@ -1,0 +1,6 @@
+"""Watching: which line of code holds a connection, and what it does with it.
+
+- `tracing`: how much is noted, and who else wants to see what is executed.
+- `stacks`, `library`: where in the code something happened, and whose code that is.
+- `sight`: what is seen of one connection; `cursor` sees it.
+"""
