@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from multipool.watch.cursor import Observed, ObservedNamed, in_front, observing
 from multipool.watch.library import is_library
@@ -12,24 +12,17 @@ from multipool.watch.library import is_library
 # Reports show the application's frames first, and ours are none of them.
 is_library.add(Path(__file__).parent)
 
-if TYPE_CHECKING:
-    from multipool_pg8000.cursor import Cursor
 
-    class _Base(Observed, Cursor):  # type: ignore[misc]
-        pass
-else:
-    _Base = Observed
-
-
-class ObservedCursor(_Base):
+class ObservedCursor(Observed):
     """In front of a cursor class. Its ``callproc`` and other COPYs come by here anyway."""
 
     __slots__ = ()
 
     def copy_expert(self, sql: Any, *args: Any, **options: Any) -> Any:
         """Run a COPY."""
+        driver: Any = super()
         with observing(self, sql, fixed=True):
-            return super().copy_expert(sql, *args, **options)
+            return driver.copy_expert(sql, *args, **options)
 
 
 class _ObservedNamedCursor(ObservedNamed, ObservedCursor):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from psycopg import ServerCursor
 
@@ -16,35 +16,29 @@ from multipool.watch.library import is_library
 # Reports show the application's frames first, and ours are none of them.
 is_library.add(Path(__file__).parent)
 
-if TYPE_CHECKING:
-    from psycopg import Cursor
 
-    class _Base(Observed, Cursor[Any]):  # type: ignore[misc]
-        pass
-else:
-    _Base = Observed
-
-
-class ObservedCursor(_Base):
+class ObservedCursor(Observed):
     """In front of a cursor class, with what only psycopg has."""
 
     __slots__ = ()
 
     def stream(self, query: Any, *args: Any, **options: Any) -> Iterator[Any]:
         """Iterate row by row on a result, as psycopg does."""
+        driver: Any = super()
         told = observing(self, query)
         with told as sent:
             told.rows = 0
-            for row in super().stream(sent, *args, **options):
+            for row in driver.stream(sent, *args, **options):
                 told.rows += 1
                 yield row
 
     @contextmanager
     def copy(self, statement: Any, *args: Any, **options: Any) -> Iterator[Any]:
         """Begin a COPY, as psycopg does. It is over when the block ends."""
+        driver: Any = super()
         with (
             observing(self, statement, fixed=True),
-            super().copy(statement, *args, **options) as copy,
+            driver.copy(statement, *args, **options) as copy,
         ):
             yield copy
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from time import monotonic
+from types import FrameType
 from typing import Any
 
 from multipool import refusing
@@ -22,8 +23,7 @@ from multipool.errors import PoolClosed, for_driver
 from multipool.inner import Inner
 from multipool.lending import check_out, lendable, look_around, take_back
 from multipool.slot import Slot
-from multipool.watch.stacks import Stack, whole
-from multipool.watch.tracing import CALLER
+from multipool.watch.tracing import STACKS
 
 _frame = sys._getframe
 
@@ -49,25 +49,28 @@ def lay(inner: Inner) -> tuple[Callable[..., Any], Callable[[Any], None]]:
             clock.now = now = monotonic()
             if ended(0, 1) or now >= inline.due:
                 look_around(alive(), timeout)
-        place: Stack | None = None
+        frame: FrameType | None = None
         if level := tracing.level:
             try:
                 frame = _frame(_depth)
             except ValueError:  # called by what is no Python code
                 frame = _frame(0)
-            place = (frame.f_code, frame.f_lasti) if level == CALLER else whole(frame)
         if waiting:
-            return check_out(alive(), timeout, place)
+            return check_out(alive(), timeout, frame)
         try:
             conn = pop()
         except IndexError:
-            return check_out(alive(), timeout, place)
+            return check_out(alive(), timeout, frame)
         slot: Slot = conn._multipool_slot
         if slot.wary and not lendable(alive(), conn, slot):
-            return check_out(alive(), timeout, place)
+            return check_out(alive(), timeout, frame)
         borrower = here.borrower
         slot.since = clock.now
-        slot.place = place
+        if frame is not None:
+            slot.code = frame.f_code
+            slot.lasti = frame.f_lasti
+            if level == STACKS:
+                slot.keep_stack(frame)
         slot.serial += 1
         if slot.borrower is not borrower:
             slot.pass_to(borrower)

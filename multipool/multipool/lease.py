@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from time import monotonic
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any
 
 from multipool.borrower import here
@@ -12,8 +12,7 @@ from multipool.clock import clock
 from multipool.inner import Inner
 from multipool.lending import check_out, lendable, look_around
 from multipool.slot import Slot
-from multipool.watch.stacks import Stack, whole
-from multipool.watch.tracing import CALLER
+from multipool.watch.tracing import STACKS
 
 _frame = sys._getframe
 
@@ -41,13 +40,12 @@ class Lease:
             clock.now = now = monotonic()
             if ended(0, 1) or now >= inner.upkeep.due:
                 look_around(inner, self._timeout)
-        place: Stack | None = None
+        frame: FrameType | None = None
         if level := inner.tracing.level:
             try:
                 frame = _frame(1)
             except ValueError:  # called by what is no Python code
                 frame = _frame(0)
-            place = (frame.f_code, frame.f_lasti) if level == CALLER else whole(frame)
         pop = inner.pop
         try:
             conn = None if inner.waiting else pop()
@@ -57,12 +55,16 @@ class Lease:
         if conn is None or (
             (slot := conn._multipool_slot).wary and not lendable(inner, conn, slot)
         ):
-            conn = check_out(inner, self._timeout, place)
+            conn = check_out(inner, self._timeout, frame)
             slot = conn._multipool_slot
         else:
             borrower = here.borrower
             slot.since = clock.now
-            slot.place = place
+            if frame is not None:
+                slot.code = frame.f_code
+                slot.lasti = frame.f_lasti
+                if level == STACKS:
+                    slot.keep_stack(frame)
             slot.serial += 1
             if slot.borrower is not borrower:
                 slot.pass_to(borrower)

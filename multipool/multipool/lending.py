@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from time import monotonic
+from types import FrameType
 from typing import Any
 
 from multipool import refusing
@@ -15,11 +16,10 @@ from multipool.inner import Inner
 from multipool.opening import open_in
 from multipool.places import CLOSED, Grant, Room
 from multipool.slot import Slot
-from multipool.watch.stacks import Stack
 
 
-def check_out(inner: Inner, timeout: float | None, place: Stack | None) -> Any:
-    """Lend a connection to the caller at *place*: open one, or wait for one, if need be."""
+def check_out(inner: Inner, timeout: float | None, frame: FrameType | None) -> Any:
+    """Lend a connection to the caller in *frame*: open one, or wait for one, if need be."""
     if timeout is None:
         timeout = inner.config.timeout
     deadline = monotonic() + timeout
@@ -42,7 +42,7 @@ def check_out(inner: Inner, timeout: float | None, place: Stack | None) -> Any:
         inner.discard(conn, slot)
         inner.refuse_if_closed()
     slot.wary = slot.wary or inner.always_wary
-    slot.lend(here.borrower, place, clock.read())
+    slot.lend(here.borrower, frame, inner.tracing.level, clock.read())
     if clock.asleep:  # now that there is a lease more, which would be missed before
         inner.upkeep.rouse()
     return conn

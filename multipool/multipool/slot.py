@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import CodeType, FrameType
 from typing import Any, Protocol
 from weakref import ReferenceType, ref
 
 from multipool.borrower import Borrower, here
 from multipool.errors import ConnectionNotLeased, PoolError
-from multipool.watch.stacks import Stack, line_of
+from multipool.watch.stacks import Stack, line_of, whole
+from multipool.watch.tracing import STACKS
 
 _MANY = 32
 
@@ -43,22 +45,25 @@ class Slot:
         "born",
         "borrower",
         "closing",
+        "code",
         "conn_ref",
         "ends",
         "fd",
         "former",
         "home",
         "idle_since",
+        "lasti",
         "leased",
         "lent_at",
         "opened_at",
-        "place",
         "purge_at",
         "seen",
         "serial",
         "settings",
         "since",
         "spent",
+        "stack",
+        "stack_lease",
         "touched",
         "wary",
     )
@@ -87,10 +92,14 @@ class Slot:
         #: Whether somebody has it, and who has or had it last.
         self.leased = False
         self.borrower: Borrower | None = None
-        #: Where in the code it was opened and was checked out, and when the latter was (coarse
-        #: monotonic time).
+        #: Where in the code it was opened.
         self.opened_at: Stack | None = None
-        self.place: Stack | None = None
+        #: Where it was checked out; the whole stack, if that was kept, and the ``serial`` of the
+        #: lease that it is of; and when (coarse monotonic time).
+        self.code: CodeType | None = None
+        self.lasti = 0
+        self.stack: Stack | None = None
+        self.stack_lease = -1
         self.since = 0.0
         #: The same to the microsecond, written only where leases are timed (``use_time``).
         self.lent_at = 0.0
@@ -133,14 +142,23 @@ class Slot:
         self.spent = True
         self.wary = True
 
-    def lend(self, borrower: Borrower, place: Stack | None, now: float) -> None:
+    def lend(self, borrower: Borrower, frame: FrameType | None, level: int, now: float) -> None:
         """Begin a lease. The hot path writes the same, in line."""
         self.since = now
-        self.place = place
+        if frame is not None:
+            self.code = frame.f_code
+            self.lasti = frame.f_lasti
+            if level == STACKS:
+                self.keep_stack(frame)
         self.serial += 1
         if self.borrower is not borrower:
             self.pass_to(borrower)
         self.leased = True  # last: until then whoever had it before cannot give it back
+
+    def keep_stack(self, frame: FrameType) -> None:
+        """Note the whole stack of the lease that is about to begin."""
+        self.stack = whole(frame)
+        self.stack_lease = self.serial + 1
 
     def pass_to(self, borrower: Borrower) -> None:
         """Note that another thread than before borrows."""
@@ -179,4 +197,10 @@ class Slot:
 
     def where(self) -> str:
         """Return the line of code that checked the connection out, as ``file.py:12 in name``."""
-        return "unknown" if self.place is None else line_of(self.place[0], self.place[1])
+        return "unknown" if self.code is None else line_of(self.code, self.lasti)
+
+    def checked_out_at(self) -> Stack | None:
+        """Return what is known of where the current lease began."""
+        if self.stack_lease == self.serial:
+            return self.stack
+        return None if self.code is None else (self.code, self.lasti)

@@ -105,7 +105,7 @@ class observing:  # noqa: N801  # used as a function; @contextmanager costs seve
     *fixed*: it stays as it is, whatever anybody would like to add.
     """
 
-    __slots__ = ("_begun", "_fixed", "_cursor", "_place", "_query", "_sight", "rows")
+    __slots__ = ("_begun", "_cursor", "_fixed", "_place", "_query", "_sight", "rows")
 
     def __init__(self, cursor: Any, query: Any, *, fixed: bool = False) -> None:
         self._cursor = cursor
