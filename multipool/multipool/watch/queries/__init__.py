@@ -1,0 +1,1 @@
+"""The query report: what was executed, from where, how often, and for how long."""
