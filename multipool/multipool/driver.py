@@ -101,6 +101,9 @@ class Driver(ABC):
     #: The name of its entry point, as in ``Pool(..., driver="psycopg2")``.
     name: ClassVar[str]
 
+    #: What its server is called in OpenTelemetry's conventions (``db.system.name``).
+    system: ClassVar[str] = "postgresql"
+
     #: The PEP 249 classes of the driver. Errors of the pool are also instances of
     #: ``OperationalError``, so that a user's ``except`` clauses go on working.
     Error: ClassVar[type[Exception]]
