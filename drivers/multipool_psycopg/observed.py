@@ -10,7 +10,14 @@ from typing import Any
 
 from psycopg import ServerCursor
 
-from multipool.watch.cursor import Observed, ObservedNamed, behind, in_front, observing
+from multipool.watch.cursor import (
+    Observed,
+    ObservedNamed,
+    behind,
+    has_params,
+    in_front,
+    observing,
+)
 from multipool.watch.library import is_library
 
 # Reports show the application's frames first, and ours are none of them.
@@ -25,7 +32,7 @@ class ObservedCursor(Observed):
     def stream(self, query: Any, *args: Any, **options: Any) -> Iterator[Any]:
         """Iterate row by row on a result, as psycopg does."""
         driver: Any = super()
-        told = observing(self, query)
+        told = observing(self, query, params=has_params(args, options))
         with told as sent:
             told.rows = 0
             for row in driver.stream(sent, *args, **options):

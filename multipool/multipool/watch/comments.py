@@ -46,15 +46,19 @@ class Comments:
         self._tags = dict(tags)
         self._known: dict[tuple[int, int], tuple[Place, str]] = {}
 
-    def amend(self, query: Any, place: Place, with_params: bool) -> Any:
+    def amend(self, conn: Any, query: Any, place: Place, with_params: bool) -> Any:
         """Return *query* with the comment of *place*, or as it is where that would be unsafe.
 
         *with_params*: it is executed with parameters, so that a percent sign is to be doubled.
 
         As sqlcommenter wants it, a text that has a comment already is left alone; be it one that
-        only looks so, or that never ends. What is no plain string is left alone too.
+        only looks so, or that never ends. What is no plain string is left alone too, and what the
+        pool prepares, or may come to prepare: that goes by its text.
         """
         if type(query) is not str or "--" in query or "/*" in query:
+            return query
+        shelf = conn._multipool_shelf
+        if shelf is not None and shelf.find(query) is not None:
             return query
         text = query.rstrip()
         # After a semicolon it would be a statement of its own.

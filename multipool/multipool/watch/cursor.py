@@ -50,8 +50,9 @@ class Observed(_Base):
             return super().execute(query, *args, **options)
         place = sight.begins()
         sent = query
-        if sight.tracing.amend is not None and place is not None:
-            sent = sight.tracing.amend(query, place)
+        amend = sight.tracing.amend
+        if amend is not None and place is not None:
+            sent = amend(self.connection, query, place, has_params(args, options))
         begun = perf_counter()
         try:
             result = super().execute(sent, *args, **options)
@@ -102,15 +103,19 @@ def _stirring(cursor: Any, result: Any) -> Any:
 class observing:  # noqa: N801  # used as a function; @contextmanager costs several times it
     """Tell of what *cursor* executes in a block, whose value is what to execute.
 
-    *fixed*: it stays as it is, whatever anybody would like to add.
+    *fixed*: it stays as it is, whatever anybody would like to add. *params*: it is executed
+    with parameters.
     """
 
-    __slots__ = ("_begun", "_cursor", "_fixed", "_place", "_query", "_sight", "rows")
+    __slots__ = ("_begun", "_cursor", "_fixed", "_params", "_place", "_query", "_sight", "rows")
 
-    def __init__(self, cursor: Any, query: Any, *, fixed: bool = False) -> None:
+    def __init__(
+        self, cursor: Any, query: Any, *, fixed: bool = False, params: bool = True
+    ) -> None:
         self._cursor = cursor
         self._query = query
         self._fixed = fixed
+        self._params = params
         self._sight: Sight | None = sight_of(cursor.connection)
         #: How many rows, where the cursor's ``rowcount`` does not tell.
         self.rows: int | None = None
@@ -121,7 +126,7 @@ class observing:  # noqa: N801  # used as a function; @contextmanager costs seve
             self._place = sight.begins()
             amend = sight.tracing.amend
             if amend is not None and self._place is not None and not self._fixed:
-                sent = amend(sent, self._place)
+                sent = amend(self._cursor.connection, sent, self._place, self._params)
             self._begun = perf_counter()
         return sent
 
@@ -135,6 +140,13 @@ class observing:  # noqa: N801  # used as a function; @contextmanager costs seve
             rows = self._cursor.rowcount if self.rows is None else self.rows
             rows = rows if error is None else -1
             self._sight.ended(self._cursor, self._query, self._place, self._begun, rows, error)
+
+
+def has_params(args: tuple[Any, ...], options: dict[str, Any]) -> bool:
+    """Return whether what comes after the query of an ``execute`` gives it parameters."""
+    if args:
+        return args[0] is not None
+    return options.get("params", options.get("vars")) is not None
 
 
 def sight_of(connection: Any) -> Sight | None:

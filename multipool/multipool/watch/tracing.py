@@ -46,9 +46,10 @@ class Tracing:
         #: The level that the option asks for, and the one in force, which pressure raises.
         self.base = self.level = _LEVELS[trace]
         self.observers: tuple[Observer, ...] = ()
-        #: Called with a statement, as the user gave it, and where that was; returns what is
-        #: executed in its stead. Not called for COPY.
-        self.amend: Callable[[Any, Place], Any] | None = None
+        #: Called with the connection, a statement as the user gave it, where that was, and
+        #: whether there are parameters; returns what is executed in its stead. Not called for
+        #: COPY.
+        self.amend: Callable[[Any, Any, Place, bool], Any] | None = None
 
     @property
     def on(self) -> bool:
