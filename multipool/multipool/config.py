@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, Self
 from multipool.conninfo import did_you_mean
 from multipool.errors import PoolConfigError
 from multipool.plans.options import check as _prepare
+from multipool.watch.comments import check as _comments
 from multipool.watch.tracing import TRACES
 
 #: ``max_size`` of a pool without a bound: spelled out, so that nobody gets it by accident.
@@ -182,6 +183,14 @@ class PoolConfig:
     """What is kept of where a connection was checked out and used. ``"auto"``: the calling frame,
     and whole stacks while the pool is under pressure. ``"full"``: whole stacks, always. False:
     nothing."""
+
+    queries: bool = _option(False, _one_of(True, False))
+    """Count what is executed, by statement and line of code, for `Pool.queries`. Each execution
+    costs some microseconds more, so a pool made by hand does not; Django's do."""
+
+    comments: bool | Mapping[str, str] = _option(False, _comments)
+    """Append to each statement the line of code that executes it, as sqlcommenter does, so that
+    the server's log and ``pg_stat_activity`` show it. A dict: with these further tags."""
 
     upkeep: Literal["thread", "inline"] = _option("thread", _one_of("thread", "inline"))
     """Who ends lifetimes and fills up: one daemon thread for all pools of the process, or

@@ -25,6 +25,7 @@ from multipool.watch.tracing import Observer, Tracing
 
 if TYPE_CHECKING:
     from multipool.plans.planner import Planner
+    from multipool.watch.queries.log import QueryLog
 
 
 class Inner:
@@ -46,6 +47,9 @@ class Inner:
         self.inline = config.upkeep == "inline"
         #: How much of its use is noted.
         self.tracing = Tracing(config.trace)
+        #: What counts the queries; None where the option is off.
+        self.query_log: QueryLog | None = None
+        self._begin_options(config)
         self.caretaker = Caretaker(name, driver, target, config, self.tracing)
         self.totals = Totals(name, use_time=config.use_time)
         #: How its slots know whose they are.
@@ -64,6 +68,19 @@ class Inner:
         self.close_by = NEVER
         #: The pool itself, for hooks that are given it.
         self.owner: Callable[[], Any] = _nobody
+
+    def _begin_options(self, config: PoolConfig) -> None:
+        """Begin what is done to statements from the first connection on, if asked to."""
+        if config.queries:
+            from multipool.watch.queries.log import QueryLog
+
+            self.query_log = QueryLog()
+            self.tracing.observers += (self.query_log,)
+        if config.comments:
+            from multipool.watch.comments import Comments
+
+            tags = {} if config.comments is True else config.comments
+            self.tracing.amend = Comments(tags).amend
 
     # -- what a slot asks of its home ------------------------------------------------------
 
@@ -183,6 +200,8 @@ class Inner:
         conns = list(self.places.idle)
         conns += [slot.conn_ref() for slot in self.places.slots if slot.leased and slot.conn_ref]
         self.totals.begin_anew()
+        if self.query_log is not None:
+            self.query_log.begin_anew()
         if self.caretaker.planner is not None:
             self.caretaker.planner.begin_anew()
         self.upkeep = self.upkeep.after_fork()

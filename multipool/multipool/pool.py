@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from multipool.plans.handle import Handle
     from multipool.plans.planner import Planner
     from multipool.plans.report import PlanReport
+    from multipool.watch.queries.report import By, QueryReport
 
 Conninfo = str | Mapping[str, Any] | Callable[[], str | Mapping[str, Any]]
 
@@ -257,6 +258,26 @@ class Pool:
         """Return what is known of each statement that is, or may come to be, prepared."""
         planner = self._inner.caretaker.planner
         return [] if planner is None else planner.report()
+
+    # -- the query report ------------------------------------------------------------------
+
+    def queries(self, by: By = "total", limit: int | None = None) -> QueryReport:
+        """Return what was executed since the pool was made: each statement by its call site.
+
+        Args:
+            by: what comes first: that of the greatest ``"total"`` time, most ``"calls"``, the
+                greatest ``"mean"`` or ``"p95"``.
+            limit: how many are told apart. None: all that are kept, some 500.
+
+        Returns a sequence of `Query` records, whose ``str`` is a table; those of several pools
+        and processes add up by ``+``. Empty where the option `queries` is off, as it is unless
+        asked for, but in Django. Raises ValueError for another *by* or *limit*.
+        """
+        from multipool.watch.queries.report import QueryReport
+
+        log = self._inner.query_log
+        report = QueryReport(()) if log is None else log.report()
+        return report.sorted(by, limit)
 
     def _planner(self) -> Planner:
         inner = self._inner
