@@ -107,6 +107,7 @@ class Caretaker:
             # A little less for each, so that a burst of connects is no burst of reconnects.
             ends = now + config.max_lifetime * random.uniform(SHORTEST, 1.0)
         slot.attach(conn, now, ends, driver.fileno(conn))
+        slot.backend_pid = driver.backend_pid(conn)
         if self._tracing.level:
             slot.opened_at = whole(sys._getframe(1))
         # Once more: a pool that began it meanwhile has looked for attached connections.

@@ -31,6 +31,8 @@ RESETS: Final = ("auto", "always", "never")
 
 Check = Callable[[Any], str | None]
 Hook = Callable[[Any], object]
+#: Called with a `multipool.watch.records.Trouble`.
+TroubleHook = Callable[[Any], object]
 #: Called with the `Pool`.
 PoolHook = Callable[[Any], object]
 
@@ -182,7 +184,22 @@ class PoolConfig:
     trace: Literal["auto", "full", False] = _option("auto", _one_of(*TRACES))
     """What is kept of where a connection was checked out and used. ``"auto"``: the calling frame,
     and whole stacks while the pool is under pressure. ``"full"``: whole stacks, always. False:
-    nothing."""
+    nothing, not even when a transaction became idle."""
+
+    held_after: float | None = _option(30.0, _number(0, or_=(None,), above=True))
+    """A connection that is lent for longer is logged, with the line that checked it out and those
+    of its last cursor and query, and once more when it is back. None: never."""
+
+    idle_in_transaction_after: float | None = _option(5.0, _number(0, or_=(None,), above=True))
+    """The same for one whose borrower leaves a transaction open, a failed one perhaps, and
+    executes nothing for longer: its locks stay, and the server cannot clean up. None: never."""
+
+    on_trouble: TroubleHook | None = _option(None, _hook)
+    """Called with each `Trouble` that is logged for the two above, when it begins and when it has
+    ended; from a helper thread, inline from whoever calls the pool. An error is logged."""
+
+    report_every: float | None = _option(None, _number(1, or_=(None,)))
+    """Log what `Pool.as_table` returns whenever so much time has passed. None: never."""
 
     queries: bool = _option(False, _one_of(True, False))
     """Count what is executed, by statement and line of code, for `Pool.queries`. Each execution

@@ -78,6 +78,8 @@ def lay(inner: Inner) -> tuple[Callable[..., Any], Callable[[Any], None]]:
         return conn
 
     def putconn(conn: Any) -> None:
+        if inline is not None and monotonic() >= inline.due:
+            look_around(alive(), None)  # before it is over: it may have lasted too long
         try:
             slot: Slot = conn._multipool_slot
             if slot.home is not home:

@@ -21,6 +21,7 @@ from multipool.places import Places
 from multipool.slot import Slot
 from multipool.stats import Totals
 from multipool.target import Target
+from multipool.watch.alarms import Alarms
 from multipool.watch.tracing import Observer, Tracing
 
 if TYPE_CHECKING:
@@ -50,6 +51,9 @@ class Inner:
         #: What counts the queries; None where the option is off.
         self.query_log: QueryLog | None = None
         self._begin_options(config)
+        #: What was said of its leases, and when its report is logged next (monotonic time).
+        self.alarms = Alarms()
+        self.next_report = 0.0
         self.caretaker = Caretaker(name, driver, target, config, self.tracing)
         self.totals = Totals(name, use_time=config.use_time)
         #: How its slots know whose they are.
@@ -202,6 +206,7 @@ class Inner:
         self.totals.begin_anew()
         if self.query_log is not None:
             self.query_log.begin_anew()
+        self.alarms = Alarms()
         if self.caretaker.planner is not None:
             self.caretaker.planner.begin_anew()
         self.upkeep = self.upkeep.after_fork()

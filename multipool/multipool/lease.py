@@ -85,6 +85,8 @@ class Lease:
         if slot is None:
             return  # given back inside the block and closed, or a forked child's parent's
         inner = self._inner
+        if inner.inline and monotonic() >= inner.upkeep.due:
+            look_around(inner, self._timeout)  # before it is over: it may have lasted too long
         status, push = inner.status, inner.push
         busy = status(conn)
         # From here to the push there is no call, as in `hotpath`.

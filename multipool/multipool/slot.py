@@ -9,6 +9,7 @@ from weakref import ReferenceType, ref
 
 from multipool.borrower import Borrower, here
 from multipool.errors import ConnectionNotLeased, PoolError
+from multipool.watch.doing import task_here
 from multipool.watch.stacks import Stack, line_of, whole
 from multipool.watch.tracing import STACKS
 
@@ -42,6 +43,7 @@ class Slot:
     """
 
     __slots__ = (
+        "backend_pid",
         "born",
         "borrower",
         "closing",
@@ -58,12 +60,14 @@ class Slot:
         "opened_at",
         "purge_at",
         "seen",
+        "seen_outside",
         "serial",
         "settings",
         "since",
         "spent",
         "stack",
         "stack_lease",
+        "task",
         "touched",
         "wary",
     )
@@ -92,6 +96,8 @@ class Slot:
         #: Whether somebody has it, and who has or had it last.
         self.leased = False
         self.borrower: Borrower | None = None
+        #: The server process, as it was told at connect.
+        self.backend_pid: int | None = None
         #: Where in the code it was opened.
         self.opened_at: Stack | None = None
         #: Where it was checked out; the whole stack, if that was kept, and the ``serial`` of the
@@ -100,6 +106,8 @@ class Slot:
         self.lasti = 0
         self.stack: Stack | None = None
         self.stack_lease = -1
+        #: Beside a whole stack: the asyncio task that checked it out, if one did.
+        self.task: ReferenceType[Any] | None = None
         self.since = 0.0
         #: The same to the microsecond, written only where leases are timed (``use_time``).
         self.lent_at = 0.0
@@ -114,6 +122,8 @@ class Slot:
         #: Upkeep's: the lease count it saw last, and since when it has been idle.
         self.seen = -1
         self.idle_since = 0.0
+        #: Upkeep's: when it was last seen lent, but outside of a transaction or at work.
+        self.seen_outside = 0.0
 
     def attach(self, conn: Any, now: float, ends: float, fd: int) -> None:
         """Take *conn*, just opened, into this place."""
@@ -158,6 +168,7 @@ class Slot:
     def keep_stack(self, frame: FrameType) -> None:
         """Note the whole stack of the lease that is about to begin."""
         self.stack = whole(frame)
+        self.task = task_here()
         self.stack_lease = self.serial + 1
 
     def pass_to(self, borrower: Borrower) -> None:

@@ -42,6 +42,10 @@ class PoolStats:
     rejected: int
     #: Connections whose borrower lost them: collected without having been returned.
     lost: int
+    #: Leases that lasted longer than ``held_after``, and times that one was idle in a transaction
+    #: for longer than ``idle_in_transaction_after``.
+    held_too_long: int
+    idle_in_transaction_too_long: int
     #: Seconds, summed: connecting, waiting of those who had to, and, if the option ``use_time``
     #: is on, from checkout to return.
     connect_time: float
@@ -77,6 +81,8 @@ class PoolStats:
             "multipool.connection.errors": self.connect_errors,
             "multipool.connection.closed": self.closed,
             "multipool.connection.lost": self.lost,
+            "multipool.connection.held_too_long": self.held_too_long,
+            "multipool.connection.idle_in_transaction_too_long": self.idle_in_transaction_too_long,
             "multipool.checkouts": self.checkouts,
             "multipool.checkouts.waited": self.waited,
             "multipool.checkouts.rejected": self.rejected,
@@ -104,6 +110,8 @@ class Totals:
             "timeouts": 0,
             "rejected": 0,
             "lost": 0,
+            "held_too_long": 0,
+            "idle_in_transaction_too_long": 0,
             "connect_time": 0.0,
             "wait_time": 0.0,
             "use_time": 0.0,

@@ -17,6 +17,7 @@ class _Libraries(dict[str, bool]):
         super().__init__()
         paths = sysconfig.get_paths()
         self._roots = {Path(paths["stdlib"]), Path(paths["platstdlib"])}
+        self._exempt: set[Path] = set()
 
     def __missing__(self, filename: str) -> bool:
         self[filename] = found = self._judge(filename)
@@ -26,6 +27,8 @@ class _Libraries(dict[str, bool]):
         if filename.startswith("<"):
             return filename.startswith("<frozen ")
         path = Path(filename)
+        if any(folder in path.parents for folder in self._exempt):
+            return False
         return not _PACKAGES.isdisjoint(path.parts) or any(
             root in path.parents for root in self._roots
         )
@@ -33,6 +36,11 @@ class _Libraries(dict[str, bool]):
     def add(self, folder: Path) -> None:
         """Count all that is below *folder* as a library's."""
         self._roots.add(folder)
+        self.clear()
+
+    def exempt(self, folder: Path) -> None:
+        """Count all that is below *folder* as the application's, though it is installed."""
+        self._exempt.add(folder)
         self.clear()
 
 

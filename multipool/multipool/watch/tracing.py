@@ -40,11 +40,13 @@ class Observer(Protocol):
 class Tracing:
     """What is on for one pool. Read on the hot path, so it is plain attributes."""
 
-    __slots__ = ("amend", "base", "level", "observers")
+    __slots__ = ("amend", "base", "level", "observers", "pressed_until")
 
     def __init__(self, trace: Trace) -> None:
         #: The level that the option asks for, and the one in force, which pressure raises.
         self.base = self.level = _LEVELS[trace]
+        #: Monotonic time until which pressure is felt.
+        self.pressed_until = 0.0
         self.observers: tuple[Observer, ...] = ()
         #: Called with the connection, a statement as the user gave it, where that was, and
         #: whether there are parameters; returns what is executed in its stead. Not called for
