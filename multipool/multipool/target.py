@@ -26,7 +26,9 @@ class Target:
 
     def whereabouts(self) -> dict[str, Any]:
         """Return host, port and database as far as they are known: no user, password or options."""
-        shown = {k: self._params[k] for k in ("host", "port", "dbname") if k in self._params}
+        shown: dict[str, Any] = {
+            k: self._params[k] for k in ("host", "port", "dbname") if k in self._params
+        }
         if {"=", "/"} & set(str(shown.get("dbname", ""))):
             shown["dbname"] = "***"  # libpq reads a whole DSN there, password and all
         return shown
