@@ -144,6 +144,21 @@ FIGURES: Final = (
         total=True,
     ),
     _of(
+        "held_too_long",
+        "multipool.connection.held_too_long",
+        "{connection}",
+        "The number of leases that lasted longer than `held_after`.",
+        total=True,
+    ),
+    _of(
+        "idle_in_transaction_too_long",
+        "multipool.connection.idle_in_transaction_too_long",
+        "{connection}",
+        "The number of times a lease was idle in a transaction for longer than"
+        " `idle_in_transaction_after`.",
+        total=True,
+    ),
+    _of(
         "checkouts",
         "multipool.checkouts",
         "{checkout}",
