@@ -78,6 +78,7 @@ def test_lists_of_any_length_come_to_the_same(statement: str, text: str) -> None
         "select $ hunter2 $$",
         "select /* ' */ 'a' hunter2'",
         "select hunter2 -- it's lost",
+        "select $$ a$ $$ hunter2 -- b$$",
         'select hunter2 "it\'s lost"',
         "select 'hunter2",
         'select "hunter2',

@@ -33,6 +33,7 @@ TOKEN: Final = re.compile(
 #: What must not come right after a literal: it tells that a quote before was not what it seemed.
 STICKS: Final = re.compile(rf"[{_LETTER}0-9\"$]")
 
+_ENDING: Final = re.compile(r"'|\$\w*+\$")
 _TAG: Final = r"[\w.%-]++='[^'\\]*+'"
 _COMMENTER: Final = re.compile(rf"/\*\s*+{_TAG}(?:\s*+,\s*+{_TAG})*+\s*+\*/")
 
@@ -43,7 +44,7 @@ def may_end_a_literal(inside: str) -> bool:
     Its beginning would have been lost, and so it would look like a comment or a name. The tags
     of sqlcommenter are known to be tags.
     """
-    return "'" in inside and not _COMMENTER.fullmatch(inside)
+    return _ENDING.search(inside) is not None and not _COMMENTER.fullmatch(inside)
 
 
 _COMMENT_EDGE: Final = re.compile(r"/\*|\*/")
