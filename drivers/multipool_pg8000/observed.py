@@ -30,8 +30,14 @@ class _ObservedNamedCursor(ObservedNamed, ObservedCursor):
 
 
 @cache
-def observed(factory: Any, *, named: bool) -> Any:
+def observed(factory: Any) -> Any:
     """Return a subclass of the cursor class *factory* that tells what it executes."""
     if not isinstance(factory, type):
         return factory
-    return in_front(_ObservedNamedCursor if named else ObservedCursor, factory)
+    return in_front(ObservedCursor, factory)
+
+
+@cache
+def observed_named(factory: Any) -> Any:
+    """Return the same for a class of named cursors."""
+    return in_front(_ObservedNamedCursor, factory)

@@ -49,6 +49,12 @@ class _ObservedNamedCursor(ObservedNamed, ObservedCursor):
 
 
 @cache
-def observed(factory: type, *, named: bool) -> type:
+def observed(factory: type) -> type:
     """Return a subclass of the cursor class *factory* that tells what it executes."""
-    return in_front(_ObservedNamedCursor if named else ObservedCursor, factory)
+    return in_front(ObservedCursor, factory)
+
+
+@cache
+def observed_named(factory: type) -> type:
+    """Return the same for a class of named cursors."""
+    return in_front(_ObservedNamedCursor, factory)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from multipool.caretaker import NEVER
 from multipool.driver import INERROR, INTRANS
+from multipool.watch.cursor import sight_of
 from multipool.watch.finding import describe, idle_since_of, status_of
 from multipool.watch.pressure import press
 from multipool.watch.records import Holder, Kind, Trouble
@@ -129,6 +130,6 @@ def _begun(inner: Inner, slot: Slot, now: float) -> dict[Kind, float]:
     status = status_of(inner, slot, conn)
     if status not in (INTRANS, INERROR):
         slot.seen_outside = now
-    elif (since := idle_since_of(slot, conn._multipool_sight, status)) is not None:
+    elif (since := idle_since_of(slot, sight_of(conn), status)) is not None:
         found["idle in transaction"] = since
     return found

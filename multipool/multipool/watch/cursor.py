@@ -38,23 +38,23 @@ class Observed(_Base):
     __slots__ = ()
 
     def __init__(self, connection: Any, *args: Any, **options: Any) -> None:
-        sight = sight_of(connection)
+        sight: Sight | None = getattr(connection, "_multipool_sight", None)
         if sight is not None:
             sight.cursor_made()
         super().__init__(connection, *args, **options)
 
     def execute(self, query: Any, *args: Any, **options: Any) -> Any:
         """Execute *query*, as the driver does."""
-        sight = sight_of(self.connection)
+        sight: Sight | None = getattr(self.connection, "_multipool_sight", None)
         if sight is None:
             return super().execute(query, *args, **options)
-        place = sight.begins()
-        sent = query
-        amend = sight.tracing.amend
-        if amend is not None and place is not None:
-            sent = amend(self.connection, query, place, has_params(args, options))
-        begun = perf_counter()
+        sent, place, begun = query, None, 0.0
         try:
+            place = sight.begins()
+            amend = sight.tracing.amend
+            if amend is not None and place is not None:
+                sent = amend(self.connection, query, place, has_params(args, options))
+            begun = perf_counter()
             result = super().execute(sent, *args, **options)
         except BaseException as error:
             sight.ended(self, query, place, begun, -1, error)

@@ -6,6 +6,7 @@ from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any
 
 from multipool.driver import ACTIVE, INERROR, INTRANS, UNKNOWN
+from multipool.watch.cursor import sight_of
 from multipool.watch.doing import doing
 from multipool.watch.records import STATES, Holder
 from multipool.watch.stacks import lines_of
@@ -48,7 +49,7 @@ def describe(inner: Inner, slot: Slot) -> Holder | None:
     status = status_of(inner, slot, conn)
     if status is None:
         return None
-    sight: Sight | None = conn._multipool_sight
+    sight = sight_of(conn)
     borrower = slot.borrower
     idle_since = idle_since_of(slot, sight, status)
     holder = Holder(
@@ -79,7 +80,7 @@ def status_of(inner: Inner, slot: Slot, conn: Any) -> int | None:
     found = status(conn) if slot.leased else None
     if found is None:
         return None
-    sight: Sight | None = conn._multipool_sight
+    sight = sight_of(conn)
     # A driver in Python learns the status from the answer.
     return ACTIVE if sight is not None and sight.running and found != UNKNOWN else found
 

@@ -56,8 +56,13 @@ def whole(frame: FrameType | None) -> Stack:
 
 
 def _go_on(frame: FrameType | None, stack: list[Any]) -> None:
-    missing = _APPLICATION - sum(not is_library[code.co_filename] for code in stack[::2])
-    while missing > 0 and frame is not None and len(stack) < 2 * _MOST:
+    missing = _APPLICATION
+    for code in stack[::2]:
+        if not is_library[code.co_filename]:
+            missing -= 1
+            if not missing:
+                return
+    while missing and frame is not None and len(stack) < 2 * _MOST:
         code = frame.f_code
         stack += (code, frame.f_lasti)
         missing -= not is_library[code.co_filename]
