@@ -21,6 +21,7 @@ from multipool.inherited import disown
 from multipool.liveness import ALIVE, DEAD, look
 from multipool.slot import Slot
 from multipool.target import Target
+from multipool.watch.exposed import connected
 from multipool.watch.sight import Sight
 from multipool.watch.stacks import whole
 from multipool.watch.tracing import Tracing
@@ -83,6 +84,7 @@ class Caretaker:
             if note not in getattr(error, "__notes__", ()):  # it may be the same one again
                 error.add_note(note)
             raise
+        connected()
         return conn
 
     def _prepare(self, conn: Any, slot: Slot) -> None:
