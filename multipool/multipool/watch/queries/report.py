@@ -194,9 +194,9 @@ class QueryReport(Sequence[Query]):
     def __str__(self) -> str:
         """Return a table for a person."""
         head = ("share", "total", "calls", "mean", "p50", "p95", "p99", "rows", "errors")
-        rows = [head, *map(_figures, self._queries)]
+        rows = [head, *map(figures, self._queries)]
         if self.others.calls:
-            rows.append(_figures(self.others))
+            rows.append(figures(self.others))
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ["  ".join(map(str.rjust, row, widths)) for row in rows]
         texts = ["call site: statement"]
@@ -205,7 +205,8 @@ class QueryReport(Sequence[Query]):
         return "\n".join(f"{line}  {text}" for line, text in zip(lines, texts, strict=True))
 
 
-def _figures(query: Query) -> tuple[str, ...]:
+def figures(query: Query) -> tuple[str, ...]:
+    """Return share, total, calls, mean, p50, p95, p99, rows and errors, for a table."""
     times = (query.seconds, query.mean, query.p50, query.p95, query.p99)
     total, *rest = map(_short, times)
     counts = (str(query.rows), str(query.errors))
