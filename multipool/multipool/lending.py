@@ -16,6 +16,7 @@ from multipool.inner import Inner
 from multipool.opening import open_in
 from multipool.places import CLOSED, Grant, Room
 from multipool.slot import Slot
+from multipool.watch.pressure import press
 
 
 def check_out(inner: Inner, timeout: float | None, frame: FrameType | None) -> Any:
@@ -60,6 +61,7 @@ def _ask(inner: Inner, timeout: float, deadline: float, *, first: bool) -> Grant
         found = _line_up(inner, timeout, first=first, alone=True)
     if not isinstance(found, Waiter):
         return found
+    press(inner.tracing)
     if not places.wait(found, deadline):
         inner.refuse_if_closed()
         inner.totals.add("timeouts")
