@@ -10,8 +10,9 @@ from multipool import Pool, pools
 from multipool.config import WITHOUT_EFFECT
 from multipool_django.targets import Owner, is_derived
 
-#: Where it is not the pool's own default: a request costs a thousand times what a stack does.
-_DEFAULTS: Final = {"trace": "full"}
+#: Where it is not the pool's own default: a request costs a thousand times what a stack does,
+#: and a query of the ORM hundreds of times what it costs to count it.
+_DEFAULTS: Final = {"trace": "full", "queries": True}
 
 
 def owner(alias: str, settings: dict[str, Any]) -> Owner:
