@@ -199,7 +199,8 @@ class PoolConfig:
     ended; from a helper thread, inline from whoever calls the pool. An error is logged."""
 
     report_every: float | None = _option(None, _number(1, or_=(None,)))
-    """Log what `Pool.as_table` returns whenever so much time has passed. None: never."""
+    """Log what `Pool.as_table` returns, and of `Pool.queries` the top, whenever so much time has
+    passed. None: never."""
 
     queries: bool = _option(False, _one_of(True, False))
     """Count what is executed, by statement and line of code, for `Pool.queries`. Each execution

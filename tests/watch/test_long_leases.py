@@ -259,10 +259,12 @@ def test_the_table_names_every_holder_the_longest_first(make_pool):
 
 def test_the_table_is_logged_at_an_interval_if_asked_for(make_pool, caplog):
     caplog.set_level(logging.INFO, logger="multipool.watch.report")
-    pool = make_pool(report_every=1)
+    pool = make_pool(report_every=1, queries=True)
     with a_view(pool):
-        until(lambda: "1 of max_size=10 in use" in caplog.text)
+        until(lambda: "where the time of its queries went" in caplog.text)
+    assert "1 of max_size=10 in use" in caplog.text
     assert "in run" in caplog.text
+    assert "a literal" not in caplog.text
 
 
 def test_a_borrower_before_is_not_taken_for_this_one(make_pool):

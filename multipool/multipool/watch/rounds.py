@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from multipool.caretaker import NEVER
 from multipool.watch.pressure import weigh
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from multipool.inner import Inner
 
 log = logging.getLogger("multipool.watch.report")
+
+#: How many queries are logged.
+_TOP: Final = 10
 
 
 def watch(inner: Inner, now: float) -> float:
@@ -28,5 +31,8 @@ def _report(inner: Inner, now: float) -> float:
     if now >= inner.next_report:
         if inner.next_report:
             log.info("%s", as_table(inner))
+            if inner.query_log is not None:
+                queries = inner.query_log.report().sorted("total", _TOP)
+                log.info("pool %r: where the time of its queries went\n%s", inner.name, queries)
         inner.next_report = now + every
     return inner.next_report
