@@ -86,6 +86,12 @@ class Connection(Pooled, psycopg.Connection[Any]):
         self.touch(CLIENT)
         super().remove_notify_handler(callback)
 
+    def transaction(self, *args: Any, **options: Any) -> Any:
+        """Begin a transaction or a savepoint for a block, as psycopg does."""
+        if self._multipool_sight is not None:  # no cursor tells of that BEGIN
+            self._multipool_sight.stirs()
+        return super().transaction(*args, **options)
+
     def tpc_begin(self, xid: Any) -> None:
         """Begin a two-phase transaction, which may outlive the lease."""
         self.touch(CLIENT)

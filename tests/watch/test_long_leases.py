@@ -176,6 +176,19 @@ def test_whoever_fetches_from_a_cursor_on_the_server_is_not_idle(make_pool, logg
     assert not logged(IDLE)
 
 
+def test_a_transaction_that_no_statement_began_is_idle_from_its_beginning(driver, make_pool):
+    if driver.name != "psycopg":
+        pytest.skip("only psycopg has blocks that begin one")
+    pool = make_pool()
+    with pool.connection() as conn:
+        conn.autocommit = True
+        conn.execute("select 1")
+        time.sleep(0.3)
+        with conn.transaction():
+            (holder,) = pool.idle_in_transaction(0)
+    assert holder.idle_for < 0.3 <= holder.held_for
+
+
 def test_a_pool_that_keeps_nothing_tells_who_holds_but_not_where(make_pool, logged):
     pool = make_pool(trace=False, held_after=0.2, idle_in_transaction_after=0.1)
     with a_view(pool):

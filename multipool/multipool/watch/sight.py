@@ -85,7 +85,7 @@ class Sight:
                 observer.executed(sql, place, now - begun, rows, error)
 
     def stirs(self) -> None:
-        """Note that rows were fetched from the server."""
+        """Note that the server was asked for something beside statements, as for rows."""
         self.quiet_since = perf_counter()
 
 
