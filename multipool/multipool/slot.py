@@ -19,6 +19,8 @@ _MANY = 32
 class Home(Protocol):
     """The pool that a slot belongs to, as far as the slot knows it."""
 
+    name: str
+
     def give_back(self, conn: Any) -> None:
         """Take a lent connection back."""
 

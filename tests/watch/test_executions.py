@@ -58,6 +58,21 @@ def test_an_error_is_told_and_raised(pool, told):
     ]
 
 
+def test_an_observer_that_fails_is_logged_and_the_statement_counts(pool, told, caplog):
+    class Failing:
+        def executed(self, *args):
+            raise ValueError("hunter2")
+
+    pool._inner.begin_observing(Failing())
+    with pool.connection() as conn:
+        cursor = conn.cursor()
+        cursor.execute("select 1")
+        assert tuple(cursor.fetchone()) == (1,)
+    assert f"pool {pool.name!r}: an observer failed: ValueError" in caplog.text
+    assert "hunter2" not in caplog.text
+    assert told.texts() == ["select 1"]
+
+
 def test_executemany_is_one_execution(pool, told):
     with pool.connection() as conn:
         cursor = conn.cursor()

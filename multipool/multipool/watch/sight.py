@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,8 @@ from multipool.watch.tracing import CALLER, Tracing
 
 if TYPE_CHECKING:
     from multipool.slot import Slot
+
+log = logging.getLogger("multipool.watch")
 
 _frame = sys._getframe
 
@@ -81,8 +84,13 @@ class Sight:
         observers = self.tracing.observers
         if observers and place is not None:
             sql = query if type(query) is str else _text_of(query, cursor)
-            for observer in observers:
-                observer.executed(sql, place, now - begun, rows, error)
+            try:
+                for observer in observers:
+                    observer.executed(sql, place, now - begun, rows, error)
+            except Exception as failure:  # the statement has been executed; that is what counts
+                home = self.slot.home()
+                name = None if home is None else home.name
+                log.warning("pool %r: an observer failed: %s", name, type(failure).__name__)
 
     def stirs(self) -> None:
         """Note that the server was asked for something beside statements, as for rows."""
