@@ -10,10 +10,8 @@ They keep a pool alive no more than its connections do.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from time import monotonic
-from types import FrameType
 from typing import Any
 
 from multipool import refusing
@@ -25,15 +23,13 @@ from multipool.lending import check_out, lendable, look_around, take_back
 from multipool.slot import Slot
 from multipool.watch.tracing import STACKS
 
-_frame = sys._getframe
-
 
 def lay(inner: Inner) -> tuple[Callable[..., Any], Callable[[Any], None]]:
     """Return the ``getconn`` and the ``putconn`` of a pool; see `Pool` for what they do."""
     waiting, pop, push, match = inner.waiting, inner.pop, inner.push, inner.places.match
     status, home = inner.status, inner.home
     inline = inner.upkeep if inner.inline else None
-    tracing = inner.tracing
+    tracing, frame_of = inner.tracing, inner.tracing.frame_of
 
     name, closed = inner.name, for_driver(PoolClosed, inner.driver.OperationalError)
 
@@ -49,12 +45,10 @@ def lay(inner: Inner) -> tuple[Callable[..., Any], Callable[[Any], None]]:
             clock.now = now = monotonic()
             if ended(0, 1) or now >= inline.due:
                 look_around(alive(), timeout)
-        frame: FrameType | None = None
-        if level := tracing.level:
-            try:
-                frame = _frame(_depth)
-            except ValueError:  # called by what is no Python code
-                frame = _frame(0)
+        try:
+            frame = frame_of(_depth)
+        except ValueError:  # called by what is no Python code
+            frame = frame_of(0)
         if waiting:
             return check_out(alive(), timeout, frame)
         try:
@@ -66,11 +60,10 @@ def lay(inner: Inner) -> tuple[Callable[..., Any], Callable[[Any], None]]:
             return check_out(alive(), timeout, frame)
         borrower = here.borrower
         slot.since = clock.now
-        if frame is not None:
-            slot.code = frame.f_code
-            slot.lasti = frame.f_lasti
-            if level == STACKS:
-                slot.keep_stack(frame)
+        slot.code = frame.f_code
+        slot.lasti = frame.f_lasti
+        if tracing.level == STACKS:
+            slot.keep_stack(frame)
         slot.serial += 1
         if slot.borrower is not borrower:
             slot.pass_to(borrower)
@@ -78,8 +71,6 @@ def lay(inner: Inner) -> tuple[Callable[..., Any], Callable[[Any], None]]:
         return conn
 
     def putconn(conn: Any) -> None:
-        if inline is not None and monotonic() >= inline.due:
-            look_around(alive(), None)  # before it is over: it may have lasted too long
         try:
             slot: Slot = conn._multipool_slot
             if slot.home is not home:

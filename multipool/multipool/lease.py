@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from time import monotonic
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import Any
 
 from multipool.borrower import here
 from multipool.clock import clock
 from multipool.inner import Inner
-from multipool.lending import check_out, lendable, look_around
+from multipool.lending import check_out, lendable, look_around, look_back
 from multipool.slot import Slot
 from multipool.watch.tracing import STACKS
-
-_frame = sys._getframe
 
 
 class Lease:
@@ -40,12 +37,12 @@ class Lease:
             clock.now = now = monotonic()
             if ended(0, 1) or now >= inner.upkeep.due:
                 look_around(inner, self._timeout)
-        frame: FrameType | None = None
-        if level := inner.tracing.level:
-            try:
-                frame = _frame(1)
-            except ValueError:  # called by what is no Python code
-                frame = _frame(0)
+        tracing = inner.tracing
+        frame_of = tracing.frame_of
+        try:
+            frame = frame_of(1)
+        except ValueError:  # called by what is no Python code
+            frame = frame_of(0)
         pop = inner.pop
         try:
             conn = None if inner.waiting else pop()
@@ -60,11 +57,10 @@ class Lease:
         else:
             borrower = here.borrower
             slot.since = clock.now
-            if frame is not None:
-                slot.code = frame.f_code
-                slot.lasti = frame.f_lasti
-                if level == STACKS:
-                    slot.keep_stack(frame)
+            slot.code = frame.f_code
+            slot.lasti = frame.f_lasti
+            if tracing.level == STACKS:
+                slot.keep_stack(frame)
             slot.serial += 1
             if slot.borrower is not borrower:
                 slot.pass_to(borrower)
@@ -85,8 +81,6 @@ class Lease:
         if slot is None:
             return  # given back inside the block and closed, or a forked child's parent's
         inner = self._inner
-        if inner.inline and monotonic() >= inner.upkeep.due:
-            look_around(inner, self._timeout)  # before it is over: it may have lasted too long
         status, push = inner.status, inner.push
         busy = status(conn)
         # From here to the push there is no call, as in `hotpath`.
@@ -102,6 +96,7 @@ class Lease:
 
     def _end(self, conn: Any, slot: Slot, *, commit: bool) -> None:
         inner = self._inner
+        look_back(inner)
         slot.former.discard(here.borrower)  # the number proves whose lease it is
         try:
             if commit and inner.status(conn):

@@ -19,7 +19,7 @@ from multipool.slot import Slot
 from multipool.watch.pressure import press
 
 
-def check_out(inner: Inner, timeout: float | None, frame: FrameType | None) -> Any:
+def check_out(inner: Inner, timeout: float | None, frame: FrameType) -> Any:
     """Lend a connection to the caller in *frame*: open one, or wait for one, if need be."""
     if timeout is None:
         timeout = inner.config.timeout
@@ -126,12 +126,19 @@ def look_around(inner: Inner, timeout: float | None) -> None:
     upkeep.step(inner, clock.now + (inner.config.timeout if timeout is None else timeout))
 
 
+def look_back(inner: Inner) -> None:
+    """Do what is due in a return, before the lease is over: it may have lasted too long."""
+    if inner.inline and monotonic() >= inner.upkeep.due:
+        look_around(inner, None)
+
+
 def take_back(inner: Inner, conn: Any, slot: Slot) -> None:
     """Take back a connection that must be cleaned, or looked at, before it is idle.
 
     Raises `ConnectionNotLeased` as `Pool.putconn` does.
     """
     refusing.refuse_stale(inner, slot)
+    look_back(inner)
     # Read and cleared with no call in between, see `hotpath`.
     if not slot.leased:
         raise refusing.not_leased(inner)

@@ -154,14 +154,13 @@ class Slot:
         self.spent = True
         self.wary = True
 
-    def lend(self, borrower: Borrower, frame: FrameType | None, level: int, now: float) -> None:
+    def lend(self, borrower: Borrower, frame: FrameType, level: int, now: float) -> None:
         """Begin a lease. The hot path writes the same, in line."""
         self.since = now
-        if frame is not None:
-            self.code = frame.f_code
-            self.lasti = frame.f_lasti
-            if level == STACKS:
-                self.keep_stack(frame)
+        self.code = frame.f_code
+        self.lasti = frame.f_lasti
+        if level == STACKS:
+            self.keep_stack(frame)
         self.serial += 1
         if self.borrower is not borrower:
             self.pass_to(borrower)

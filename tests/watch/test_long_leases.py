@@ -135,15 +135,17 @@ def test_inline_the_next_call_into_the_pool_says_it(make_pool, logged):
 
 @pytest.mark.parametrize("by_hand", [True, False])
 def test_inline_the_return_itself_says_that_it_took_too_long(make_pool, logged, by_hand):
-    pool = make_pool(upkeep="inline", held_after=0.1)
+    pool = make_pool(upkeep="inline", held_after=0.1, idle_in_transaction_after=0.1)
     if by_hand:
         conn = pool.getconn()
+        conn.cursor().execute("select 1")
         time.sleep(0.15)
         pool.putconn(conn)
     else:
-        with pool.connection():
+        with pool.connection() as conn:
+            conn.cursor().execute("select 1")
             time.sleep(0.15)
-    assert len(logged(HELD)) == 1
+    assert len(logged(HELD)) == len(logged(IDLE)) == 1
 
 
 def test_while_a_statement_runs_nobody_is_idle(make_pool, logged):

@@ -6,9 +6,14 @@ before plans make an EXECUTE of it, the time with a BEGIN that travels along.
 
 from __future__ import annotations
 
+import sys
 from time import perf_counter
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
+
+from multipool.watch.library import is_library
+from multipool.watch.stacks import caller
+from multipool.watch.tracing import CALLER
 
 if TYPE_CHECKING:
     from multipool.watch.sight import Sight
@@ -28,6 +33,8 @@ if TYPE_CHECKING:
 else:
     _Base = object
 
+_frame = sys._getframe
+
 #: Names the class that an observed one was made of.
 _BEHIND: Final = "_multipool_behind"
 
@@ -38,20 +45,33 @@ class Observed(_Base):
     __slots__ = ()
 
     def __init__(self, connection: Any, *args: Any, **options: Any) -> None:
-        sight: Sight | None = getattr(connection, "_multipool_sight", None)
+        sight = sight_of(connection)
         if sight is not None:
             sight.cursor_made()
         super().__init__(connection, *args, **options)
 
     def execute(self, query: Any, *args: Any, **options: Any) -> Any:
         """Execute *query*, as the driver does."""
-        sight: Sight | None = getattr(self.connection, "_multipool_sight", None)
+        sight = sight_of(self.connection)
         if sight is None:
             return super().execute(query, *args, **options)
+        tracing = sight.tracing
+        if tracing.level == CALLER and not tracing.observers and tracing.amend is None:
+            # What is on by default, in line and as short as can be.
+            sight.running = True
+            sight.query_lease = sight.slot.serial
+            frame = _frame(1)
+            code = frame.f_code
+            sight.query = caller(frame) if is_library[code.co_filename] else (code, frame.f_lasti)
+            try:
+                return super().execute(query, *args, **options)
+            finally:
+                sight.quiet_since = perf_counter()
+                sight.running = False
         sent, place, begun = query, None, 0.0
         try:
             place = sight.begins()
-            amend = sight.tracing.amend
+            amend = tracing.amend
             if amend is not None and place is not None:
                 sent = amend(self.connection, query, place, has_params(args, options))
             begun = perf_counter()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from types import FrameType
 from typing import Any, Final, Literal, Protocol
 
 from multipool.watch.stacks import Place
@@ -17,6 +19,17 @@ Trace = Literal["auto", "full", False]
 TRACES: Final = ("auto", "full", False)
 
 _LEVELS: Final[dict[Trace, int]] = {"auto": CALLER, "full": STACKS, False: NOTHING}
+
+
+class _NoFrame:
+    """Stands for a frame where nothing is to be kept, which costs the hot path no question."""
+
+    f_code = None
+    f_lasti = 0
+
+
+def _nowhere(_: int, frame: Any = _NoFrame()) -> Any:  # noqa: B008  # one for all
+    return frame
 
 
 class Observer(Protocol):
@@ -40,11 +53,13 @@ class Observer(Protocol):
 class Tracing:
     """What is on for one pool. Read on the hot path, so it is plain attributes."""
 
-    __slots__ = ("amend", "base", "level", "observers", "pressed_until")
+    __slots__ = ("amend", "base", "frame_of", "level", "observers", "pressed_until")
 
     def __init__(self, trace: Trace) -> None:
         #: The level that the option asks for, and the one in force, which pressure raises.
         self.base = self.level = _LEVELS[trace]
+        #: Returns the frame so many calls up, as `sys._getframe` does, or what stands for none.
+        self.frame_of: Callable[[int], FrameType] = sys._getframe if self.base else _nowhere
         #: Monotonic time until which pressure is felt.
         self.pressed_until = 0.0
         self.observers: tuple[Observer, ...] = ()
