@@ -13,6 +13,7 @@ ones; ``--help`` tells the rest. Each file asks one question:
 - `django` (`django_views`): how fast are Django's views through our backends, and through what
   else there is?
 - `plans`: what do prepared statements gain, and what where PostgreSQL's plan is wrong?
+- `watching`: what do traces and the query report cost, on and off?
 - `drivers`: what does pg8000 cost with multipool's adapter, and what as shipped?
 
 `peers` holds the pools, `measure` how they are timed, `report` and `chart` how it is told.

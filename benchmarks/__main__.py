@@ -22,6 +22,7 @@ from benchmarks import (
     peers,
     plans,
     query,
+    watching,
 )
 from benchmarks.chart import svg
 from benchmarks.measure import Effort, machine, versions
@@ -38,6 +39,7 @@ BENCHMARKS: Final[dict[str, Callable[[Effort], Report]]] = {
     "drivers": drivers.run,
     "django": django_views.run,
     "plans": plans.run,
+    "watching": watching.run,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 import time
 from collections.abc import Callable
@@ -14,6 +15,13 @@ def until(condition: Callable[[], object], timeout: float = 5.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, "did not come to pass in time"
         time.sleep(0.002)
+
+
+def line_of(function: Callable[..., Any], code: str) -> str:
+    """Return where in *function* its line with *code* is, as the pool shows it."""
+    lines, first = inspect.getsourcelines(function)
+    number = next(number for number, line in enumerate(lines, first) if code in line)
+    return f"{inspect.getsourcefile(function)}:{number} in {function.__name__}"
 
 
 class Thread(threading.Thread):

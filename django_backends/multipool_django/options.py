@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from django.core.exceptions import ImproperlyConfigured
 
 from multipool import Pool, pools
 from multipool.config import WITHOUT_EFFECT
 from multipool_django.targets import Owner, is_derived
+
+#: Where it is not the pool's own default: a request costs a thousand times what a stack does,
+#: and a query of the ORM hundreds of times what it costs to count it.
+_DEFAULTS: Final = {"trace": "full", "queries": True}
 
 
 def owner(alias: str, settings: dict[str, Any]) -> Owner:
@@ -37,10 +41,10 @@ def read(alias: str, settings: dict[str, Any]) -> dict[str, Any]:
     """
     given = settings["OPTIONS"].get("pool", True)
     if given is True:
-        found = {"name": alias}
+        found = {"name": alias, **_DEFAULTS}
     elif isinstance(given, dict):
         useful = {option: given[option] for option in given if option not in WITHOUT_EFFECT}
-        found = {"name": alias, **useful}
+        found = {"name": alias, **_DEFAULTS, **useful}
     elif isinstance(given, str):
         found = _borrowed(alias, given)
     else:

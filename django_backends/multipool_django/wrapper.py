@@ -6,6 +6,7 @@ import copy
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, ClassVar
 
 from django.core.checks import register
@@ -16,6 +17,7 @@ from django.utils.asyncio import async_unsafe
 
 from multipool import Pool, PoolConfig, get_driver
 from multipool.errors import PoolConfigError
+from multipool.watch.library import is_library
 from multipool_django import options, passwords, querysets, shortcut, startup
 from multipool_django.binding import bind_as_asked
 from multipool_django.callers import depth_of_asker
@@ -270,4 +272,6 @@ class PooledWrapper(BaseDatabaseWrapper):
 # Here, so that it runs wherever an ENGINE of ours is in use, without any entry in
 # INSTALLED_APPS.
 register(check_pooled_aliases, "multipool")
+# Reports show the application's frames first, and ours are none of them.
+is_library.add(Path(__file__).parent)
 querysets.register()

@@ -101,6 +101,9 @@ class Pg8000Driver(Driver):
     def use_plans(self, conn: Connection, shelf: Any) -> None:
         conn._multipool_shelf = shelf
 
+    def observe(self, conn: Connection, sight: Any) -> None:
+        conn._multipool_sight = sight
+
     def sqlstate(self, error: BaseException) -> str | None:
         return error.sqlstate if isinstance(error, errors.Error) else None
 

@@ -16,6 +16,7 @@ from multipool_pg8000.defaults import adapters as process_adapters
 from multipool_pg8000.encodings import codec_of
 from multipool_pg8000.info import ConnectionInfo
 from multipool_pg8000.named import named_class
+from multipool_pg8000.observed import observed, observed_named
 from multipool_pg8000.planned import planned
 from multipool_pg8000.results import FindLoaders, Result
 from multipool_pg8000.tpc import TwoPhase
@@ -124,8 +125,15 @@ class Connection(Pooled, TwoPhase, Wire):
         if name is None:
             if scrollable is not None or withhold:
                 raise errors.ProgrammingError("scrollable and withhold need a named cursor")
-            return factory(self) if self._multipool_shelf is None else planned(factory)(self)
-        return named_class(factory)(self, name, scrollable=scrollable, withhold=withhold)
+            if self._multipool_shelf is not None:
+                factory = planned(factory)
+            if self._multipool_sight is not None:
+                factory = observed(factory)
+            return factory(self)
+        factory = named_class(factory)
+        if self._multipool_sight is not None:
+            factory = observed_named(factory)
+        return factory(self, name, scrollable=scrollable, withhold=withhold)
 
     def commit(self) -> None:
         """Commit the transaction, if one is open."""

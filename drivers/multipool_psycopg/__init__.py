@@ -5,6 +5,7 @@
 - `piggyback`: those whose BEGIN travels with the first statement.
 - `planned`, `kept`: cursors that execute prepared what the pool has plans for, and the store
   of what is prepared.
+- `observed`: cursors that tell what they execute.
 - `params`: which parameters are accepted, and what is added to them.
 - `session`: the settings a connection keeps on the client's side.
 """

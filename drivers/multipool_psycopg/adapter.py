@@ -138,6 +138,12 @@ class PsycopgDriver(Driver):
         # Subclasses of theirs, see `Connection._cursor_class`.
         conn.cursor_factory = conn.cursor_factory
 
+    def observe(self, conn: Connection, sight: Any) -> None:
+        conn._multipool_sight = sight
+        # Subclasses of theirs, see `Connection._observed_class`.
+        conn.cursor_factory = conn.cursor_factory
+        conn.server_cursor_factory = conn.server_cursor_factory
+
     def sqlstate(self, error: BaseException) -> str | None:
         return error.sqlstate if isinstance(error, psycopg.Error) else None
 

@@ -9,6 +9,7 @@ import psycopg
 from multipool.driver import CLIENT, Pooled
 from multipool_psycopg.adapters import WatchedAdapters
 from multipool_psycopg.cursor import replaced, watching
+from multipool_psycopg.observed import observed, unobserved
 from multipool_psycopg.planned import planned
 
 # What a borrower may set, by these names or by methods that end up here.
@@ -41,7 +42,7 @@ class Connection(Pooled, psycopg.Connection[Any]):
             self.touch(CLIENT)
         elif name in _FACTORIES:
             self.touch(CLIENT)
-            value = replaced(value, self._cursor_class)
+            value = replaced(unobserved(value), self._observed_class)
         elif name == "_adapters" and value is not None:  # made when somebody first asks for them
             value = WatchedAdapters(self, value)
         elif name == "_multipool_slot" and value is not None:
@@ -50,6 +51,10 @@ class Connection(Pooled, psycopg.Connection[Any]):
 
     def _cursor_class(self, factory: type) -> type:
         return watching(factory) if self._multipool_shelf is None else planned(factory)
+
+    def _observed_class(self, factory: type) -> type:
+        made = self._cursor_class(factory)
+        return made if self._multipool_sight is None else observed(made)
 
     #: Where psycopg looks for a pool of its own. With one, which it keeps even while its pool
     #: closes it, a connection is not closed at the end of its ``with`` block, and psycopg does
@@ -80,6 +85,12 @@ class Connection(Pooled, psycopg.Connection[Any]):
         """Call *callback* no more, until the connection is returned."""
         self.touch(CLIENT)
         super().remove_notify_handler(callback)
+
+    def transaction(self, *args: Any, **options: Any) -> Any:
+        """Begin a transaction or a savepoint for a block, as psycopg does."""
+        if self._multipool_sight is not None:  # no cursor tells of that BEGIN
+            self._multipool_sight.stirs()
+        return super().transaction(*args, **options)
 
     def tpc_begin(self, xid: Any) -> None:
         """Begin a two-phase transaction, which may outlive the lease."""

@@ -54,7 +54,7 @@ class _Planned(_Base):
         # Who says whether to prepare, or collects statements in a pipeline, knows why.
         if type(query) is not str or options or conn._pipeline is not None:
             if isinstance(query, Composable) and not options:
-                return self.execute(query.as_string(self), params)
+                return _Planned.execute(self, query.as_string(self), params)
             return self._execute_other(shelf, query, params, options)
         quick = shelf.quick.get(query)
         if (

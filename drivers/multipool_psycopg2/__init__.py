@@ -4,6 +4,7 @@
 - `connection`, `cursor`: the classes that a pool lends.
 - `piggyback`, `piggyback_cursor`: those whose BEGIN travels with the first statement.
 - `planned`: cursors that execute prepared what the pool has plans for.
+- `observed`: cursors that tell what they execute.
 - `params`: which parameters are accepted, and what is added to them.
 - `session`: the settings a connection keeps on the client's side.
 """

@@ -128,6 +128,9 @@ class Psycopg2Driver(Driver):
     def use_plans(self, conn: Connection, shelf: Any) -> None:
         conn._multipool_shelf = shelf
 
+    def observe(self, conn: Connection, sight: Any) -> None:
+        conn._multipool_sight = sight
+
     def sqlstate(self, error: BaseException) -> str | None:
         return error.pgcode if isinstance(error, psycopg2.Error) else None
 

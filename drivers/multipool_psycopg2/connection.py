@@ -9,6 +9,7 @@ from psycopg2.extensions import cursor as plain_cursor
 
 from multipool.driver import CLIENT, SESSION, Pooled
 from multipool_psycopg2.cursor import watching
+from multipool_psycopg2.observed import observed, observed_named
 from multipool_psycopg2.planned import planned
 
 
@@ -63,6 +64,8 @@ class Connection(Pooled, plain_connection):
         # What a named cursor executes is part of its declaration.
         if self._multipool_shelf is not None and name is None and isinstance(factory, type):
             factory = planned(factory)
+        if self._multipool_sight is not None and isinstance(factory, type):
+            factory = observed(factory) if name is None else observed_named(factory)
         return super().cursor(
             name, cursor_factory=factory, withhold=withhold, scrollable=scrollable
         )

@@ -95,7 +95,8 @@ class PiggybackCursor(Watching):
             raise ProgrammingError("can't call .execute() on named cursors more than once")
         name, scroll = quote_ident(str(self.name), self._connection), _SCROLL[self.scrollable]
         declare = f"DECLARE {name} {scroll}CURSOR WITHOUT HOLD FOR ".encode()
-        with self._connection.cursor(cursor_factory=plain_cursor) as cursor:
+        # Made by hand: this is what `execute` was asked for, and not a statement more.
+        with self._connection._seeing(plain_cursor)(self._connection) as cursor:
             self._declaration = declare + self.mogrify(self._seen(query), vars)
             cursor.execute(self._declaration)
         self._declared = True

@@ -62,7 +62,7 @@ class PlannedCursor(PlannedByText, Watching):  # type: ignore[misc]  # `_send` i
 
     def _execute_other(self, shelf: Shelf, query: Any, vars: Any) -> Any:  # noqa: A002
         if hasattr(query, "as_string"):
-            return self.execute(query.as_string(self), vars)
+            return PlannedCursor.execute(self, query.as_string(self), vars)
         try:
             return super().execute(query, vars)
         finally:

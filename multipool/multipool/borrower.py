@@ -1,4 +1,4 @@
-"""Who borrows: one mark for each thread.
+"""Who borrows: one mark for each thread, or greenlet where gevent makes threads of them.
 
 A thread's ident will not do: the system gives it to the next thread as soon as the first
 has ended. The mark lives in the thread's local storage and learns of its end from there.
@@ -6,21 +6,26 @@ has ended. The mark lives in the thread's local storage and learns of its end fr
 
 from __future__ import annotations
 
+import sys
 import threading
 from _thread import get_ident
+from collections.abc import Callable
+from typing import Any
 from weakref import ref
 
 
 class Borrower:
     """A thread that borrows connections."""
 
-    __slots__ = ("_thread", "ended", "ident")
+    __slots__ = ("_thread", "ended", "greenlet", "ident")
 
     def __init__(self) -> None:
         self.ident = get_ident()
         #: Set when the thread ends.
         self.ended = False
         self._thread = ref(threading.current_thread())
+        #: Returns the greenlet that it is, where there are any, else None.
+        self.greenlet: Callable[[], Any] = _greenlet_here()
 
     @property
     def name(self) -> str:
@@ -28,6 +33,15 @@ class Borrower:
         thread = self._thread()
         name = f"with ident {self.ident}" if thread is None else repr(thread.name)
         return f"{name} (ended)" if self.ended else name
+
+
+def _greenlet_here() -> Callable[[], Any]:
+    greenlet: Any = sys.modules.get("greenlet")
+    return _nothing if greenlet is None else ref(greenlet.getcurrent())
+
+
+def _nothing() -> None:
+    """Stands for the greenlet of a thread."""
 
 
 class _End:

@@ -10,6 +10,7 @@ import logging
 import os
 import random
 import select
+import sys
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,10 @@ from multipool.inherited import disown
 from multipool.liveness import ALIVE, DEAD, look
 from multipool.slot import Slot
 from multipool.target import Target
+from multipool.watch.exposed import connected
+from multipool.watch.sight import Sight
+from multipool.watch.stacks import whole
+from multipool.watch.tracing import Tracing
 
 if TYPE_CHECKING:
     from multipool.plans.planner import Planner
@@ -38,11 +43,14 @@ GOODBYE = 1.0
 class Caretaker:
     """Opens, judges, cleans and closes the connections of one pool."""
 
-    def __init__(self, name: str, driver: Driver, target: Target, config: PoolConfig) -> None:
+    def __init__(
+        self, name: str, driver: Driver, target: Target, config: PoolConfig, tracing: Tracing
+    ) -> None:
         self._name = name
         self._driver = driver
         self._target = target
         self._config = config
+        self._tracing = tracing
         #: What is to be prepared on its connections, once there is anything.
         self.planner: Planner | None = None
         reset = config.reset
@@ -56,6 +64,7 @@ class Caretaker:
             or reset == "always"
             or self._reset_hook
             or self._reset_sql
+            or config.use_time
         )
 
     def open(self, slot: Slot, timeout: float) -> Any:
@@ -75,6 +84,7 @@ class Caretaker:
             if note not in getattr(error, "__notes__", ()):  # it may be the same one again
                 error.add_note(note)
             raise
+        connected()
         return conn
 
     def _prepare(self, conn: Any, slot: Slot) -> None:
@@ -91,6 +101,7 @@ class Caretaker:
                         " end it, or work in autocommit"
                     )
         self.plan(conn)
+        self.see(conn, slot)
         slot.settings = driver.remember(conn, configured=configured)
         now = monotonic()
         ends = NEVER
@@ -98,8 +109,12 @@ class Caretaker:
             # A little less for each, so that a burst of connects is no burst of reconnects.
             ends = now + config.max_lifetime * random.uniform(SHORTEST, 1.0)
         slot.attach(conn, now, ends, driver.fileno(conn))
-        # Once more: a pool that began to plan meanwhile has looked for attached connections.
+        slot.backend_pid = driver.backend_pid(conn)
+        if self._tracing.level:
+            slot.opened_at = whole(sys._getframe(1))
+        # Once more: a pool that began it meanwhile has looked for attached connections.
         self.plan(conn)
+        self.see(conn, slot)
 
     def plan(self, conn: Any) -> None:
         """Have *conn* execute statements prepared, if the pool has any to prepare."""
@@ -107,6 +122,11 @@ class Caretaker:
             from multipool.plans.shelf import Shelf
 
             self._driver.use_plans(conn, Shelf(self.planner, self._driver))
+
+    def see(self, conn: Any, slot: Slot) -> None:
+        """Have what *conn* executes noted, if anybody wants to know."""
+        if self._tracing.on and conn._multipool_sight is None:
+            self._driver.observe(conn, Sight(slot, self._tracing))
 
     # -- before it is lent -------------------------------------------------------------
 

@@ -14,6 +14,8 @@ from typing import Any, Final, Literal, Self
 from multipool.conninfo import did_you_mean
 from multipool.errors import PoolConfigError
 from multipool.plans.options import check as _prepare
+from multipool.watch.comments import check as _comments
+from multipool.watch.tracing import TRACES
 
 #: ``max_size`` of a pool without a bound: spelled out, so that nobody gets it by accident.
 UNLIMITED: Final = "unlimited"
@@ -29,6 +31,8 @@ RESETS: Final = ("auto", "always", "never")
 
 Check = Callable[[Any], str | None]
 Hook = Callable[[Any], object]
+#: Called with a `multipool.watch.records.Trouble`.
+TroubleHook = Callable[[Any], object]
 #: Called with the `Pool`.
 PoolHook = Callable[[Any], object]
 
@@ -172,6 +176,39 @@ class PoolConfig:
     executed 5 times on a connection, at most 100 there, the least recently used of which go
     first; ``"limits": True`` makes trailing LIMIT and OFFSET numbers parameters. None: only what
     `Pool.prepare` names."""
+
+    use_time: bool = _option(False, _one_of(True, False))
+    """Measure how long each lease lasts, for ``stats().use_time`` and the metric
+    ``db.client.connection.use_time``. Checkouts and returns then go the slower way."""
+
+    trace: Literal["auto", "full", False] = _option("auto", _one_of(*TRACES))
+    """What is kept of where a connection was checked out and used. ``"auto"``: the calling frame,
+    and whole stacks while the pool is under pressure. ``"full"``: whole stacks, always. False:
+    nothing, not even when a transaction became idle."""
+
+    held_after: float | None = _option(30.0, _number(0, or_=(None,), above=True))
+    """A connection that is lent for longer is logged, with the line that checked it out and those
+    of its last cursor and query, and once more when it is back. None: never."""
+
+    idle_in_transaction_after: float | None = _option(5.0, _number(0, or_=(None,), above=True))
+    """The same for one whose borrower leaves a transaction open, a failed one perhaps, and
+    executes nothing for longer: its locks stay, and the server cannot clean up. None: never."""
+
+    on_trouble: TroubleHook | None = _option(None, _hook)
+    """Called with each `Trouble` that is logged for the two above, when it begins and when it has
+    ended; from a helper thread, inline from whoever calls the pool. An error is logged."""
+
+    report_every: float | None = _option(None, _number(1, or_=(None,)))
+    """Log what `Pool.as_table` returns, and of `Pool.queries` the top, whenever so much time has
+    passed. None: never."""
+
+    queries: bool = _option(False, _one_of(True, False))
+    """Count what is executed, by statement and line of code, for `Pool.queries`. Each execution
+    costs some microseconds more, so a pool made by hand does not; Django's do."""
+
+    comments: bool | Mapping[str, str] = _option(False, _comments)
+    """Append to each statement the line of code that executes it, as sqlcommenter does, so that
+    the server's log and ``pg_stat_activity`` show it. A dict: with these further tags."""
 
     upkeep: Literal["thread", "inline"] = _option("thread", _one_of("thread", "inline"))
     """Who ends lifetimes and fills up: one daemon thread for all pools of the process, or

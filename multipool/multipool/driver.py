@@ -61,6 +61,10 @@ class Pooled:
     #: What is prepared on it (`multipool.plans.shelf.Shelf`) where the pool has plans, else None.
     _multipool_shelf: Any = None
 
+    #: What sees its cursors and executions (`multipool.watch.sight.Sight`) where anybody watches,
+    #: else None.
+    _multipool_sight: Any = None
+
     def touch(self, what: int = SESSION) -> None:
         """Note that the session is not any more as the pool made it.
 
@@ -96,6 +100,9 @@ class Driver(ABC):
 
     #: The name of its entry point, as in ``Pool(..., driver="psycopg2")``.
     name: ClassVar[str]
+
+    #: What its server is called in OpenTelemetry's conventions (``db.system.name``).
+    system: ClassVar[str] = "postgresql"
 
     #: The PEP 249 classes of the driver. Errors of the pool are also instances of
     #: ``OperationalError``, so that a user's ``except`` clauses go on working.
@@ -254,6 +261,16 @@ class Driver(ABC):
         which this was not called pays nothing for it.
         """
         raise NotImplementedError(f"driver {self.name!r} prepares no statements")
+
+    def observe(self, conn: Any, sight: Any) -> None:  # noqa: B027  # as above
+        """From now on tell *sight* (`multipool.watch.sight.Sight`) what *conn* executes.
+
+        Called once for each connection, from any thread; what is under way ends as it began.
+        Sets ``conn._multipool_sight`` and has the connection's cursors be of classes with
+        `multipool.watch.cursor.Observed` in front. A connection on which this was not called
+        pays nothing for it. A driver may leave it at this: then reports do not say where a
+        cursor was made or a statement executed.
+        """
 
     # -- errors ------------------------------------------------------------------
 

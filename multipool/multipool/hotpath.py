@@ -10,7 +10,6 @@ They keep a pool alive no more than its connections do.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from time import monotonic
 from typing import Any
@@ -22,8 +21,7 @@ from multipool.errors import PoolClosed, for_driver
 from multipool.inner import Inner
 from multipool.lending import check_out, lendable, look_around, take_back
 from multipool.slot import Slot
-
-_frame = sys._getframe
+from multipool.watch.tracing import STACKS
 
 
 def lay(inner: Inner) -> tuple[Callable[..., Any], Callable[[Any], None]]:
@@ -31,6 +29,7 @@ def lay(inner: Inner) -> tuple[Callable[..., Any], Callable[[Any], None]]:
     waiting, pop, push, match = inner.waiting, inner.pop, inner.push, inner.places.match
     status, home = inner.status, inner.home
     inline = inner.upkeep if inner.inline else None
+    tracing, frame_of = inner.tracing, inner.tracing.frame_of
 
     name, closed = inner.name, for_driver(PoolClosed, inner.driver.OperationalError)
 
@@ -47,9 +46,9 @@ def lay(inner: Inner) -> tuple[Callable[..., Any], Callable[[Any], None]]:
             if ended(0, 1) or now >= inline.due:
                 look_around(alive(), timeout)
         try:
-            frame = _frame(_depth)
+            frame = frame_of(_depth)
         except ValueError:  # called by what is no Python code
-            frame = _frame(0)
+            frame = frame_of(0)
         if waiting:
             return check_out(alive(), timeout, frame)
         try:
@@ -63,6 +62,8 @@ def lay(inner: Inner) -> tuple[Callable[..., Any], Callable[[Any], None]]:
         slot.since = clock.now
         slot.code = frame.f_code
         slot.lasti = frame.f_lasti
+        if tracing.level == STACKS:
+            slot.keep_stack(frame)
         slot.serial += 1
         if slot.borrower is not borrower:
             slot.pass_to(borrower)

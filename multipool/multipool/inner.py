@@ -21,9 +21,12 @@ from multipool.places import Places
 from multipool.slot import Slot
 from multipool.stats import Totals
 from multipool.target import Target
+from multipool.watch.alarms import Alarms
+from multipool.watch.tracing import Observer, Tracing
 
 if TYPE_CHECKING:
     from multipool.plans.planner import Planner
+    from multipool.watch.queries.log import QueryLog
 
 
 class Inner:
@@ -43,8 +46,16 @@ class Inner:
         self.config = config
         self.upkeep = upkeep
         self.inline = config.upkeep == "inline"
-        self.caretaker = Caretaker(name, driver, target, config)
-        self.totals = Totals()
+        #: How much of its use is noted.
+        self.tracing = Tracing(config.trace)
+        #: What counts the queries; None where the option is off.
+        self.query_log: QueryLog | None = None
+        self._begin_options(config)
+        #: What was said of its leases, and when its report is logged next (monotonic time).
+        self.alarms = Alarms()
+        self.next_report = 0.0
+        self.caretaker = Caretaker(name, driver, target, config, self.tracing)
+        self.totals = Totals(name, use_time=config.use_time)
         #: How its slots know whose they are.
         self.home: ReferenceType[Inner] = ref(self)
         self.places = Places(config.limit, self.home, self.totals)
@@ -61,6 +72,19 @@ class Inner:
         self.close_by = NEVER
         #: The pool itself, for hooks that are given it.
         self.owner: Callable[[], Any] = _nobody
+
+    def _begin_options(self, config: PoolConfig) -> None:
+        """Begin what is done to statements from the first connection on, if asked to."""
+        if config.queries:
+            from multipool.watch.queries.log import QueryLog
+
+            self.query_log = QueryLog()
+            self.tracing.observers += (self.query_log,)
+        if config.comments:
+            from multipool.watch.comments import Comments
+
+            tags = {} if config.comments is True else config.comments
+            self.tracing.amend = Comments(tags).amend
 
     # -- what a slot asks of its home ------------------------------------------------------
 
@@ -144,11 +168,22 @@ class Inner:
             with self.places.lock:
                 caretaker.planner = caretaker.planner or planner
             self.places.match()
-            for slot in list(self.places.slots):
-                conn = slot.conn_ref() if slot.conn_ref is not None else None
-                if conn is not None:
-                    caretaker.plan(conn)
+            for conn, _ in self._open():
+                caretaker.plan(conn)
         return caretaker.planner
+
+    def begin_observing(self, observer: Observer) -> None:
+        """Tell *observer* what is executed on all connections from now on, lent ones too."""
+        with self.places.lock:
+            self.tracing.observers += (observer,)
+        self.places.match()
+        for conn, slot in self._open():
+            self.caretaker.see(conn, slot)
+
+    def _open(self) -> list[tuple[Any, Slot]]:
+        slots = [slot for slot in list(self.places.slots) if slot.conn_ref is not None]
+        found = [(slot.conn_ref(), slot) for slot in slots if slot.conn_ref is not None]
+        return [(conn, slot) for conn, slot in found if conn is not None]
 
     def refuse_if_closed(self) -> None:
         """Raise `PoolClosed` if it is."""
@@ -169,6 +204,9 @@ class Inner:
         conns = list(self.places.idle)
         conns += [slot.conn_ref() for slot in self.places.slots if slot.leased and slot.conn_ref]
         self.totals.begin_anew()
+        if self.query_log is not None:
+            self.query_log.begin_anew()
+        self.alarms = Alarms()
         if self.caretaker.planner is not None:
             self.caretaker.planner.begin_anew()
         self.upkeep = self.upkeep.after_fork()

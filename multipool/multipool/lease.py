@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from time import monotonic
 from types import TracebackType
 from typing import Any
@@ -11,10 +10,9 @@ from multipool import refusing
 from multipool.borrower import here
 from multipool.clock import clock
 from multipool.inner import Inner
-from multipool.lending import check_out, lendable, look_around
+from multipool.lending import check_out, lendable, look_around, look_back
 from multipool.slot import Slot
-
-_frame = sys._getframe
+from multipool.watch.tracing import STACKS
 
 
 class Lease:
@@ -40,10 +38,12 @@ class Lease:
             clock.now = now = monotonic()
             if ended(0, 1) or now >= inner.upkeep.due:
                 look_around(inner, self._timeout)
+        tracing = inner.tracing
+        frame_of = tracing.frame_of
         try:
-            frame = _frame(1)
+            frame = frame_of(1)
         except ValueError:  # called by what is no Python code
-            frame = _frame(0)
+            frame = frame_of(0)
         pop = inner.pop
         try:
             conn = None if inner.waiting else pop()
@@ -60,6 +60,8 @@ class Lease:
             slot.since = clock.now
             slot.code = frame.f_code
             slot.lasti = frame.f_lasti
+            if tracing.level == STACKS:
+                slot.keep_stack(frame)
             slot.serial += 1
             if slot.borrower is not borrower:
                 slot.pass_to(borrower)
@@ -98,6 +100,7 @@ class Lease:
 
     def _end(self, conn: Any, slot: Slot, *, commit: bool) -> None:
         inner = self._inner
+        look_back(inner)
         slot.former.discard(here.borrower)  # the number proves whose lease it is
         try:
             if commit and inner.status(conn):

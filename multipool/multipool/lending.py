@@ -16,6 +16,7 @@ from multipool.inner import Inner
 from multipool.opening import open_in
 from multipool.places import CLOSED, Grant, Room
 from multipool.slot import Slot
+from multipool.watch.pressure import press
 
 
 def check_out(inner: Inner, timeout: float | None, frame: FrameType) -> Any:
@@ -42,7 +43,7 @@ def check_out(inner: Inner, timeout: float | None, frame: FrameType) -> Any:
         inner.discard(conn, slot)
         inner.refuse_if_closed()
     slot.wary = slot.wary or inner.always_wary
-    slot.lend(here.borrower, frame.f_code, frame.f_lasti, clock.read())
+    slot.lend(here.borrower, frame, inner.tracing.level, clock.read())
     if clock.asleep:  # now that there is a lease more, which would be missed before
         inner.upkeep.rouse()
     return conn
@@ -60,6 +61,7 @@ def _ask(inner: Inner, timeout: float, deadline: float, *, first: bool) -> Grant
         found = _line_up(inner, timeout, first=first, alone=True)
     if not isinstance(found, Waiter):
         return found
+    press(inner.tracing)
     if not places.wait(found, deadline):
         inner.refuse_if_closed()
         inner.totals.add("timeouts")
@@ -124,17 +126,26 @@ def look_around(inner: Inner, timeout: float | None) -> None:
     upkeep.step(inner, clock.now + (inner.config.timeout if timeout is None else timeout))
 
 
+def look_back(inner: Inner) -> None:
+    """Do what is due in a return, before the lease is over: it may have lasted too long."""
+    if inner.inline and monotonic() >= inner.upkeep.due:
+        look_around(inner, None)
+
+
 def take_back(inner: Inner, conn: Any, slot: Slot) -> None:
     """Take back a connection that must be cleaned, or looked at, before it is idle.
 
     Raises `ConnectionNotLeased` as `Pool.putconn` does.
     """
     refusing.refuse_stale(inner, slot)
+    look_back(inner)
     # Read and cleared with no call in between, see `hotpath`.
     if not slot.leased:
         raise refusing.not_leased(inner)
     slot.leased = False
     try:
+        if inner.config.use_time:
+            inner.totals.add_use(monotonic() - slot.lent_at)
         if not _clean(inner, conn, slot):
             return
     except BaseException:  # an interrupt: nobody knows in which state it is
@@ -147,6 +158,8 @@ def take_back(inner: Inner, conn: Any, slot: Slot) -> None:
 
 def _greet(inner: Inner, conn: Any, slot: Slot) -> None:
     """Call ``on_checkout``; if it raises, the connection goes back."""
+    if inner.config.use_time:
+        slot.lent_at = monotonic()
     hook = inner.config.on_checkout
     if hook is not None:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
 from typing import Any, Protocol
@@ -26,16 +27,31 @@ class Mortal(Protocol):
 _pid = os.getpid()
 #: No WeakSet, whose copying would want a lock; finalisers too may come by here.
 _pools: set[ReferenceType[Any]] = set()
+#: Called with each pool. Replaced as a whole, never changed.
+_meeting: tuple[Callable[[Any], object], ...] = ()
 
 
 def register(pool: Mortal) -> None:
     """Remember *pool*, weakly."""
     _pools.add(ref(pool, _pools.discard))
+    for function in _meeting:
+        function(pool)
 
 
 def registered() -> list[Any]:
     """Return what was registered and is still there."""
     return [pool for one in list(_pools) if (pool := one()) is not None]
+
+
+def meet(function: Callable[[Any], object]) -> None:
+    """Call *function* with every pool: those there are, and, before they are used, those to come.
+
+    With one that is being made just now it may be called twice. It must not raise.
+    """
+    global _meeting
+    _meeting = (*_meeting, function)
+    for pool in registered():
+        function(pool)
 
 
 def _at_exit() -> None:

@@ -67,8 +67,7 @@ def open_in(inner: Inner, room: Room, deadline: float) -> Any | None:
 
 def _note(inner: Inner, slot: Slot, took: float) -> None:
     inner.connected = True
-    inner.totals.add("opened")
-    inner.totals.add("connect_time", took)
+    inner.totals.add_connect(took)
     inner.upkeep.watch(inner, slot)
     if inner.places.outage is not None:
         outage = inner.places.recovered()

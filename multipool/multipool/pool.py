@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from multipool.plans.handle import Handle
     from multipool.plans.planner import Planner
     from multipool.plans.report import PlanReport
+    from multipool.watch.queries.report import By, QueryReport
+    from multipool.watch.records import Holder
 
 Conninfo = str | Mapping[str, Any] | Callable[[], str | Mapping[str, Any]]
 
@@ -258,6 +260,26 @@ class Pool:
         planner = self._inner.caretaker.planner
         return [] if planner is None else planner.report()
 
+    # -- the query report ------------------------------------------------------------------
+
+    def queries(self, by: By = "total", limit: int | None = None) -> QueryReport:
+        """Return what was executed since the pool was made: each statement by its call site.
+
+        Args:
+            by: what comes first: that of the greatest ``"total"`` time, most ``"calls"``, the
+                greatest ``"mean"`` or ``"p95"``.
+            limit: how many are told apart. None: all that are kept, some 500.
+
+        Returns a sequence of `Query` records, whose ``str`` is a table; those of several pools
+        and processes add up by ``+``. Empty where the option `queries` is off, as it is unless
+        asked for, but in Django. Raises ValueError for another *by* or *limit*.
+        """
+        from multipool.watch.queries.report import QueryReport
+
+        log = self._inner.query_log
+        report = QueryReport(()) if log is None else log.report()
+        return report.sorted(by, limit)
+
     def _planner(self) -> Planner:
         inner = self._inner
         if not inner.driver.prepares:
@@ -265,6 +287,34 @@ class Pool:
                 f"pool {inner.name!r}: driver {inner.driver.name!r} prepares no statements"
             )
         return inner.begin_planning()
+
+    # -- watching ------------------------------------------------------------------------
+
+    def held(self, longer_than: float | None = None) -> list[Holder]:
+        """Return who holds connections for longer than so many seconds, the longest first.
+
+        ``str`` of a record shows where the connection was checked out, where its last cursor and
+        query were made, and where its borrower is now. None: the pool's ``held_after``.
+        """
+        from multipool.watch import finding
+
+        return finding.held(self._inner, longer_than)
+
+    def idle_in_transaction(self, longer_than: float | None = None) -> list[Holder]:
+        """Return who leaves a transaction open and has executed nothing for so many seconds.
+
+        A failed transaction counts too. None: the pool's ``idle_in_transaction_after``. Empty
+        with ``trace=False``, and with a driver that does not tell what is executed.
+        """
+        from multipool.watch import finding
+
+        return finding.idle_in_transaction(self._inner, longer_than)
+
+    def as_table(self) -> str:
+        """Return the pool's state and a table of who holds its connections, for a person."""
+        from multipool.watch import table
+
+        return table.as_table(self._inner)
 
     def close(self, timeout: float = 5.0) -> None:
         """Close the pool and its connections; to close twice is harmless.

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import CodeType
+from types import CodeType, FrameType
 from typing import Any, Protocol
 from weakref import ReferenceType, ref
 
 from multipool.borrower import Borrower, here
 from multipool.errors import ConnectionNotLeased, PoolError
+from multipool.watch.doing import task_here
+from multipool.watch.stacks import Stack, line_of, whole
+from multipool.watch.tracing import STACKS
 
 _MANY = 32
 
 
 class Home(Protocol):
     """The pool that a slot belongs to, as far as the slot knows it."""
+
+    name: str
 
     def give_back(self, conn: Any) -> None:
         """Take a lent connection back."""
@@ -40,6 +45,7 @@ class Slot:
     """
 
     __slots__ = (
+        "backend_pid",
         "born",
         "borrower",
         "closing",
@@ -52,12 +58,18 @@ class Slot:
         "idle_since",
         "lasti",
         "leased",
+        "lent_at",
+        "opened_at",
         "purge_at",
         "seen",
+        "seen_outside",
         "serial",
         "settings",
         "since",
         "spent",
+        "stack",
+        "stack_lease",
+        "task",
         "touched",
         "wary",
     )
@@ -86,10 +98,21 @@ class Slot:
         #: Whether somebody has it, and who has or had it last.
         self.leased = False
         self.borrower: Borrower | None = None
-        #: Where in the code it was checked out, and when (coarse monotonic time).
+        #: The server process, as it was told at connect.
+        self.backend_pid: int | None = None
+        #: Where in the code it was opened.
+        self.opened_at: Stack | None = None
+        #: Where it was checked out; the whole stack, if that was kept, and the ``serial`` of the
+        #: lease that it is of; and when (coarse monotonic time).
         self.code: CodeType | None = None
         self.lasti = 0
+        self.stack: Stack | None = None
+        self.stack_lease = -1
+        #: Beside a whole stack: the asyncio task that checked it out, if one did.
+        self.task: ReferenceType[Any] | None = None
         self.since = 0.0
+        #: The same to the microsecond, written only where leases are timed (``use_time``).
+        self.lent_at = 0.0
         #: Counts the leases: whoever noted it can tell whether a lease is still theirs.
         self.serial = 0
         #: The borrowers before: a thread among these that returns the lease of another holds a
@@ -101,6 +124,8 @@ class Slot:
         #: Upkeep's: the lease count it saw last, and since when it has been idle.
         self.seen = -1
         self.idle_since = 0.0
+        #: Upkeep's: when it was last seen lent, but outside of a transaction or at work.
+        self.seen_outside = 0.0
 
     def attach(self, conn: Any, now: float, ends: float, fd: int) -> None:
         """Take *conn*, just opened, into this place."""
@@ -129,15 +154,23 @@ class Slot:
         self.spent = True
         self.wary = True
 
-    def lend(self, borrower: Borrower, code: CodeType, lasti: int, now: float) -> None:
+    def lend(self, borrower: Borrower, frame: FrameType, level: int, now: float) -> None:
         """Begin a lease. The hot path writes the same, in line."""
         self.since = now
-        self.code = code
-        self.lasti = lasti
+        self.code = frame.f_code
+        self.lasti = frame.f_lasti
+        if level == STACKS:
+            self.keep_stack(frame)
         self.serial += 1
         if self.borrower is not borrower:
             self.pass_to(borrower)
         self.leased = True  # last: until then whoever had it before cannot give it back
+
+    def keep_stack(self, frame: FrameType) -> None:
+        """Note the whole stack of the lease that is about to begin."""
+        self.stack = whole(frame)
+        self.task = task_here()
+        self.stack_lease = self.serial + 1
 
     def pass_to(self, borrower: Borrower) -> None:
         """Note that another thread than before borrows."""
@@ -176,15 +209,10 @@ class Slot:
 
     def where(self) -> str:
         """Return the line of code that checked the connection out, as ``file.py:12 in name``."""
-        code = self.code
-        if code is None:
-            return "unknown"
-        return f"{code.co_filename}:{_line(code, self.lasti)} in {code.co_name}"
+        return "unknown" if self.code is None else line_of(self.code, self.lasti)
 
-
-def _line(code: CodeType, lasti: int) -> int:
-    # Looked up only when somebody asks: at checkout this would cost more than the rest.
-    for start, end, line in code.co_lines():
-        if start <= lasti < end and line is not None:
-            return line
-    return code.co_firstlineno
+    def checked_out_at(self) -> Stack | None:
+        """Return what is known of where the current lease began."""
+        if self.stack_lease == self.serial:
+            return self.stack
+        return None if self.code is None else (self.code, self.lasti)

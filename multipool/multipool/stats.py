@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from _thread import allocate_lock
+from bisect import bisect_left
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+from multipool.listening import What, tell
+
+#: Seconds by which durations are sorted: those up to the first, up to the second, ..., and
+#: longer. The boundaries that OpenTelemetry's conventions advise for database clients.
+BOUNDS: Final = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +42,27 @@ class PoolStats:
     rejected: int
     #: Connections whose borrower lost them: collected without having been returned.
     lost: int
-    #: Seconds, summed: connecting, and waiting of those who had to.
+    #: Leases that lasted longer than ``held_after``, and times that one was idle in a transaction
+    #: for longer than ``idle_in_transaction_after``.
+    held_too_long: int
+    idle_in_transaction_too_long: int
+    #: Seconds, summed: connecting, waiting of those who had to, and, if the option ``use_time``
+    #: is on, from checkout to return.
     connect_time: float
     wait_time: float
+    use_time: float
+    #: How many of each took up to each of `BOUNDS`, and, at the end, longer; ``use_times`` is
+    #: empty unless the option is on.
+    connect_times: tuple[int, ...]
+    wait_times: tuple[int, ...]
+    use_times: tuple[int, ...]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the figures under OpenTelemetry's names (semantic conventions 1.44).
 
         ``db.client.connection.count`` is a dict by state. Where the conventions have
-        no name, ours begin with ``multipool.``. Times are in seconds.
+        no name, ours begin with ``multipool.``. Times are in seconds; what is not measured
+        is None.
         """
         return {
             "db.client.connection.pool.name": self.name,
@@ -55,12 +74,15 @@ class PoolStats:
             "db.client.connection.timeouts": self.timeouts,
             "db.client.connection.create_time": self.connect_time,
             "db.client.connection.wait_time": self.wait_time,
+            "db.client.connection.use_time": self.use_time if self.use_times else None,
             "multipool.driver": self.driver,
             "multipool.connection.connecting": self.connecting,
             "multipool.connection.opened": self.opened,
             "multipool.connection.errors": self.connect_errors,
             "multipool.connection.closed": self.closed,
             "multipool.connection.lost": self.lost,
+            "multipool.connection.held_too_long": self.held_too_long,
+            "multipool.connection.idle_in_transaction_too_long": self.idle_in_transaction_too_long,
             "multipool.checkouts": self.checkouts,
             "multipool.checkouts.waited": self.waited,
             "multipool.checkouts.rejected": self.rejected,
@@ -70,7 +92,9 @@ class PoolStats:
 class Totals:
     """The running totals of one pool. Never touched on the hot path."""
 
-    def __init__(self) -> None:
+    def __init__(self, pool: str, *, use_time: bool) -> None:
+        self._pool = pool
+        self._use_time = use_time
         self.begin_anew()
 
     def begin_anew(self) -> None:
@@ -86,8 +110,16 @@ class Totals:
             "timeouts": 0,
             "rejected": 0,
             "lost": 0,
+            "held_too_long": 0,
+            "idle_in_transaction_too_long": 0,
             "connect_time": 0.0,
             "wait_time": 0.0,
+            "use_time": 0.0,
+        }
+        self._times = {
+            "connect_times": [0] * (len(BOUNDS) + 1),
+            "wait_times": [0] * (len(BOUNDS) + 1),
+            "use_times": [0] * (len(BOUNDS) + 1) if self._use_time else [],
         }
 
     def add(self, name: str, amount: float = 1) -> None:
@@ -95,12 +127,32 @@ class Totals:
         with self._lock:
             self._values[name] += amount
 
+    def add_connect(self, seconds: float) -> None:
+        """Add a connection that took so long to open."""
+        self.add("opened")
+        self._add_time("connect", seconds)
+
     def add_wait(self, seconds: float) -> None:
         """Add one that waited so long."""
+        self.add("waited")
+        self._add_time("wait", seconds)
+
+    def add_use(self, seconds: float) -> None:
+        """Add a lease that lasted so long. Finalisers come by here, wherever they run."""
+        self._add_time("use", seconds)
+
+    def _add_time(self, what: What, seconds: float) -> None:
+        total, times = f"{what}_time", self._times[f"{what}_times"]
+        place = bisect_left(BOUNDS, seconds)
+        # With the lock held there is no call, so no finaliser, which might want it, comes in.
         with self._lock:
-            self._values["waited"] += 1
-            self._values["wait_time"] += seconds
+            self._values[total] += seconds
+            times[place] += 1
+        tell(self._pool, what, seconds)
 
     def as_dict(self) -> dict[str, Any]:
         """Return a copy. Takes no lock, which a finaliser that runs meanwhile may want."""
-        return dict(self._values)
+        return {
+            **self._values,
+            **{name: tuple(times) for name, times in self._times.items()},
+        }

@@ -24,14 +24,20 @@ class Target:
         """
         return dict(self._params) if self._source is None else self._read(self._source())
 
-    def __str__(self) -> str:
-        """Say where in a few words, without user, password or options."""
-        if self._source is not None:
-            return "(from a callable)"
-        shown = {k: self._params[k] for k in ("host", "port", "dbname") if k in self._params}
+    def whereabouts(self) -> dict[str, Any]:
+        """Return host, port and database as far as they are known: no user, password or options."""
+        shown: dict[str, Any] = {
+            k: self._params[k] for k in ("host", "port", "dbname") if k in self._params
+        }
         if {"=", "/"} & set(str(shown.get("dbname", ""))):
             shown["dbname"] = "***"  # libpq reads a whole DSN there, password and all
-        return " ".join(f"{k}={v}" for k, v in shown.items()) or "(defaults)"
+        return shown
+
+    def __str__(self) -> str:
+        """Say where in a few words."""
+        if self._source is not None:
+            return "(from a callable)"
+        return " ".join(f"{k}={v}" for k, v in self.whereabouts().items()) or "(defaults)"
 
     def _read(self, target: Any) -> dict[str, Any]:
         if isinstance(target, str):

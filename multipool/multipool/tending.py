@@ -10,6 +10,7 @@ from multipool.caretaker import NEVER, SHORTEST
 from multipool.inner import Inner
 from multipool.opening import open_in
 from multipool.places import Room
+from multipool.watch.rounds import watch
 
 log = logging.getLogger("multipool")
 
@@ -45,7 +46,7 @@ def tend(inner: Inner, deadline: float | None = None) -> float:
         elif places.pick(conn):
             spare -= not slot.spent
             inner.discard(conn, slot)
-    return min(due, _fill(inner, deadline))
+    return min(due, watch(inner, now), _fill(inner, deadline))
 
 
 def _alive(inner: Inner) -> int:

@@ -23,6 +23,7 @@ from multipool.liveness import ALIVE, look
 from multipool.slot import Slot
 from multipool.sockets import SocketWatch
 from multipool.tending import tend
+from multipool.watch.pressure import weigh
 
 log = logging.getLogger("multipool")
 
@@ -220,10 +221,13 @@ class Thread(Upkeep):
         return due
 
     def _doze_if_quiet(self, before: int) -> int:
-        """Stop the clock when nothing was lent since the last tick."""
+        """Stop the clock when nothing was lent since the last tick. Feel for pressure."""
         with self._lock:
             pools = list(self._pools)
-        activity = sum(pool.places.leases() for pool in pools)
+        activity = 0
+        for pool in pools:
+            activity += pool.places.leases()
+            weigh(pool, clock.now)
         if activity == before:
             self._doze()
         return activity

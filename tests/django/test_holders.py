@@ -15,7 +15,7 @@ from django.db.models import F
 from django.template import Context, Engine
 from library import views
 from library.models import Author
-from support import Thread
+from support import Thread, line_of
 
 MakeAlias = Callable[..., Any]
 Get = Callable[[str], tuple[int, Any]]
@@ -26,13 +26,6 @@ def exhaustion(alias: str = "default") -> str:
     with pytest.raises(OperationalError) as caught:
         Thread(connections[alias].copy().ensure_connection).outcome()
     return str(caught.value)
-
-
-def line_of(function: Callable[..., Any], code: str) -> str:
-    """Return where in *function* its line with *code* is, as the pool shows it."""
-    lines, first = inspect.getsourcelines(function)
-    number = next(number for number, line in enumerate(lines, first) if code in line)
-    return f"{inspect.getsourcefile(function)}:{number} in {function.__name__}"
 
 
 @pytest.fixture

@@ -15,13 +15,16 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPException
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support import Thread, until
+
+from multipool.watch import runtime
+from multipool.watch.asking import processes
 
 MakeAlias = Callable[..., Any]
 
@@ -38,6 +41,7 @@ class Site:
         self._name = f"{database['ENGINE']} {folder.name}"[-60:]
         self._watcher = watcher
         self.report = folder / "report"
+        self.sockets = folder / "run"
         with socket.create_server((LOOPBACK, 0)) as listener:
             self.port = listener.getsockname()[1]
         database = {**database, "OPTIONS": {"application_name": self._name}}
@@ -47,6 +51,8 @@ class Site:
             "DJANGO_SETTINGS_MODULE": "settings",
             "LIBRARY_DATABASES": json.dumps({"default": database}),
             "LIBRARY_REPORT": str(self.report),
+            "MULTIPOOL_TOP": "1",
+            runtime.VARIABLE: str(folder / "run"),
             "PYTHONDEVMODE": "",
             "PYTHONWARNINGS": "",
         }
@@ -100,11 +106,17 @@ class Site:
         found: dict[str, Any] = json.loads(body)
         return found
 
+    def told(self) -> set[int]:
+        """Return the pids of the processes that tell ``multipool top`` of their pool."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv(runtime.VARIABLE, str(self.sockets))
+            return {process["pid"] for process in processes() if process["pools"]}
+
     def process(self) -> int | None:
-        """Return who serves, or None if nobody answers now."""
+        """Return who serves, or None if nobody answers now, or not to the end."""
         try:
             pid: int = self.get()["process"]
-        except OSError:
+        except (OSError, HTTPException, json.JSONDecodeError):
             return None
         return pid
 
@@ -132,6 +144,7 @@ def assert_each_worker_has_its_own(site: Site, workers: int) -> None:
     for page in seen:
         of_each.setdefault(page["process"], set()).add(page["backend"])
         assert page["upkeep"] == 1
+    assert site.told() >= of_each.keys()
     backends = [pid for own in of_each.values() for pid in own]
     assert len(backends) == len(set(backends)), "two processes share a connection"
     parents = int(seen[0]["loaded_by"])

@@ -28,6 +28,7 @@ class SQLiteDriver(Driver):
     """Python's `sqlite3`. There is no server: whatever concerns a socket is answered so."""
 
     name = "sqlite3"
+    system = "sqlite"
     Error = sqlite3.Error
     InterfaceError = sqlite3.InterfaceError
     DatabaseError = sqlite3.DatabaseError

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from django.apps import AppConfig
+
+from multipool.watch.library import is_library
+
+# It is the application here, though it comes with a library.
+is_library.exempt(Path(__file__).parent)
 
 
 class ShopConfig(AppConfig):

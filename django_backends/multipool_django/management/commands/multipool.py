@@ -9,16 +9,22 @@ from typing import Any, Final
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DEFAULT_DB_ALIAS, connections
 
-from multipool_django.management import status
+from multipool.watch.queries.report import ORDERS
+from multipool_django.management import queries, status
 
 #: What can be reported, each by a module with ``collect`` and ``as_text``.
-REPORTS: Final[dict[str, ModuleType]] = {"status": status}
+REPORTS: Final[dict[str, ModuleType]] = {"queries": queries, "status": status}
+
+#: The options that only one report has.
+OF_QUERIES: Final = ("by", "limit")
 
 
 class Command(BaseCommand):
     """Prints one of `REPORTS`, for a person or as JSON."""
 
-    help = "Shows the connection pools of this project, and how full their servers are."
+    help = (
+        "Shows the connection pools of this project, how full their servers are, or their queries."
+    )
     # It is of most use when something is wrong.
     requires_system_checks = ()
 
@@ -31,10 +37,17 @@ class Command(BaseCommand):
             "--database", metavar="ALIAS", choices=sorted(connections), help="only this alias"
         )
         parser.add_argument("--json", action="store_true", help="for programs")
+        parser.add_argument("--by", choices=list(ORDERS), help="which queries come first: total")
+        parser.add_argument("--limit", type=int, metavar="N", help="how many queries: 20")
 
     def handle(self, **options: Any) -> None:
         """Print the report; fail if an alias has none or its server cannot be reached."""
         report = REPORTS[options["report"]]
+        chosen = {name: options[name] for name in OF_QUERIES if options[name] is not None}
+        if chosen and report is not queries:
+            raise CommandError(f"--{next(iter(chosen))}: only 'multipool queries' has it")
+        if chosen.get("limit", 0) < 0:
+            raise CommandError(f"--limit {chosen['limit']}: must be at least 0")
         asked = options["database"]
         aliases = [asked] if asked else list(connections)
         pooled = [alias for alias in aliases if getattr(connections[alias], "pooled", False)]
@@ -43,7 +56,7 @@ class Command(BaseCommand):
                 f"no pool: {', '.join(aliases or [DEFAULT_DB_ALIAS])}"
                 ' has another ENGINE, or OPTIONS["pool"] is False'
             )
-        found = [report.collect(connections[alias]) for alias in pooled]
+        found = [report.collect(connections[alias], **chosen) for alias in pooled]
         self.stdout.write(json.dumps(found, indent=2) if options["json"] else report.as_text(found))
         failed = [entry["alias"] for entry in found if entry["error"]]
         if failed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from types import TracebackType
 from typing import Any, Self
 
@@ -26,6 +27,7 @@ from multipool.testing.fake.errors import (
 )
 from multipool.testing.fake.script import Call
 from multipool.testing.fake.server import Backend, FakeServer, Notification
+from multipool.watch.cursor import Observed, in_front
 
 
 class FakeCursor:
@@ -85,6 +87,12 @@ class FakeCursor:
         self.close()
 
 
+@cache
+def observed(factory: type[Any]) -> type:
+    """Return a subclass of the cursor class *factory* that tells what it executes."""
+    return in_front(Observed, factory)
+
+
 class _Connection:
     """A connection of the fake driver, as if no pool existed."""
 
@@ -112,7 +120,11 @@ class _Connection:
     def cursor(self) -> FakeCursor:
         """Return a new cursor. Raises `InterfaceError` on a closed connection."""
         self._check_open()
-        return self.cursor_factory(self)
+        factory: Any = self.cursor_factory
+        if isinstance(factory, type) and getattr(self, "_multipool_sight", None) is not None:
+            factory = observed(factory)
+        cursor: FakeCursor = factory(self)
+        return cursor
 
     def commit(self) -> None:
         """Commit, if there is a transaction; a failed one is rolled back, as the server does."""

@@ -47,6 +47,9 @@ class FakeDriver(Driver):
     def abandon(self, conn: FakeConnection) -> None:
         conn.abandon()
 
+    def observe(self, conn: FakeConnection, sight: Any) -> None:
+        conn._multipool_sight = sight
+
     def status(self, conn: FakeConnection) -> int:
         return conn.status
 

@@ -1,0 +1,76 @@
+"""``manage.py multipool queries``: what was executed through each alias's pool.
+
+By this very process, and by all of this user's that tell others of their pools: see
+`multipool.watch.expose`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from django.core.exceptions import ImproperlyConfigured
+
+from multipool import Pool
+from multipool.watch.asking import processes
+from multipool.watch.exposed import VARIABLE
+from multipool.watch.process import describe_pool
+from multipool.watch.queries.report import By, QueryReport
+
+if TYPE_CHECKING:
+    from multipool_django.wrapper import PooledWrapper
+
+
+def collect(connection: PooledWrapper, by: By = "total", limit: int = 20) -> dict[str, Any]:
+    """Return the *limit* first queries of the alias of *connection*. Does not connect.
+
+    ``error`` is why there is no pool, or None; ``processes`` is how many were heard.
+    """
+    found = QueryReport(())
+    heard, problem = 0, None
+    try:
+        pool = connection.pool
+    except ImproperlyConfigured as error:
+        pool, problem = None, str(error)
+    if pool is not None:
+        for told in [describe_pool(pool), *_elsewhere(pool)]:
+            heard += 1
+            found = found + QueryReport.from_dict(told["queries"])
+    return {
+        "alias": connection.alias,
+        "processes": heard,
+        "queries": found.sorted(by, limit).as_dict(),
+        "error": problem,
+    }
+
+
+def _elsewhere(pool: Pool) -> list[dict[str, Any]]:
+    """Return what other processes tell of pools of the same name to the same database."""
+    mine = _identity(describe_pool(pool))
+    return [
+        told
+        for process in processes()
+        if process["pid"] != os.getpid()
+        for told in process["pools"]
+        if _identity(told) == mine
+    ]
+
+
+def _identity(told: dict[str, Any]) -> tuple[str, str]:
+    return told["stats"]["name"], told["target"]
+
+
+def as_text(found: Sequence[dict[str, Any]]) -> str:
+    """Return a table for each alias of what `collect` found."""
+    return "\n\n".join(map(_table, found))
+
+
+def _table(entry: dict[str, Any]) -> str:
+    if entry["error"]:
+        return f"{entry['alias']}: {entry['error']}"
+    head = f"{entry['alias']}: queries of {entry['processes']} processes, this one among them"
+    report = QueryReport.from_dict(entry["queries"])
+    if not report:
+        return f"{head}: none. Others are heard if they run with {VARIABLE}=1."
+    return f"{head}\n{report}"

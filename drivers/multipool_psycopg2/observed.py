@@ -1,0 +1,60 @@
+"""Cursors that tell what they execute, where the pool wants to know."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from multipool.watch.cursor import Observed, ObservedNamed, in_front, observing
+from multipool.watch.library import is_library
+
+# Reports show the application's frames first, and ours are none of them.
+is_library.add(Path(__file__).parent)
+
+
+class ObservedCursor(Observed):
+    """In front of a cursor class, with what only psycopg2 has."""
+
+    __slots__ = ()
+
+    def callproc(self, procname: Any, *args: Any) -> Any:
+        """Call a function, as psycopg2 does."""
+        driver: Any = super()
+        call = f"select * from {procname}(...)"  # noqa: S608  # it is told, not executed
+        with observing(self, call, fixed=True):
+            return driver.callproc(procname, *args)
+
+    def copy_expert(self, sql: Any, *args: Any, **options: Any) -> Any:
+        """Copy as an SQL statement says, as psycopg2 does."""
+        driver: Any = super()
+        with observing(self, sql, fixed=True):
+            return driver.copy_expert(sql, *args, **options)
+
+    def copy_from(self, file: Any, table: Any, *args: Any, **options: Any) -> Any:
+        """Fill a table from a file, as psycopg2 does."""
+        driver: Any = super()
+        with observing(self, f"copy {table} from stdin", fixed=True):
+            return driver.copy_from(file, table, *args, **options)
+
+    def copy_to(self, file: Any, table: Any, *args: Any, **options: Any) -> Any:
+        """Write a table to a file, as psycopg2 does."""
+        driver: Any = super()
+        with observing(self, f"copy {table} to stdout", fixed=True):
+            return driver.copy_to(file, table, *args, **options)
+
+
+class _ObservedNamedCursor(ObservedNamed, ObservedCursor):
+    __slots__ = ()
+
+
+@cache
+def observed(factory: type) -> type:
+    """Return a subclass of the cursor class *factory* that tells what it executes."""
+    return in_front(ObservedCursor, factory)
+
+
+@cache
+def observed_named(factory: type) -> type:
+    """Return the same for a class of named cursors."""
+    return in_front(_ObservedNamedCursor, factory)

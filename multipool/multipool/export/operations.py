@@ -1,0 +1,93 @@
+"""How long each statement took: what OpenTelemetry calls a database client's operations."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from multipool.watch.stacks import Place
+
+if TYPE_CHECKING:
+    from multipool.pool import Pool
+
+log = logging.getLogger("multipool")
+
+NAME: Final = "db.client.operation.duration"
+UNIT: Final = "s"
+DESCRIPTION: Final = "Duration of database client operations."
+
+SYSTEM: Final = "db.system.name"
+NAMESPACE: Final = "db.namespace"
+OPERATION: Final = "db.operation.name"
+STATUS: Final = "db.response.status_code"
+ERROR: Final = "error.type"
+ADDRESS: Final = "server.address"
+PORT: Final = "server.port"
+
+#: The conventions want the port only where it is another.
+_DEFAULT_PORT: Final = "5432"
+
+#: Words that name an operation when a statement begins with them; so no other text, which may
+#: hold anything, becomes an attribute. WITH is none of them, since it begins any of four.
+_COMMANDS: Final = frozenset(
+    "ABORT ALTER ANALYZE BEGIN CALL CHECKPOINT CLOSE CLUSTER COMMENT COMMIT COPY CREATE DEALLOCATE"
+    " DECLARE DELETE DISCARD DO DROP END EXECUTE EXPLAIN FETCH GRANT IMPORT INSERT LISTEN LOAD LOCK"
+    " MERGE MOVE NOTIFY PREPARE REASSIGN REFRESH REINDEX RELEASE RESET REVOKE ROLLBACK SAVEPOINT"
+    " SECURITY SELECT SET SHOW START TABLE TRUNCATE UNLISTEN UPDATE VACUUM VALUES".split()
+)
+_FIRST_WORD: Final = re.compile(r"[\s(]*([A-Za-z]{2,12})\b")
+
+Attributes = dict[str, str | int]
+
+
+class Operations:
+    """Observes one pool, see `multipool.watch.tracing.Observer`; does not keep it alive."""
+
+    def __init__(self, pool: Pool, record: Callable[[float, Attributes], object]) -> None:
+        self._driver = pool.driver
+        self._always = _whereabouts(pool)
+        self._record = record
+
+    def executed(
+        self, sql: str, place: Place, seconds: float, rows: int, error: BaseException | None
+    ) -> None:
+        """Record one execution."""
+        attributes = dict(self._always)
+        operation = operation_name(sql)
+        if operation is not None:
+            attributes[OPERATION] = operation
+        try:
+            if error is not None:
+                attributes |= self._what_went_wrong(error)
+            self._record(seconds, attributes)
+        except Exception as problem:  # nothing of ours may end a user's statement
+            log.warning("a statement's duration was not recorded: %s", type(problem).__name__)
+
+    def _what_went_wrong(self, error: BaseException) -> Attributes:
+        code = self._driver.sqlstate(error)
+        return {ERROR: type(error).__qualname__} if code is None else {ERROR: code, STATUS: code}
+
+
+def operation_name(sql: str) -> str | None:
+    """Return the command that *sql* is, as it is written there; None if it may be several."""
+    found = _FIRST_WORD.match(sql)
+    if found is None or ";" in sql.rstrip().removesuffix(";"):
+        return None
+    word = found[1]
+    return word if word.upper() in _COMMANDS else None
+
+
+def _whereabouts(pool: Pool) -> Attributes:
+    """Return the attributes that all statements of *pool* share, without user or password."""
+    params: dict[str, Any] = pool._inner.target.whereabouts()
+    found: Attributes = {SYSTEM: pool.driver.system}
+    if params.get("dbname", "***") != "***":
+        found[NAMESPACE] = str(params["dbname"])
+    host, port = str(params.get("host", "")), str(params.get("port", _DEFAULT_PORT))
+    if host and "," not in host:  # of several nobody knows here which it is
+        found[ADDRESS] = host
+        if port != _DEFAULT_PORT and port.isdigit():
+            found[PORT] = int(port)
+    return found

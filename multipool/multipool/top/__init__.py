@@ -1,0 +1,1 @@
+"""``multipool top``: the pools of this user's processes in a terminal."""

@@ -1,0 +1,189 @@
+"""Cursors that tell their connection's `Sight` what they execute, whatever the driver.
+
+They are in front of all others, so that what is told is what the user asked for: the text
+before plans make an EXECUTE of it, the time with a BEGIN that travels along.
+"""
+
+from __future__ import annotations
+
+import sys
+from time import perf_counter
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final
+
+from multipool.watch.library import is_library
+from multipool.watch.stacks import caller
+from multipool.watch.tracing import CALLER
+
+if TYPE_CHECKING:
+    from multipool.watch.sight import Sight
+
+    class _Base:
+        connection: Any
+        rowcount: int
+
+        def __init__(self, *args: Any, **options: Any) -> None: ...
+        def execute(self, query: Any, *args: Any, **options: Any) -> Any: ...
+        def executemany(self, query: Any, *args: Any, **options: Any) -> Any: ...
+        def fetchone(self) -> Any: ...
+        def fetchmany(self, *args: Any, **options: Any) -> Any: ...
+        def fetchall(self) -> Any: ...
+        def scroll(self, *args: Any, **options: Any) -> Any: ...
+        def __next__(self) -> Any: ...
+else:
+    _Base = object
+
+_frame = sys._getframe
+
+#: Names the class that an observed one was made of.
+_BEHIND: Final = "_multipool_behind"
+
+
+class Observed(_Base):
+    """In front of a cursor class of the driver's, or one of ours."""
+
+    __slots__ = ()
+
+    def __init__(self, connection: Any, *args: Any, **options: Any) -> None:
+        sight = sight_of(connection)
+        if sight is not None:
+            sight.cursor_made()
+        super().__init__(connection, *args, **options)
+
+    def execute(self, query: Any, *args: Any, **options: Any) -> Any:
+        """Execute *query*, as the driver does."""
+        sight = sight_of(self.connection)
+        if sight is None:
+            return super().execute(query, *args, **options)
+        tracing = sight.tracing
+        if tracing.level == CALLER and not tracing.observers and tracing.amend is None:
+            # What is on by default, in line and as short as can be.
+            sight.running = True
+            sight.query_lease = sight.slot.serial
+            frame = _frame(1)
+            code = frame.f_code
+            sight.query = caller(frame) if is_library[code.co_filename] else (code, frame.f_lasti)
+            try:
+                return super().execute(query, *args, **options)
+            finally:
+                sight.quiet_since = perf_counter()
+                sight.running = False
+        sent, place, begun = query, None, 0.0
+        try:
+            place = sight.begins()
+            amend = tracing.amend
+            if amend is not None and place is not None:
+                sent = amend(self.connection, query, place, has_params(args, options))
+            begun = perf_counter()
+            result = super().execute(sent, *args, **options)
+        except BaseException as error:
+            sight.ended(self, query, place, begun, -1, error)
+            raise
+        sight.ended(self, query, place, begun, self.rowcount)
+        return result
+
+    def executemany(self, query: Any, *args: Any, **options: Any) -> Any:
+        """Execute *query* for each of the parameters, as the driver does."""
+        with observing(self, query) as sent:
+            return super().executemany(sent, *args, **options)
+
+
+class ObservedNamed(Observed):
+    """The same for cursors whose rows stay on the server: each fetch is a sign of life."""
+
+    __slots__ = ()
+
+    def fetchone(self) -> Any:
+        """Return the next row, as the driver does."""
+        return _stirring(self, super().fetchone())
+
+    def fetchmany(self, *args: Any, **options: Any) -> Any:
+        """Return some rows, as the driver does."""
+        return _stirring(self, super().fetchmany(*args, **options))
+
+    def fetchall(self) -> Any:
+        """Return the rows that are left, as the driver does."""
+        return _stirring(self, super().fetchall())
+
+    def scroll(self, *args: Any, **options: Any) -> Any:
+        """Move, as the driver does."""
+        return _stirring(self, super().scroll(*args, **options))
+
+    def __next__(self) -> Any:
+        return _stirring(self, super().__next__())
+
+
+def _stirring(cursor: Any, result: Any) -> Any:
+    sight = sight_of(cursor.connection)
+    if sight is not None:
+        sight.stirs()
+    return result
+
+
+class observing:  # noqa: N801  # used as a function; @contextmanager costs several times it
+    """Tell of what *cursor* executes in a block, whose value is what to execute.
+
+    *fixed*: it stays as it is, whatever anybody would like to add. *params*: it is executed
+    with parameters.
+    """
+
+    __slots__ = ("_begun", "_cursor", "_fixed", "_params", "_place", "_query", "_sight", "rows")
+
+    def __init__(
+        self, cursor: Any, query: Any, *, fixed: bool = False, params: bool = True
+    ) -> None:
+        self._cursor = cursor
+        self._query = query
+        self._fixed = fixed
+        self._params = params
+        self._sight: Sight | None = sight_of(cursor.connection)
+        #: How many rows, where the cursor's ``rowcount`` does not tell.
+        self.rows: int | None = None
+
+    def __enter__(self) -> Any:
+        sent, sight = self._query, self._sight
+        if sight is not None:
+            self._place = sight.begins()
+            amend = sight.tracing.amend
+            if amend is not None and self._place is not None and not self._fixed:
+                sent = amend(self._cursor.connection, sent, self._place, self._params)
+            self._begun = perf_counter()
+        return sent
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._sight is not None:
+            rows = self._cursor.rowcount if self.rows is None else self.rows
+            rows = rows if error is None else -1
+            self._sight.ended(self._cursor, self._query, self._place, self._begun, rows, error)
+
+
+def has_params(args: tuple[Any, ...], options: dict[str, Any]) -> bool:
+    """Return whether what comes after the query of an ``execute`` gives it parameters."""
+    if args:
+        return args[0] is not None
+    return options.get("params", options.get("vars")) is not None
+
+
+def sight_of(connection: Any) -> Sight | None:
+    """Return what sees *connection*; None if it is none of a pool's that watches."""
+    sight: Sight | None = getattr(connection, "_multipool_sight", None)
+    return sight
+
+
+def in_front(mixin: type[Observed], factory: type) -> type:
+    """Return a subclass of the cursor class *factory* that is observed."""
+    if issubclass(factory, Observed):
+        return factory
+    names = {"__module__": factory.__module__, "__slots__": (), _BEHIND: factory}
+    return type(factory.__name__, (mixin, factory), names)
+
+
+def behind(factory: type) -> type:
+    """Return the class that *factory* was made of by `in_front`, else itself."""
+    found: type = vars(factory).get(_BEHIND, factory)
+    return found

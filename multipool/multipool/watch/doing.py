@@ -1,0 +1,65 @@
+"""What a borrower does now, be it a thread, a task of asyncio or a greenlet."""
+
+from __future__ import annotations
+
+import sys
+from types import FrameType
+from typing import Any
+from weakref import ReferenceType, ref
+
+from multipool.borrower import Borrower
+from multipool.watch.stacks import Stack, lines_of, whole
+
+
+def task_here() -> ReferenceType[Any] | None:
+    """Return the asyncio task that runs here, if any."""
+    asyncio: Any = sys.modules.get("asyncio.tasks")
+    if asyncio is None or (loop := asyncio.events._get_running_loop()) is None:
+        return None
+    task = asyncio.current_task(loop)
+    return None if task is None else ref(task)
+
+
+def doing(borrower: Borrower | None, task: ReferenceType[Any] | None) -> tuple[str, ...]:
+    """Return the lines where *borrower* is now, or in parentheses why that cannot be told."""
+    if task is not None:
+        found = task()
+        if found is None or found.done():
+            return ("(its task is done)",)
+        coroutine = found.get_coro()
+        if not getattr(coroutine, "cr_running", False):
+            return lines_of(_suspended(coroutine)) or ("(its task has not begun)",)
+    if borrower is None:
+        return ()
+    if borrower.ended:
+        return ("(its thread has ended)",)
+    frame = sys._current_frames().get(borrower.ident) or _greenlet_frame(borrower)
+    return ("(not running: no thread of Python's)",) if frame is None else lines_of(whole(frame))
+
+
+def _suspended(coroutine: Any) -> Stack:
+    """Return where a coroutine waits, the innermost of what it awaits first."""
+    stack: list[Any] = []
+    while coroutine is not None:
+        frame = _attribute(coroutine, "frame")
+        if frame is None:
+            break
+        stack[:0] = (frame.f_code, frame.f_lasti)
+        coroutine = _attribute(coroutine, "await")
+    return stack
+
+
+def _attribute(coroutine: Any, name: str) -> Any:
+    """Return ``cr_frame`` of a coroutine, ``gi_frame`` of a generator, and so on."""
+    own = {"frame": ("cr_frame", "gi_frame", "ag_frame"), "await": ("cr_await", "gi_yieldfrom")}
+    return next(
+        (v for n in own[name] if (v := getattr(coroutine, n, None)) is not None),
+        None,
+    )
+
+
+def _greenlet_frame(borrower: Borrower) -> FrameType | None:
+    """Return where a greenlet was switched away from, if *borrower* is one."""
+    greenlet = borrower.greenlet()
+    frame: FrameType | None = getattr(greenlet, "gr_frame", None)
+    return frame

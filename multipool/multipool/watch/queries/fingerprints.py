@@ -1,0 +1,47 @@
+"""Which text stands for a statement, remembered by the statement's hash.
+
+A program executes the same texts over and over, and to look one up costs a fiftieth of reading
+it. The raw text is not kept, since it may hold literals; that two share a 64-bit hash is less
+likely than that the machine miscounts. Two generations, of which the older is forgotten as a
+whole: no lock, and no list to keep in order.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from multipool.watch.queries.normaliser import normalise
+
+#: How many statements a generation holds.
+GENERATION: Final = 2048
+
+#: Stands for what has no text, such as a comment alone.
+NO_TEXT: Final = "<no statement>"
+
+
+class Fingerprints:
+    """The normalised texts of the statements that were seen lately, by any thread."""
+
+    def __init__(self) -> None:
+        self._young: dict[int, str] = {}
+        self._old: dict[int, str] = {}
+        # One string for each text, so that many statements of one shape hold it once.
+        self._texts: dict[str, str] = {}
+
+    def of(self, statement: str | bytes) -> str:
+        """Return the text that stands for *statement*."""
+        key = hash(statement)
+        return self._young.get(key) or self._miss(key, statement)
+
+    def _miss(self, key: int, statement: str | bytes) -> str:
+        text = self._old.get(key)
+        if text is None:
+            # Of bytes only the ASCII ones mean anything to the tokens.
+            read = normalise(
+                statement if isinstance(statement, str) else statement.decode("latin-1")
+            )
+            text = self._texts.setdefault(read, read) or NO_TEXT
+        if len(self._young) >= GENERATION:
+            self._old, self._young, self._texts = self._young, {}, {}
+        self._young[key] = text
+        return text

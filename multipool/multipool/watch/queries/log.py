@@ -1,0 +1,48 @@
+"""What counts the executions of one pool, as an observer of its statements."""
+
+from __future__ import annotations
+
+from multipool.watch.callsite import call_site
+from multipool.watch.queries.fingerprints import Fingerprints
+from multipool.watch.queries.histogram import Histogram
+from multipool.watch.queries.report import Query, QueryReport
+from multipool.watch.queries.tally import Entry, Tally
+from multipool.watch.stacks import Place
+
+#: Shared by all pools: they execute the same program's statements. A forked child may go on with
+#: what its parent has learnt.
+_fingerprints = Fingerprints()
+
+
+class QueryLog:
+    """Counts in bounded memory; see `multipool.watch.tracing.Observer`."""
+
+    def __init__(self) -> None:
+        self._tally = Tally()
+
+    def executed(
+        self, sql: str, place: Place, seconds: float, rows: int, error: BaseException | None
+    ) -> None:
+        """Count one execution."""
+        self._tally.count(_fingerprints.of(sql), place, seconds, rows, error is not None)
+
+    def report(self) -> QueryReport:
+        """Return what was counted so far."""
+        tally = self._tally
+        return QueryReport(map(_record, tuple(tally.entries.values())), _record(tally.others))
+
+    def begin_anew(self) -> None:
+        """Count from nothing, in a forked child."""
+        self._tally.begin_anew()
+
+
+def _record(entry: Entry) -> Query:
+    return Query(
+        text=entry.text,
+        call_site=None if entry.place is None else call_site(entry.place),
+        calls=entry.calls,
+        errors=entry.errors,
+        seconds=entry.seconds,
+        rows=entry.rows,
+        histogram=Histogram.of(entry.counts),
+    )

@@ -1,0 +1,108 @@
+"""What is seen of one connection: where its borrower made a cursor and executed, and when."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from multipool.watch.stacks import Place, Stack, caller, site_of, whole
+from multipool.watch.tracing import CALLER, Tracing
+
+if TYPE_CHECKING:
+    from multipool.slot import Slot
+
+log = logging.getLogger("multipool.watch")
+
+_frame = sys._getframe
+
+
+class Sight:
+    """One connection as its cursors show it; the adapter's cursors tell it, see `cursor`.
+
+    Of a statement only the place is kept, never the text. Whose lease a place belongs to is
+    noted beside it, so that nothing need be cleared when a connection comes back.
+    """
+
+    __slots__ = (
+        *("cursor", "cursor_lease", "query", "query_lease", "quiet_since", "running", "slot"),
+        "tracing",
+    )
+
+    def __init__(self, slot: Slot, tracing: Tracing) -> None:
+        self.slot = slot
+        self.tracing = tracing
+        #: Where the last cursor was made and the last statement executed, and the ``serial`` of
+        #: the leases in which that was.
+        self.cursor: Stack | None = None
+        self.cursor_lease = -1
+        self.query: Stack | None = None
+        self.query_lease = -1
+        #: Whether a statement is being executed, and when the last one ended, by `perf_counter`.
+        self.running = False
+        self.quiet_since = 0.0
+
+    def cursor_made(self) -> None:
+        """Note that the caller's caller makes a cursor."""
+        level = self.tracing.level
+        if level:
+            frame = _frame(2)
+            self.cursor = caller(frame) if level == CALLER else whole(frame)
+            self.cursor_lease = self.slot.serial
+
+    def begins(self) -> Place | None:
+        """Note that the caller's caller executes a statement.
+
+        Returns the place, if somebody but us wants to know.
+        """
+        self.running = True
+        tracing = self.tracing
+        level = tracing.level
+        wanted = tracing.observers or tracing.amend
+        if not level:
+            return caller(_frame(2)) if wanted else None
+        self.query_lease = self.slot.serial
+        if level == CALLER:
+            self.query = place = caller(_frame(2))
+            return place
+        self.query = stack = whole(_frame(2))
+        return site_of(stack) if wanted else None
+
+    def ended(
+        self,
+        cursor: Any,
+        query: Any,
+        place: Place | None,
+        begun: float,
+        rows: int,
+        error: BaseException | None = None,
+    ) -> None:
+        """Note that *query* of *cursor*, begun at *begun* by `perf_counter`, has ended."""
+        self.quiet_since = now = perf_counter()
+        self.running = False
+        observers = self.tracing.observers
+        if observers and place is not None:
+            sql = query if type(query) is str else _text_of(query, cursor)
+            try:
+                for observer in observers:
+                    observer.executed(sql, place, now - begun, rows, error)
+            except Exception as failure:  # the statement has been executed; that is what counts
+                home = self.slot.home()
+                name = None if home is None else home.name
+                log.warning("pool %r: an observer failed: %s", name, type(failure).__name__)
+
+    def stirs(self) -> None:
+        """Note that the server was asked for something beside statements, as for rows."""
+        self.quiet_since = perf_counter()
+
+
+def _text_of(query: Any, cursor: Any) -> str:
+    """Return the text of what is no plain string: bytes, or the drivers' composed SQL."""
+    if isinstance(query, bytes):
+        return query.decode("utf-8", "replace")
+    try:
+        text: str = query.as_string(cursor)
+    except Exception:  # a form that we do not know; the driver may
+        return query if isinstance(query, str) else ""
+    return text

@@ -1,0 +1,74 @@
+"""How much of a pool's use is noted, and who else wants to see what is executed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, Final, Literal, Protocol
+
+from multipool.watch.stacks import Place
+
+# What `Tracing.level` is: nothing is noted, the calling frame, or whole stacks.
+NOTHING: Final = 0
+CALLER: Final = 1
+STACKS: Final = 2
+
+#: The option ``trace``.
+Trace = Literal["auto", "full", False]
+TRACES: Final = ("auto", "full", False)
+
+_LEVELS: Final[dict[Trace, int]] = {"auto": CALLER, "full": STACKS, False: NOTHING}
+
+
+class _NoFrame:
+    """Stands for a frame where nothing is to be kept, which costs the hot path no question."""
+
+    f_code = None
+    f_lasti = 0
+
+
+def _nowhere(_: int, frame: Any = _NoFrame()) -> Any:  # noqa: B008  # one for all
+    return frame
+
+
+class Observer(Protocol):
+    """Is told of each statement that the users of a pool have executed."""
+
+    def executed(
+        self, sql: str, place: Place, seconds: float, rows: int, error: BaseException | None
+    ) -> None:
+        """Note one execution, by any thread, right after it; must be quick and never raise.
+
+        Args:
+            sql: the text as the user gave it, with placeholders, without parameters. It may
+                hold literals, so it is not to be kept. Empty where it cannot be had.
+            place: the innermost line of the application's that asked for it.
+            seconds: how long the driver took.
+            rows: its ``rowcount``; -1 where that is not known.
+            error: what was raised, else None.
+        """
+
+
+class Tracing:
+    """What is on for one pool. Read on the hot path, so it is plain attributes."""
+
+    __slots__ = ("amend", "base", "frame_of", "level", "observers", "pressed_until")
+
+    def __init__(self, trace: Trace) -> None:
+        #: The level that the option asks for, and the one in force, which pressure raises.
+        self.base = self.level = _LEVELS[trace]
+        #: Returns the frame so many calls up, as `sys._getframe` does, or what stands for none.
+        self.frame_of: Callable[[int], FrameType] = sys._getframe if self.base else _nowhere
+        #: Monotonic time until which pressure is felt.
+        self.pressed_until = 0.0
+        self.observers: tuple[Observer, ...] = ()
+        #: Called with the connection, a statement as the user gave it, where that was, and
+        #: whether there are parameters; returns what is executed in its stead. Not called for
+        #: COPY.
+        self.amend: Callable[[Any, Any, Place, bool], Any] | None = None
+
+    @property
+    def on(self) -> bool:
+        """Whether there is anything to see connections for."""
+        return bool(self.base or self.observers or self.amend)

@@ -1,0 +1,156 @@
+"""Whoever observes a pool is told of each statement of its users once, whatever executes it."""
+
+import io
+import sys
+
+import pytest
+from support import line_of, piggybacking
+
+from multipool import Pool
+from multipool.watch.stacks import lines_of
+
+
+class Told(list):
+    """Keeps what it is told."""
+
+    def executed(self, sql, place, seconds, rows, error):
+        assert seconds > 0
+        self.append((sql, lines_of(place)[0], rows, type(error)))
+
+    def texts(self):
+        return [sql for sql, *_ in self]
+
+
+@pytest.fixture(params=["plain", "prepared", "with its BEGIN"])
+def pool(request, driver, params):
+    """A pool of one connection, in each of the ways in which statements are executed."""
+    options = {"prepare": {"threshold": 1}} if request.param == "prepared" else {}
+    if request.param == "with its BEGIN":
+        driver = piggybacking(driver)
+    with Pool(params, driver=driver, max_size=1, **options) as made:
+        yield made
+
+
+@pytest.fixture
+def told(pool):
+    """What an observer of that pool was told."""
+    observer = Told()
+    pool._inner.begin_observing(observer)
+    return observer
+
+
+def test_an_execution_is_told_with_its_place_and_rows(pool, told):
+    sql = "select generate_series(1, %s)"
+    for _ in range(3):
+        with pool.connection() as conn:
+            conn.cursor().execute(sql, (3,))
+    expected = line_of(test_an_execution_is_told_with_its_place_and_rows, "execute(sql")
+    assert told == [(sql, expected, 3, type(None))] * 3
+
+
+def test_an_error_is_told_and_raised(pool, told):
+    conn = pool.getconn()
+    with pytest.raises(pool.driver.Error) as caught:
+        conn.cursor().execute("select 1 / 0")
+    conn.close()
+    assert [(sql, rows, error) for sql, _, rows, error in told] == [
+        ("select 1 / 0", -1, type(caught.value))
+    ]
+
+
+def test_an_observer_that_fails_is_logged_and_the_statement_counts(pool, told, caplog):
+    class Failing:
+        def executed(self, *args):
+            raise ValueError("hunter2")
+
+    pool._inner.begin_observing(Failing())
+    with pool.connection() as conn:
+        cursor = conn.cursor()
+        cursor.execute("select 1")
+        assert tuple(cursor.fetchone()) == (1,)
+    assert f"pool {pool.name!r}: an observer failed: ValueError" in caplog.text
+    assert "hunter2" not in caplog.text
+    assert told.texts() == ["select 1"]
+
+
+def test_executemany_is_one_execution(pool, told):
+    with pool.connection() as conn:
+        cursor = conn.cursor()
+        cursor.execute("create temporary table numbers (n int)")
+        cursor.executemany("insert into numbers values (%s)", [(n,) for n in range(5)])
+    assert told.texts() == ["create temporary table numbers (n int)", told[1][0]]
+    assert told[1][2] == 5
+
+
+def test_a_cursor_on_the_server_is_told_when_it_is_declared(pool, told):
+    with pool.connection() as conn, conn.cursor(name="numbers") as cursor:
+        cursor.execute("select generate_series(1, 5)")
+        assert len(cursor.fetchall()) == 5
+    assert told.texts() == ["select generate_series(1, 5)"]
+
+
+def test_what_a_composed_query_says_is_told(pool, told):
+    if pool.driver.name == "pg8000":
+        pytest.skip("it has no composed queries")
+    sql = sys.modules[pool.driver.name].sql
+    with pool.connection() as conn:
+        conn.cursor().execute(sql.SQL("select {}").format(sql.Literal(1)))
+        conn.cursor().execute(b"select 2")
+    assert told.texts() == ["select 1", "select 2"]
+
+
+def test_a_copy_is_told_once(pool, told):
+    with pool.connection() as conn:
+        cursor = conn.cursor()
+        cursor.execute("create temporary table numbers (n int)")
+        if pool.driver.name == "psycopg":
+            with cursor.copy("copy numbers from stdin") as copy:
+                copy.write_row((1,))
+            assert list(cursor.stream("select * from numbers")) == [(1,)]
+        else:
+            cursor.copy_from(io.StringIO("1\n"), "numbers")
+            cursor.callproc("abs", (1,))
+    assert len(told) == 3
+    assert told[1][0].lower().startswith("copy")
+
+
+def test_what_the_pool_itself_executes_is_not_told(pool, told):
+    with pool.connection() as conn:
+        conn.cursor().execute("set application_name to 'somebody'")  # which is reset on return
+    with pool.connection() as conn:
+        conn.cursor().execute("select 1")
+        conn.rollback()
+    assert told.texts() == ["set application_name to 'somebody'", "select 1"]
+
+
+def test_a_cursor_factory_of_the_users_is_seen_too(pool, told, driver):
+    conn = pool.getconn()
+    base = conn.cursor_factory or type(conn.cursor()).__mro__[-2]
+
+    executed = []
+
+    class Mine(base):
+        def execute(self, *args, **options):
+            executed.append(args)
+            return super().execute(*args, **options)
+
+    conn.cursor_factory = Mine
+    conn.cursor().execute("select 1")
+    conn.rollback()
+    conn.close()
+    assert told.texts() == ["select 1"]
+    assert executed
+
+
+def test_an_observer_hears_of_a_lease_that_began_before_it(driver, params):
+    with Pool(params, driver=driver, trace=False) as pool, pool.connection() as conn:
+        conn.cursor().execute("select 1")
+        observer = Told()
+        pool._inner.begin_observing(observer)
+        conn.cursor().execute("select 2")
+        assert observer.texts() == ["select 2"]
+
+
+def test_a_pool_that_keeps_nothing_leaves_cursors_alone(driver, params):
+    with Pool(params, driver=driver, trace=False) as pool, pool.connection() as conn:
+        assert "Observed" not in str(type(conn.cursor()).__mro__)
