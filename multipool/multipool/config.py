@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, Self
 
 from multipool.conninfo import did_you_mean
 from multipool.errors import PoolConfigError
+from multipool.fleet.options import check as _fleet
 from multipool.plans.options import check as _prepare
 
 #: ``max_size`` of a pool without a bound: spelled out, so that nobody gets it by accident.
@@ -172,6 +173,12 @@ class PoolConfig:
     executed 5 times on a connection, at most 100 there, the least recently used of which go
     first; ``"limits": True`` makes trailing LIMIT and OFFSET numbers parameters. None: only what
     `Pool.prepare` names."""
+
+    fleet: bool | Mapping[str, Any] = _option(False, _fleet)
+    """Show this pool to the fleet: its process writes a row into the database it connects to, so
+    that `multipool.fleet.read` finds it there. ``{"app": "shop", "every": 10}`` names the
+    application, and the seconds between two beats while all is well. What it needs on the server,
+    ``multipool fleet install`` makes."""
 
     upkeep: Literal["thread", "inline"] = _option("thread", _one_of("thread", "inline"))
     """Who ends lifetimes and fills up: one daemon thread for all pools of the process, or

@@ -18,6 +18,8 @@ log = logging.getLogger("multipool")
 class Mortal(Protocol):
     """What is told of a fork and of the exit."""
 
+    def _leave(self) -> None: ...
+
     def _let_go(self) -> None: ...
 
     def _after_fork(self) -> None: ...
@@ -40,6 +42,7 @@ def registered() -> list[Any]:
 
 def _at_exit() -> None:
     for pool in registered():
+        pool._leave()
         pool._let_go()
 
 

@@ -81,7 +81,8 @@ class Holder:
     host: str
     pool: str
     thread: str
-    #: Seconds for which it has been held, and for which it has been idle in a transaction, if it is.
+    #: Seconds for which it has been held, and for which it has been idle in a transaction, if
+    #: it is.
     seconds: float
     idle_in_transaction: float | None
     #: Where the connection was opened, checked out, and last given a query; and what the
