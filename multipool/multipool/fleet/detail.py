@@ -56,7 +56,7 @@ def _holder(pool: Pool, slot: Slot, now: float, frames: dict[int, FrameType]) ->
     conn = slot.conn_ref() if slot.conn_ref is not None else None
     driver = pool.driver
     return {
-        "thread": borrower.name if borrower is not None else "?",
+        "thread": borrower.name.strip("'") if borrower is not None else "?",
         "seconds": round(now - slot.since, 3),
         "idle_in_transaction": None,
         "opened_at": [],

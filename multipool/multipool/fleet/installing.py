@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from multipool.fleet.errors import FleetError
 
 if TYPE_CHECKING:
     from multipool.driver import Driver
+
+
+#: The SQL that takes it all away again.
+REMOVE: Final = "drop schema if exists multipool cascade"
 
 
 def script(writers: Iterable[str] = (), readers: Iterable[str] = ()) -> str:
@@ -73,6 +77,8 @@ select json_build_object(
         and has_function_privilege('multipool.beat(jsonb)', 'execute'), false),
     'reads', coalesce(has_schema_privilege('multipool', 'usage')
         and has_table_privilege('multipool.process', 'select'), false),
+    'owns', (select pg_get_userbyid(nspowner) = current_user
+               from pg_namespace where nspname = 'multipool'),
     'sees_all', pg_has_role('pg_read_all_stats', 'usage')
 )::text where to_regnamespace('multipool') is not null
 """
