@@ -57,11 +57,15 @@ async def _body(receive: Receive) -> bytes:
         message = await receive()
         body += message.get("body", b"")
         if not message.get("more_body") or len(body) > LARGEST_BODY:
-            return body[:LARGEST_BODY]
+            return bytes(body[:LARGEST_BODY])
 
 
 def _request(scope: Message, body: bytes) -> Request:
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    headers: dict[str, str] = {}
+    for name, value in ((name.decode("latin-1"), value) for name, value in scope["headers"]):
+        # HTTP/2 may send each cookie by itself.
+        before = f"{headers[name]}; " if name == "cookie" and name in headers else ""
+        headers[name] = before + value.decode("latin-1")
     client = scope.get("client")
     root = scope.get("root_path", "").rstrip("/")
     return Request(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 
 from multipool.dashboard import metrics
 from multipool.dashboard.document import plain_page, policy
@@ -26,7 +26,7 @@ class Source(Protocol):
         """Return the fleet as it is now; with statements as the server has them if *raw_sql*."""
         ...
 
-    def end(self, pid: int, started: str, how: Literal["cancel", "terminate"], by: str) -> bool:
+    def end(self, wish: Wish, by: str) -> bool:
         """Do it if that session still is the one; return whether it was. *by* is for the audit."""
         ...
 
@@ -89,7 +89,7 @@ class Board:
         if wish is None:
             return message(400, "That is no session", "The form names none.")
         try:
-            done = self._source.end(wish.pid, wish.started, wish.how, viewer.name)
+            done = self._source.end(wish, viewer.name)
         except Exception as error:
             why = f"{type(error).__name__}: {str(error).strip()}"
             return message(502, "The server would not do it", why)

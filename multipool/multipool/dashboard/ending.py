@@ -9,24 +9,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 from urllib.parse import urlencode
 
 from multipool.dashboard.html import Html, join, tag
 from multipool.dashboard.words import duration
+from multipool.fleet.ending import Action
 from multipool.fleet.snapshot import Backend, Snapshot
 
-How = Literal["cancel", "terminate"]
 
-#: What is on the button, what the question is, and what will come of it.
-_WORDS: Final[dict[How, tuple[str, str, str]]] = {
-    "cancel": (
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """What is on the button, what the question is, and what will come of it."""
+
+    label: str
+    title: str
+    consequence: str
+
+
+_WORDS: Final[dict[Action, _Words]] = {
+    "cancel": _Words(
         "Cancel query",
         "Cancel this query?",
         "The statement that runs now fails in its application; the session and its connection"
         " stay. A session that is idle, in a transaction too, does not notice.",
     ),
-    "terminate": (
+    "terminate": _Words(
         "End session",
         "End this session?",
         "Its transaction is rolled back, its locks are freed, and its application finds the"
@@ -41,7 +49,7 @@ class Wish:
 
     pid: int
     started: str
-    how: How
+    how: Action
 
     @classmethod
     def of(cls, fields: Mapping[str, str]) -> Wish | None:
@@ -50,9 +58,8 @@ class Wish:
         # Nine digits fit the server's integer.
         if not (pid.isascii() and pid.isdigit() and len(pid) <= 9 and 0 < len(started) <= 64):
             return None
-        if how == "cancel" or how == "terminate":
-            return cls(int(pid), started, how)
-        return None
+        known = next((action for action in _WORDS if action == how), None)
+        return cls(int(pid), started, known) if known else None
 
     def find(self, snapshot: Snapshot) -> Backend | None:
         """Return the session; None if it is over."""
@@ -73,9 +80,9 @@ class Offer:
         return tag("span", [_link(backend, how) for how in _WORDS], class_="ways")
 
 
-def _link(backend: Backend, how: How) -> Html:
+def _link(backend: Backend, how: Action) -> Html:
     where = urlencode({"how": how, "pid": backend.pid, "started": backend.started})
-    label = _WORDS[how][0]
+    label = _WORDS[how].label
     return join(
         tag(
             "a",
@@ -90,7 +97,7 @@ def _link(backend: Backend, how: How) -> Html:
 
 def question(wish: Wish, backend: Backend, hidden: Iterable[tuple[str, str]]) -> Html:
     """Return the question; *hidden* is what the form brings along against forgery."""
-    label, _, consequence = _WORDS[wish.how]
+    words = _WORDS[wish.how]
     facts = {
         "Session": f"pid {backend.pid}, since {backend.started}",
         "Application": backend.application or "no name",
@@ -109,13 +116,13 @@ def question(wish: Wish, backend: Backend, hidden: Iterable[tuple[str, str]]) ->
     ]
     return join(
         tag("dl", [join(tag("dt", name), tag("dd", fact)) for name, fact in facts.items()]),
-        tag("p", consequence),
+        tag("p", words.consequence),
         tag(
             "form",
             [tag("input", type="hidden", name=name, value=value) for name, value in fields],
             tag(
                 "p",
-                tag("button", label, type="submit", class_="grave"),
+                tag("button", words.label, type="submit", class_="grave"),
                 " ",
                 tag("a", "No, go back", href="./", class_="button"),
             ),
@@ -128,4 +135,4 @@ def question(wish: Wish, backend: Backend, hidden: Iterable[tuple[str, str]]) ->
 
 def title(wish: Wish) -> str:
     """Return the question in a few words."""
-    return _WORDS[wish.how][1]
+    return _WORDS[wish.how].title

@@ -1,4 +1,4 @@
-"""A frame of a stack, ``file.py:12 in function``, as it is read aloud: ``function()`` file.py:12."""
+"""A frame of a stack, ``file.py:12 in function``, the way a person says it."""
 
 from __future__ import annotations
 

@@ -89,12 +89,13 @@ def _from_this_machine(request: Request) -> bool:
         return False
     # A page elsewhere can point a name of its own at 127.0.0.1 and have a browser here ask
     # (DNS rebinding); the name stays in the Host.
-    return (request.peer is None or _is_loopback(request.peer)) and _is_loopback(
+    return (request.peer is None or is_loopback(request.peer)) and is_loopback(
         _without_port(request.headers.get("host", ""))
     )
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Return whether *host*, an address or a name, is this machine and nobody else's."""
     if host == "localhost":
         return True
     try:

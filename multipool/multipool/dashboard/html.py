@@ -37,7 +37,7 @@ class Html(str):
 
 
 #: What may stand inside an element; None and False are nothing.
-Child: TypeAlias = "str | int | bool | None | Iterable[Child]"
+Child: TypeAlias = "str | int | bool | Iterable[Child] | None"
 
 
 def tag(name: str, /, *children: Child, **attributes: str | float | bool | None) -> Html:

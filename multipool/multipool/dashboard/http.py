@@ -89,8 +89,5 @@ def redirect(where: str, *headers: tuple[str, str]) -> Response:
 def set_cookie(request: Request, name: str, value: str, seconds: int) -> tuple[str, str]:
     """Return the header that keeps a cookie for the dashboard alone, out of scripts' reach."""
     secure = "; Secure" if request.scheme == "https" else ""
-    return (
-        "Set-Cookie",
-        f"{name}={value}; Path={request.root or '/'}; Max-Age={seconds}"
-        f"; HttpOnly; SameSite=Strict{secure}",
-    )
+    where = f"Path={request.root or '/'}; Max-Age={seconds}"
+    return "Set-Cookie", f"{name}={value}; {where}; HttpOnly; SameSite=Strict{secure}"

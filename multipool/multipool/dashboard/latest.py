@@ -1,4 +1,4 @@
-"""The snapshot that all viewers share, so that ten open pages ask the server no oftener than one."""
+"""The snapshot that all viewers share: ten open pages ask the server no oftener than one."""
 
 from __future__ import annotations
 

@@ -25,9 +25,7 @@ _METHODS: Final = {
 class Site:
     """Answers a `Request`, however it came."""
 
-    def __init__(
-        self, source: Source, *, token: str | None, may_end: bool, raw_sql: bool
-    ) -> None:
+    def __init__(self, source: Source, *, token: str | None, may_end: bool, raw_sql: bool) -> None:
         """Show *source* to whoever is on this machine, or has the *token* if there is one.
 
         Raises `PoolConfigError` for a token that could be guessed.

@@ -145,11 +145,12 @@ def _all_well(snapshot: Snapshot) -> Finding:
     most = [pool.max_size for pool in snapshot.pools]
     total = None if None in most else sum(size for size in most if size is not None)
     names = [app.name for app in snapshot.applications]
+    processes = count(len(snapshot.processes), "process", "processes")
     return Finding(
         "ok",
         names[0] if len(names) == 1 else count(len(names), "application"),
-        f"{count(len(snapshot.pools), 'pool')} of {count(len(snapshot.processes), 'process', 'processes')},"
-        f" {of(used, total)} connections lent, nobody waits",
+        f"{count(len(snapshot.pools), 'pool')} of {processes}, {of(used, total)} connections lent,"
+        " nobody waits",
     )
 
 

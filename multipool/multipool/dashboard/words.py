@@ -42,7 +42,12 @@ def milliseconds(seconds: float | None) -> str:
     if seconds >= 10:
         return duration(seconds)
     figure = seconds * 1000
-    return f"{figure:,.0f} ms" if figure >= 100 else f"{figure:.3g} ms"
+    return f"{figure:,.0f} ms" if figure >= 10 else f"{figure:.2g} ms"
+
+
+def percent(part: float) -> str:
+    """Return *part* of 1 as ``13 %``; what would be nothing by rounding is ``< 1 %``."""
+    return "< 1 %" if 0 < part < 0.01 else f"{part * 100:.0f} %"
 
 
 def listing(words: Sequence[str], shown: int = 3) -> str:

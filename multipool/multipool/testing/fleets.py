@@ -30,17 +30,24 @@ _REPORT: Final = (
     "django/core/handlers/base.py:197 in _get_response",
     "django/core/handlers/exception.py:55 in inner",
 )
-_BROWSE: Final = ("shop/views.py:31 in product", "django/core/handlers/base.py:197 in _get_response")
+_BROWSE: Final = (
+    "shop/views.py:31 in product",
+    "django/core/handlers/base.py:197 in _get_response",
+)
+_BEST_SELLERS: Final = (
+    "select p.id, p.name, sum(l.quantity) from shop_line l join shop_product p"
+    " on p.id = l.product_id where l.sold_at > %s group by p.id order by 3 desc limit %s"
+)
 _STATEMENTS: Final = (
     ("select id, name, price from shop_product where id = %s", "shop/views.py:31 in product"),
+    (_BEST_SELLERS, "shop/views.py:52 in best_sellers"),
     (
-        "select p.id, p.name, sum(l.quantity) from shop_line l join shop_product p"
-        " on p.id = l.product_id where l.sold_at > %s group by p.id order by 3 desc limit %s",
-        "shop/views.py:52 in best_sellers",
+        "update shop_stock set left = left - %s where product_id = %s",
+        "shop/views.py:91 in checkout",
     ),
-    ("update shop_stock set left = left - %s where product_id = %s", "shop/views.py:91 in checkout"),
     ("insert into shop_order (customer_id, placed_at) values (%s)", "shop/views.py:89 in checkout"),
     ("select count(*) from shop_order where placed_at > %s", "reports/jobs.py:40 in nightly"),
+    ("update shop_product set price = price * %s where id = %s", "reports/jobs.py:44 in rebuild"),
     ("select * from shop_customer where email = %s", "shop/views.py:17 in sign_in"),
     ("delete from django_session where expire_date < %s", "shop/jobs.py:12 in clear_sessions"),
     ("select 1", "shop/health.py:9 in alive"),

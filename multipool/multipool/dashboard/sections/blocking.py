@@ -85,8 +85,8 @@ class _Drawer:
         return tag(
             "div",
             tag("div", facts, class_="facts"),
-            tag("span", statement(text_of(holder, backend)), class_="statement"),
             _place(holder),
+            tag("span", statement(text_of(holder, backend)), class_="statement"),
             class_="backend",
         )
 
@@ -106,4 +106,4 @@ def _state(backend: Backend | None) -> str:
 
 def _place(holder: Holder | None) -> Html | None:
     stack = (holder.query_at or holder.checked_out_at) if holder else ()
-    return tag("span", shown(stack[0]), class_="small") if stack else None
+    return tag("span", shown(stack[0]), class_="place small") if stack else None

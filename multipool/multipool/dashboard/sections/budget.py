@@ -7,7 +7,7 @@ from typing import Final
 from multipool.dashboard.drawing import bar
 from multipool.dashboard.html import Html, join, tag
 from multipool.dashboard.table import more, table
-from multipool.dashboard.words import of
+from multipool.dashboard.words import of, percent
 from multipool.fleet.snapshot import Budget, Share
 
 #: As many parts as the style sheet has colours for; the rest is one.
@@ -32,7 +32,9 @@ def draw(budget: Budget) -> Html:
     positive = [(name, max(amount, 0)) for name, amount in parts]
     return join(
         tag("h2", "Server budget ", tag("small", figures)),
-        tag("div", bar(positive, budget.max_connections, f"Server budget: {figures}"), class_="wide"),
+        tag(
+            "div", bar(positive, budget.max_connections, f"Server budget: {figures}"), class_="wide"
+        ),
         _shares("budget-table", shares[:_SHOWN], budget, 0),
         len(shares) > _SHOWN
         and more(
@@ -47,12 +49,12 @@ def _shares(identity: str, shares: tuple[Share, ...], budget: Budget, first: int
     return table(
         identity,
         "Connections to the server, by application",
-        (("Application", ""), ("Connections", "n"), ("Of max_connections", "n")),
+        (("Application", ""), ("Connections", "n"), ("Part of all", "n")),
         [
             (
                 join(_swatch(place), share.application or "(no name)"),
                 f"{share.connections:,}",
-                f"{share.connections / max(budget.max_connections, 1):.0%}",
+                percent(share.connections / max(budget.max_connections, 1)),
             )
             for place, share in enumerate(shares, first)
         ],

@@ -14,7 +14,7 @@ def draw(seen: Seen) -> Html:
         return join("The server could not be read yet.")
     clock = seen.snapshot.taken_at.partition("T")[2][:8]
     return join(
-        tag("strong", f"Read {duration(seen.age)} ago"),
+        tag("strong", "Read just now" if seen.age < 1 else f"Read {duration(seen.age)} ago"),
         f" at {clock} UTC. " if clock else ". ",
         _reports(seen.snapshot),
     )

@@ -36,7 +36,7 @@ def draw(verdict: Verdict) -> Html:
 def _sentence(finding: Finding) -> Html:
     return tag(
         "li",
-        tag("strong", f"{finding.subject}: "),
+        f"{finding.subject}: ",
         finding.seen,
-        finding.cause and join("; ", tag("span", finding.cause, class_="then")),
+        finding.cause and tag("span", f"; {finding.cause}", class_="then"),
     )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from multipool.dashboard.drawing import bar, sparkline
+from multipool.dashboard.frames import shown
 from multipool.dashboard.history import History
 from multipool.dashboard.html import Html, join, tag
 from multipool.dashboard.table import more, table
@@ -16,16 +17,7 @@ from multipool.fleet.snapshot import PoolState, Process, Snapshot
 #: Names of pools that are listed before the rest is folded, and pools of one name.
 _SHOWN: Final = 12
 _EACH: Final = 20
-
-_COLUMNS: Final = (
-    ("Pool", ""),
-    ("In use", "meter"),
-    ("Waiting", "n"),
-    ("Exhausted", "n"),
-    ("Timeouts", "n"),
-    ("Lent, of late", ""),
-    ("Waiting, of late", ""),
-)
+_SITES: Final = 5
 
 
 def draw(snapshot: Snapshot, history: History) -> Html:
@@ -35,15 +27,26 @@ def draw(snapshot: Snapshot, history: History) -> Html:
         groups[pool.app, pool.name].append(pool)
     rows = sorted(groups.items(), key=lambda item: (*_rank(item[1]), item[0]))
     drawn = [_row(key, pools, history) for key, pools in rows]
+    past = f"last {duration(history.length())}" if history.length() else "lately"
+    columns = (
+        ("Pool", ""),
+        ("In use", "meter"),
+        ("Waiting", "n"),
+        ("Exhausted", "n"),
+        ("Timeouts", "n"),
+        (f"Lent, {past}", ""),
+        (f"Waiting, {past}", ""),
+    )
     return join(
         tag("h2", "Pools ", tag("small", _summary(snapshot.pools))),
-        table("pools-table", "Pools by name, those in trouble first", _COLUMNS, drawn[:_SHOWN]),
+        table("pools-table", "Pools by name, those in trouble first", columns, drawn[:_SHOWN]),
         len(drawn) > _SHOWN
         and more(
             "pools-more",
             f"{len(drawn) - _SHOWN:,} more names",
-            table("pools-rest", "Further pools by name", _COLUMNS, drawn[_SHOWN:]),
+            table("pools-rest", "Further pools by name", columns, drawn[_SHOWN:]),
         ),
+        _who_waits(snapshot),
         len(snapshot.pools) > len(groups) and _each(snapshot),
     )
 
@@ -108,6 +111,30 @@ def _waiting(pools: Sequence[PoolState]) -> Html:
         f"{waiting:,}",
         tag("span", f"oldest {duration(oldest)}", class_="sub"),
         class_="bad",
+    )
+
+
+def _who_waits(snapshot: Snapshot) -> Html | None:
+    """Return the lines of code that wait for a connection, those with most threads first."""
+    sites: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
+    for waiter in snapshot.waiters:
+        if waiter.stack:
+            sites[waiter.app, waiter.stack[0]].append(waiter.seconds)
+    if not sites:
+        return None
+    most = sorted(sites.items(), key=lambda item: -len(item[1]))[:_SITES]
+    return tag(
+        "ul",
+        [
+            tag(
+                "li",
+                tag("strong", f"{len(waits):,}"),
+                f" of {app} waiting, up to {duration(max(waits))}, at ",
+                shown(frame),
+            )
+            for (app, frame), waits in most
+        ],
+        class_="waiters small",
     )
 
 

@@ -50,9 +50,7 @@ def draw(snapshot: Snapshot) -> Html:
     """Return the cells and the table."""
     loads = _loads(snapshot)
     silent = sum(load.process.state != "alive" for load in loads)
-    figures = (
-        f"{count(len(loads), 'process', 'processes')} on {count(len(snapshot.hosts), 'host')}"
-    )
+    figures = f"{count(len(loads), 'process', 'processes')} on {count(len(snapshot.hosts), 'host')}"
     return join(
         tag("h2", "Processes ", tag("small", figures, f", {silent:,} silent" if silent else "")),
         _cells(loads),
@@ -88,14 +86,18 @@ def _cells(loads: Sequence[_Load]) -> Html:
         hosts[load.process.host].append(load)
     worst = sorted(hosts.items(), key=lambda item: (-sum(one.trouble for one in item[1]), item[0]))
     lines = [
-        join(
+        tag(
+            "div",
             tag("span", host, " ", tag("span", f"{len(ours):,}", class_="muted")),
             tag("ul", map(_cell, ours[:_CELLS]), class_="cells", aria_label=f"Processes on {host}"),
+            class_="host",
         )
         for host, ours in sorted(worst[:_HOSTS])
     ]
     left = len(worst) - len(lines)
+    legend = "Filled as far as connections are lent; framed: exhausted; dashed: silent."
     return join(
+        tag("p", legend, class_="muted small"),
         tag("div", lines, class_="hosts"),
         left > 0 and tag("p", f"{count(left, 'more host')} in the table below.", class_="muted"),
     )

@@ -8,7 +8,7 @@ from multipool.dashboard.drawing import bar
 from multipool.dashboard.frames import shown
 from multipool.dashboard.html import Child, Html, join, tag
 from multipool.dashboard.table import more, statement, table
-from multipool.dashboard.words import count, milliseconds
+from multipool.dashboard.words import count, milliseconds, percent
 from multipool.fleet.snapshot import Query, Snapshot
 
 _SHOWN: Final = 8
@@ -35,8 +35,7 @@ def draw(snapshot: Snapshot) -> Html:
     return join(
         tag("h2", "Queries ", tag("small", count(len(queries), "statement"), ", by time spent")),
         tag("p", "No process has told of its queries.", class_="muted") if not queries else None,
-        rows
-        and table("queries-table", "The most expensive statements", _COLUMNS, rows[:_SHOWN]),
+        rows and table("queries-table", "The most expensive statements", _COLUMNS, rows[:_SHOWN]),
         len(rows) > _SHOWN
         and more(
             "queries-more",
@@ -48,7 +47,7 @@ def draw(snapshot: Snapshot) -> Html:
 
 
 def _row(query: Query) -> tuple[Child, ...]:
-    share = f"{query.share:.0%}"
+    share = percent(query.share)
     site = shown(query.site) if query.site else "line not known"
     return (
         join(statement(query.statement), tag("span", query.app, ", ", site, class_="sub")),

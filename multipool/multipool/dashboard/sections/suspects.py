@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from multipool.dashboard.drawing import bar
 from multipool.dashboard.ending import Offer
 from multipool.dashboard.frames import shown
 from multipool.dashboard.html import Child, Html, join, tag
@@ -40,18 +41,28 @@ def draw(suspects: list[Suspect], backends: dict[int, Backend], offer: Offer) ->
 
 def _suspect(place: int, suspect: Suspect, backends: dict[int, Backend], offer: Offer) -> Html:
     holder = suspect.holders[0]
-    lent = max(suspect.lent, len(suspect.holders))
-    facts = [f"{of(len(suspect.holders), lent)} held, the longest for {duration(suspect.longest)}"]
+    facts = [f"held for up to {duration(suspect.longest)}"]
     if suspect.idle:
-        facts.append(f"{len(suspect.idle):,} idle in transaction, up to {duration(suspect.idle[0])}")
+        facts.append(
+            f"{len(suspect.idle):,} idle in transaction, up to {duration(suspect.idle[0])}"
+        )
     if suspect.keeps_waiting:
         facts.append(f"{count(suspect.keeps_waiting, 'session')} blocked")
     return tag(
         "details",
         tag(
             "summary",
-            shown(suspect.site) if suspect.site else "Line of code not known",
-            tag("span", ", ".join([suspect.app, *facts]), class_="what small"),
+            _share(suspect),
+            tag(
+                "span",
+                tag(
+                    "span",
+                    shown(suspect.site) if suspect.site else "Line of code not known",
+                    class_="site",
+                ),
+                tag("span", f"{suspect.app}: {', '.join(facts)}", class_="what small"),
+                class_="where",
+            ),
         ),
         _last(holder, backends),
         tag(
@@ -72,12 +83,19 @@ def _suspect(place: int, suspect: Suspect, backends: dict[int, Backend], offer: 
     )
 
 
+def _share(suspect: Suspect) -> Html:
+    number = len(suspect.holders)
+    lent = max(suspect.lent, number)
+    said = of(number, lent)
+    return tag("span", said, bar([("used", number)], lent, f"{said} lent"), class_="share")
+
+
 def _last(holder: Holder, backends: dict[int, Backend]) -> Html:
     return tag(
         "p",
         tag("span", "Last statement of the longest: ", class_="muted"),
         statement(text_of(holder, backends.get(holder.backend or 0))),
-        class_="small",
+        class_="last small",
     )
 
 
