@@ -1,8 +1,9 @@
-"""The hearts of this process: one for each server that has pools with ``fleet``."""
+"""The hearts of this process: one for each server that has pools with the same ``fleet``."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from multipool.fleet.heart import Heart
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from multipool.inner import Inner
     from multipool.target import Address
 
-_hearts: Final[dict[tuple[int, Address], Heart]] = {}
+_hearts: Final[dict[tuple[int, Address, FleetOptions], Heart]] = {}
 
 
 def tick(inner: Inner) -> float:
@@ -24,8 +25,7 @@ def tick(inner: Inner) -> float:
     key = _key(inner)
     heart = _hearts.get(key)
     if heart is None:
-        made = Heart(FleetOptions.read(_options(inner)))
-        heart = _hearts.setdefault(key, made)
+        heart = _hearts.setdefault(key, Heart(key[-1]))
     return heart.tick(inner)
 
 
@@ -36,14 +36,9 @@ def leave(inner: Inner) -> None:
         heart.leave(inner)
 
 
-def _key(inner: Inner) -> tuple[int, Address]:
+def _key(inner: Inner) -> tuple[int, Address, FleetOptions]:
+    options = FleetOptions.read(inner.config.fleet)
+    if options.app is None:
+        options = replace(options, app=inner.target.application)
     # A forked child has a life of its own.
-    return os.getpid(), inner.target.address
-
-
-def _options(inner: Inner) -> dict[str, object]:
-    given = inner.config.fleet
-    options = dict(given) if not isinstance(given, bool) else {}
-    if "app" not in options and inner.target.application:
-        options["app"] = inner.target.application
-    return options
+    return os.getpid(), inner.target.address, options

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from multipool.fleet.errors import MISSING, REMEDY
 from multipool.fleet.lines import CONNECTING, Line, borrowed, grow, opened
 from multipool.fleet.options import LONGEST, SHORTEST, FleetOptions
-from multipool.fleet.reporting import Reporter
+from multipool.fleet.reporting import Report, Reporter
 
 if TYPE_CHECKING:
     from multipool.inner import Inner
@@ -97,12 +97,13 @@ class Heart:
             self._cut_at = monotonic() + MOMENT
         inner.upkeep.soon(inner)  # who will cut it
         try:
+            report = self._reporter.report(detailed=False)
             with suppress(Exception), borrowed([inner]) as line:
                 if line is not None:
                     self._line = line
-                    line.ask(GOODBYE, self._told(line, LONGEST))
-                    self._reporter.be_born_again()
-                    self._epoch = None
+                    line.ask(GOODBYE, _as_json(report))
+                    self._reporter.heard()
+                    self._begin_anew()
         finally:
             with self._lock:
                 self._line = self._cut_at = None
@@ -125,7 +126,9 @@ class Heart:
         """Beat if there is a way to; return the seconds until the next."""
         inners = self._reporter.inners()
         random.shuffle(inners)
-        if self._by_idle(inners):
+        # Made before one of its connections is with us.
+        report = self._reporter.report(detailed=self._watched)
+        if self._by_idle(inners, report):
             return self._every()
         wait = self._next_own - monotonic()
         if self._reporter.in_trouble() and not self._troubled:
@@ -135,18 +138,18 @@ class Heart:
         if wait > 0 or not ready:
             return min(max(wait, SHORTEST), self._every())
         self._next_own = monotonic() + SELDOM
-        if grow(ready) and self._by_idle(ready):
+        if grow(ready) and self._by_idle(ready, report):
             self._next_own = 0.0
         else:
             with opened(ready[0]) as line:
-                self._speak(line, SELDOM)
+                self._speak(line, report, SELDOM)
         return self._every()
 
-    def _by_idle(self, inners: list[Inner]) -> bool:
+    def _by_idle(self, inners: list[Inner], report: Report) -> bool:
         """Beat if one of *inners* has a connection to spare; return whether it had."""
         with borrowed(inners) as line:
             if line is not None:
-                self._speak(line, self._every())
+                self._speak(line, report, self._every())
         return line is not None
 
     def _every(self) -> float:
@@ -154,14 +157,15 @@ class Heart:
         wanted = min(self._options.every, WATCHED) if self._watched else self._options.every
         return min(max(wanted, self._processes / WRITES), LONGEST)
 
-    def _speak(self, line: Line, every: float) -> None:
+    def _speak(self, line: Line, report: Report, every: float) -> None:
         with self._lock:
             self._line, self._cut_at = line, monotonic() + PATIENCE
-        answer = self._tell(line, every)
+        answer = self._tell(line, report, every)
         if not answer["known"]:
-            self._reporter.be_born_again()
-            self._epoch = None
-            answer = self._tell(line, every)
+            self._begin_anew()
+            report = self._reporter.report(detailed=self._watched)
+            answer = self._tell(line, report, every)
+        self._reporter.heard()
         self._epoch, self._processes = answer["epoch"], answer["processes"]
         self._watched, self._warned = answer["watched"], None
         self._troubled = self._reporter.in_trouble()
@@ -171,15 +175,14 @@ class Heart:
         if answer["sweep"]:
             line.ask(SWEEP)
 
-    def _tell(self, line: Line, every: float) -> Any:
-        return json.loads(line.ask(BEAT, self._told(line, every)) or "null")
+    def _tell(self, line: Line, report: Report, every: float) -> Any:
+        more = {"every": every, "epoch": self._epoch, "backend": line.backend}
+        return json.loads(line.ask(BEAT, _as_json({**report, **more})) or "null")
 
-    def _told(self, line: Line, every: float) -> str:
-        report = self._reporter.report(detailed=self._watched)
-        # PostgreSQL's jsonb takes no NUL, which a name of a thread may have.
-        return json.dumps(
-            {**report, "every": every, "epoch": self._epoch, "backend": line.backend}
-        ).replace("\\u0000", "\\ufffd")
+    def _begin_anew(self) -> None:
+        """Go on as another process, since this one is retired."""
+        self._reporter.be_born_again()
+        self._epoch = None
 
     def _failed(self, error: Exception) -> float:
         """Warn once of what the server refuses; return the seconds until the next attempt."""
@@ -192,6 +195,11 @@ class Heart:
             log.warning("no heartbeat: %s", _words(state, error))
             self._warned = state
         return MISSING_PAUSE if state in MISSING else self._every()
+
+
+def _as_json(report: Report) -> str:
+    # PostgreSQL's jsonb takes no NUL, which a thread's name may have.
+    return json.dumps(report).replace("\\u0000", "\\ufffd")
 
 
 def _words(state: str, error: Exception) -> str:

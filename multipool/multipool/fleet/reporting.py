@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from multipool.pool import Pool
 
 Counters = dict[str, dict[str, float]]
+Report = dict[str, Any]
 
 #: The gauges of `PoolStats` that a beat tells; all its other numbers are totals.
 GAUGES: Final = (
@@ -38,10 +39,11 @@ class Reporter:
         self._pools: dict[str, tuple[ReferenceType[Inner], dict[str, float]]] = {}
         #: What pools that are gone had counted: a process's totals never fall.
         self._ended: Counters = {}
-        #: What the retired have of ours already, under an id we had before; and what the
-        #: server was told last.
+        #: What the retired have of ours already, under ids we had before; what was told last;
+        #: and what of that the server has heard.
         self._retired: Counters = {}
         self._told: Counters = {}
+        self._heard: Counters = {}
 
     def join(self, inner: Inner) -> None:
         """Tell of this pool too, from now on."""
@@ -61,7 +63,7 @@ class Reporter:
         """Return whether something is wrong with one of the pools."""
         return any(in_trouble(pool) for _, pool in self._open())
 
-    def report(self, *, detailed: bool) -> dict[str, Any]:
+    def report(self, *, detailed: bool) -> Report:
         """Return what there is to tell; with details if they are wanted, or something is wrong."""
         self._look()
         gauges: dict[str, Any] = {}
@@ -86,10 +88,14 @@ class Reporter:
             "detail": details if detailed else None,
         }
 
+    def heard(self) -> None:
+        """Note that the server has what was told last."""
+        self._heard = self._told
+
     def be_born_again(self) -> None:
-        """Take another id: what was told under the old one is among the retired by now."""
+        """Take another id: what was heard under the old one is among the retired by now."""
         self.id = str(uuid4())
-        self._retired = self._told
+        self._retired = self._heard
 
     def _open(self) -> Iterable[tuple[str, Pool]]:
         for name, (known, _) in list(self._pools.items()):

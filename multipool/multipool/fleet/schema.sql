@@ -4,6 +4,15 @@
 -- Whoever runs it owns it all, and need not be a superuser. An application's role may execute
 -- beat(), goodbye() and sweep(), and read nothing; it should not be the owner.
 
+do $$
+begin
+    -- Else its owner could have laid tables there whose triggers our functions would run.
+    if exists (select from pg_namespace
+                where nspname = 'multipool' and pg_get_userbyid(nspowner) <> current_user) then
+        raise insufficient_privilege using message = 'the schema multipool is somebody else''s';
+    end if;
+end
+$$;
 create schema if not exists multipool;
 revoke all on schema multipool from public;
 
