@@ -16,6 +16,7 @@ from benchmarks import (
     contention,
     django_views,
     drivers,
+    fleet,
     hard_cases,
     kills,
     outage,
@@ -38,6 +39,7 @@ BENCHMARKS: Final[dict[str, Callable[[Effort], Report]]] = {
     "drivers": drivers.run,
     "django": django_views.run,
     "plans": plans.run,
+    "fleet": fleet.run,
 }
 
 

@@ -49,8 +49,10 @@ class Heart:
         self._options = options
         self._reporter = Reporter(options.app)
         self._lock = allocate_lock()
-        #: Monotonic times: of the next beat, and of the next connection of our own.
+        #: Monotonic times: of the next beat; before which no connection is opened in a pool,
+        #: since the last attempt failed; and before which there is none of our own.
         self._due = 0.0
+        self._next_growth = 0.0
         self._next_own = 0.0
         #: While a beat is under way: when it is cut, and the line that it goes by.
         self._cut_at: float | None = None
@@ -130,19 +132,23 @@ class Heart:
         report = self._reporter.report(detailed=self._watched)
         if self._by_idle(inners, report):
             return self._every()
-        wait = self._next_own - monotonic()
-        if self._reporter.in_trouble() and not self._troubled:
-            wait -= SELDOM - self._options.every  # news, which somebody may wait for
         # Where a server does not answer, others are at it.
         ready = [one for one in inners if one.connected and one.places.outage is None]
+        now = monotonic()
+        if now >= self._next_growth:
+            self._next_growth = now + SELDOM  # if it fails
+            grown = grow(ready)
+            self._next_growth = 0.0
+            if grown and self._by_idle(ready, report):
+                return self._every()
+        wait = self._next_own - now
+        if self._reporter.in_trouble() and not self._troubled:
+            wait -= SELDOM - self._options.every  # news, which somebody may wait for
         if wait > 0 or not ready:
             return min(max(wait, SHORTEST), self._every())
-        self._next_own = monotonic() + SELDOM
-        if grow(ready) and self._by_idle(ready, report):
-            self._next_own = 0.0
-        else:
-            with opened(ready[0]) as line:
-                self._speak(line, report, SELDOM)
+        self._next_own = now + SELDOM
+        with opened(ready[0]) as line:
+            self._speak(line, report, SELDOM)
         return self._every()
 
     def _by_idle(self, inners: list[Inner], report: Report) -> bool:
@@ -186,6 +192,8 @@ class Heart:
 
     def _failed(self, error: Exception) -> float:
         """Warn once of what the server refuses; return the seconds until the next attempt."""
+        if self._line is not None and self._line.was_cut:
+            return SELDOM  # each attempt may cost the pool a connection
         inners = self._reporter.inners()
         state = inners[0].driver.sqlstate(error) if inners else None
         if state is None:

@@ -38,6 +38,8 @@ class Line:
         # A second descriptor, since the first may be another file's by the time of the cut.
         self._fd = os.dup(fd) if fd >= 0 else -1
         self._lock = allocate_lock()
+        #: Whether it took too long.
+        self.was_cut = False
 
     def ask(self, sql: str, *values: str) -> str | None:
         """Return the one value that *sql* has, as `Driver.ask` does."""
@@ -47,6 +49,7 @@ class Line:
         """Let whoever waits for an answer have an error instead. Called from another thread."""
         fd = self._let_go()
         if fd >= 0:
+            self.was_cut = True
             with suppress(OSError), socket.socket(fileno=fd) as ours:
                 ours.shutdown(socket.SHUT_RDWR)
 

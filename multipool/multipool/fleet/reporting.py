@@ -13,6 +13,7 @@ from uuid import uuid4
 from weakref import ReferenceType, ref
 
 from multipool.fleet.detail import detail_of, in_trouble
+from multipool.fleet.folding import fold
 
 if TYPE_CHECKING:
     from multipool.inner import Inner
@@ -85,7 +86,7 @@ class Reporter:
             "uptime": monotonic() - self._began,
             "pools": gauges,
             "counters": _combine([self._told, _negative(self._retired)]),
-            "detail": details if detailed else None,
+            "detail": fold(details) if detailed else None,
         }
 
     def heard(self) -> None:

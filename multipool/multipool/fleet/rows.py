@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from multipool.fleet.folding import unfold
 from multipool.fleet.sessions import Sessions
 from multipool.fleet.snapshot import (
     GONE_AFTER,
@@ -77,10 +78,10 @@ def holders_of(row: Mapping[str, Any], sessions: Sessions) -> Iterator[Holder]:
             thread=text(told.get("thread")),
             seconds=number(told.get("seconds")) + row["age"],
             idle_in_transaction=None if idle is None else number(idle) + row["age"],
-            opened_at=stack(told.get("opened_at")),
-            checked_out_at=stack(told.get("checked_out_at")),
-            query_at=stack(told.get("query_at")),
-            doing=stack(told.get("doing")),
+            opened_at=_stack(row, told, "opened_at"),
+            checked_out_at=_stack(row, told, "checked_out_at"),
+            query_at=_stack(row, told, "query_at"),
+            doing=_stack(row, told, "doing"),
             statement=text(told["statement"]) if told.get("statement") is not None else None,
             backend=sessions.serving(row, pool, told),
         )
@@ -96,7 +97,7 @@ def waiters_of(row: Mapping[str, Any]) -> Iterator[Waiter]:
             pool=pool,
             thread=text(told["thread"]) if told.get("thread") is not None else None,
             seconds=number(told.get("seconds")) + row["age"],
-            stack=stack(told.get("stack")),
+            stack=_stack(row, told, "stack"),
         )
 
 
@@ -160,7 +161,8 @@ def queries_of(rows: Iterable[Mapping[str, Any]]) -> tuple[Query, ...]:
 
 
 def _details(row: Mapping[str, Any], what: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for pool, detail in _dicts(row["detail"]):
+    sent = row["detail"]
+    for pool, detail in _dicts(sent.get("pools") if isinstance(sent, dict) else None):
         entries = detail.get(what)
         for told in entries if isinstance(entries, list) else ():
             if isinstance(told, dict):
@@ -203,6 +205,5 @@ def numbers(value: Any) -> dict[str, float]:
     return {name: one for name, one in value.items() if number(one) == one}
 
 
-def stack(value: Any) -> Stack:
-    """Return the lines of a stack."""
-    return tuple(map(text, value)) if isinstance(value, list) else ()
+def _stack(row: Mapping[str, Any], told: Mapping[str, Any], name: str) -> Stack:
+    return tuple(unfold(told.get(name), row["detail"].get("frames")))

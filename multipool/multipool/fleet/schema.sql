@@ -120,7 +120,7 @@ begin
         update multipool.process
            set beat_at = now(),
                every_s = least(greatest((report->>'every')::float8, 1), 600),
-               pooler = (report->>'backend')::int is distinct from pg_backend_pid(),
+               pooler = (report->>'backend')::bigint is distinct from pg_backend_pid(),
                pools = report->'pools',
                counters = report->'counters',
                detail = nullif(report->'detail', 'null')
@@ -138,7 +138,7 @@ begin
                     now() - make_interval(secs => (report->>'uptime')::float8),
                     now(),
                     least(greatest((report->>'every')::float8, 1), 600),
-                    (report->>'backend')::int is distinct from pg_backend_pid(),
+                    (report->>'backend')::bigint is distinct from pg_backend_pid(),
                     report->'pools',
                     report->'counters',
                     nullif(report->'detail', 'null')
