@@ -6,7 +6,7 @@ from django.contrib.auth.models import Permission
 
 
 class Dashboard(Permission):
-    """The page. A proxy: it has no table, needs no migration, and ``dumpdata`` passes it by."""
+    """The page. A proxy: it has no table, and ``dumpdata`` passes it by."""
 
     class Meta:
         proxy = True

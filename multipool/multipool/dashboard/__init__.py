@@ -2,7 +2,7 @@
 
     from multipool import Pool, dashboard
 
-    application = dashboard.wsgi(Pool("postgresql://monitor@db/shop", driver="psycopg"))
+    application = dashboard.wsgi_app(Pool("postgresql://monitor@db/shop", driver="psycopg"))
 
 ``multipool serve`` is such an application with a server around it, and
 ``multipool_django.dashboard`` the same page in Django's admin.
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from multipool.dashboard.wsgi import WSGIDashboard
     from multipool.pool import Pool
 
-__all__ = ["asgi", "wsgi"]
+__all__ = ["asgi_app", "wsgi_app"]
 
 
-def wsgi(
+def wsgi_app(
     pool: Pool, *, token: str | None = None, may_end: bool = False, raw_sql: bool = False
 ) -> WSGIDashboard:
     """Return the dashboard as a WSGI application; it may be mounted below any path.
@@ -42,10 +42,10 @@ def wsgi(
     return WSGIDashboard(Site(PoolSource(pool), token=token, may_end=may_end, raw_sql=raw_sql))
 
 
-def asgi(
+def asgi_app(
     pool: Pool, *, token: str | None = None, may_end: bool = False, raw_sql: bool = False
 ) -> ASGIDashboard:
-    """Return the dashboard as an ASGI application. The arguments are those of `wsgi`."""
+    """Return the dashboard as an ASGI application. The arguments are those of `wsgi_app`."""
     from multipool.dashboard.asgi import ASGIDashboard
     from multipool.dashboard.site import Site
     from multipool.dashboard.source import PoolSource

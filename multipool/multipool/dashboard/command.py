@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from multipool.conninfo import parse
-from multipool.dashboard import wsgi
+from multipool.dashboard import wsgi_app
 from multipool.dashboard.guard import is_loopback
 from multipool.dashboard.server import listen
 from multipool.driver import drivers
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
         )
     params = {"application_name": "multipool serve", **parse(args.dsn)}
     with Pool(params, driver=args.driver, name="dashboard", max_size=2, timeout=5) as pool:
-        application = wsgi(pool, token=token, may_end=args.allow_ending, raw_sql=args.raw_sql)
+        application = wsgi_app(pool, token=token, may_end=args.allow_ending, raw_sql=args.raw_sql)
         with listen(args.host, args.port, application) as server:
             print(f"http://{server.address}/", flush=True)
             print("Ctrl-C ends it.", file=sys.stderr)

@@ -15,15 +15,21 @@
   // Somebody who copies a stack or walks through a table must not lose their place.
   const busy = () => String(getSelection()) !== "";
 
+  const parts = (page) => [...page.querySelectorAll("main [data-part]")].map((part) => part.id).join();
+
   const replace = (fresh) => {
     const focused = document.activeElement && document.activeElement.id;
     for (const details of document.querySelectorAll("details[id]")) {
       const same = fresh.getElementById(details.id);
       if (same) same.open = details.open;
     }
+    // Other parts than before, since the first process has reported, or the last is gone.
+    if (parts(fresh) !== parts(document)) {
+      document.querySelector("main").replaceChildren(...fresh.querySelector("main").childNodes);
+    }
     for (const part of fresh.querySelectorAll("[data-part]")) {
       const old = document.getElementById(part.id);
-      if (!old || old.innerHTML === part.innerHTML && old.className === part.className) continue;
+      if (old.innerHTML === part.innerHTML && old.className === part.className) continue;
       const scrolled = [...old.querySelectorAll(".scroll[id]")].map((box) => [box.id, box.scrollLeft]);
       old.className = part.className;
       old.replaceChildren(...part.childNodes);
