@@ -14,6 +14,7 @@ from benchmarks import (
     checkout,
     cold,
     contention,
+    dashboard,
     django_views,
     drivers,
     fleet,
@@ -40,6 +41,7 @@ BENCHMARKS: Final[dict[str, Callable[[Effort], Report]]] = {
     "django": django_views.run,
     "plans": plans.run,
     "fleet": fleet.run,
+    "dashboard": dashboard.run,
 }
 
 

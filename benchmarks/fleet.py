@@ -84,7 +84,7 @@ def run(effort: Effort) -> Report:
 def _cost(effort: Effort) -> tuple[float, float]:
     """Return the share of a core that the server needs, without and with somebody who reads."""
     every = max(WATCHED, PROCESSES / WRITES)
-    seconds = effort.pick(60.0, 1.0)
+    seconds = effort.pick(40.0, 1.0)
     with embedded_server() as server:
         server.psql(script())
         ids = [str(uuid4()) for _ in range(PROCESSES)]
@@ -113,7 +113,7 @@ def _beat(server: EmbeddedServer, ids: list[str], every: float, stop: float) -> 
     """Beat for each of *ids* every so often, evenly spread, over one connection."""
     driver = get_driver(DRIVER)
     conn = driver.connect(server.params, 10)
-    reports = {one: json.dumps(_report(one, every)) for one in ids}
+    reports = {one: json.dumps(report_of(one, every)) for one in ids}
     try:
         due = time.perf_counter()
         while True:
@@ -127,7 +127,8 @@ def _beat(server: EmbeddedServer, ids: list[str], every: float, stop: float) -> 
         driver.close(conn)
 
 
-def _report(process: str, every: float) -> dict[str, Any]:
+def report_of(process: str, every: float) -> dict[str, Any]:
+    """Return what a process reports that has lent all it has, with every stack."""
     holders = [
         {
             "thread": "ThreadPoolExecutor-0_3",

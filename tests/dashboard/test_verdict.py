@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from multipool.dashboard import verdict as verdicts
 from multipool.dashboard.suspects import suspects
-from multipool.dashboard.verdict import verdict
 from multipool.testing import fleets
+
+
+def verdict(snapshot):
+    return verdicts.verdict(snapshot, suspects(snapshot))
 
 
 def sentences(snapshot):

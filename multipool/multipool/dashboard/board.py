@@ -13,6 +13,7 @@ from multipool.dashboard.html import Child, join, tag
 from multipool.dashboard.http import Response, redirect
 from multipool.dashboard.latest import Latest, Seen
 from multipool.dashboard.page import Viewer, page
+from multipool.dashboard.suspects import suspects
 from multipool.dashboard.verdict import verdict
 from multipool.fleet.snapshot import Snapshot
 
@@ -54,7 +55,7 @@ class Board:
         whole = {
             "age": seen.age,
             "error": seen.error,
-            "verdict": verdict(seen.snapshot).as_dict(),
+            "verdict": verdict(seen.snapshot, suspects(seen.snapshot)).as_dict(),
             "snapshot": seen.snapshot.as_dict(),
         }
         return Response(200, json.dumps(whole), _JSON)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from multipool.dashboard.document import brand, document
 from multipool.dashboard.ending import Offer
+from multipool.dashboard.history import History
 from multipool.dashboard.html import Html, join, tag
 from multipool.dashboard.latest import Seen
 from multipool.dashboard.sections import (
@@ -18,6 +19,7 @@ from multipool.dashboard.sections import (
     queries,
     suspects,
 )
+from multipool.dashboard.suspects import Suspect
 from multipool.dashboard.suspects import suspects as find_suspects
 from multipool.dashboard.verdict import Finding, Verdict, verdict
 from multipool.fleet.snapshot import Snapshot
@@ -41,7 +43,8 @@ class Viewer:
 
 def page(seen: Seen, viewer: Viewer) -> str:
     """Return the whole page."""
-    found = verdict(seen.snapshot) if seen.snapshot else _unread(seen)
+    accused = find_suspects(seen.snapshot) if seen.snapshot else []
+    found = verdict(seen.snapshot, accused) if seen.snapshot else _unread(seen)
     where = seen.snapshot.database if seen.snapshot else "fleet"
     return document(
         f"{found.name}: {where} · multipool",
@@ -51,7 +54,7 @@ def page(seen: Seen, viewer: Viewer) -> str:
             "main",
             headline.draw(found),
             tag("div", _notices(seen), id="notices", data_part=True),
-            _sections(seen.snapshot, seen, viewer) if seen.snapshot else None,
+            _sections(seen.snapshot, accused, seen.history, viewer) if seen.snapshot else None,
         ),
         _footer(seen.snapshot),
         refreshed=True,
@@ -89,13 +92,13 @@ def _notices(seen: Seen) -> list[Html]:
     return [tag("p", note, class_="notice small") for note in notes]
 
 
-def _sections(snapshot: Snapshot, seen: Seen, viewer: Viewer) -> Html:
+def _sections(snapshot: Snapshot, accused: list[Suspect], history: History, viewer: Viewer) -> Html:
     offer = Offer(viewer.may_end)
     backends = {backend.pid: backend for backend in snapshot.backends}
     drawn = {
-        "suspects": suspects.draw(find_suspects(snapshot), backends, offer),
+        "suspects": suspects.draw(accused, backends, offer),
         "budget": budget.draw(snapshot.budget),
-        "pools": pools.draw(snapshot, seen.history),
+        "pools": pools.draw(snapshot, history),
         "blocking": blocking.draw(snapshot, offer),
         "queries": queries.draw(snapshot),
         "processes": processes.draw(snapshot),

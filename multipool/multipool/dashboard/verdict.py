@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
 from multipool.dashboard.frames import spoken
-from multipool.dashboard.suspects import LONG_IDLE, Suspect, below, suspects
+from multipool.dashboard.suspects import LONG_IDLE, Suspect, below
 from multipool.dashboard.words import count, duration, of
 from multipool.fleet.snapshot import Application, Budget, PoolState, Snapshot
 
@@ -56,13 +56,12 @@ class Verdict:
         return {**asdict(self), "sentences": [str(finding) for finding in self.findings]}
 
 
-def verdict(snapshot: Snapshot) -> Verdict:
-    """Return what a person who was just woken should know."""
+def verdict(snapshot: Snapshot, accused: Sequence[Suspect]) -> Verdict:
+    """Return what a person who was just woken should know; *accused* are its `suspects`."""
     if not snapshot.processes:
         seen = "no process has reported yet"
         return Verdict("none", (Finding("none", snapshot.database or "fleet", seen),))
     found = [*_server(snapshot.budget), *_locks(snapshot)]
-    accused = suspects(snapshot)
     for app in snapshot.applications:
         found += _application(app, snapshot, [one for one in accused if one.app == app.name])
     if not found:
@@ -81,10 +80,11 @@ def _application(app: Application, snapshot: Snapshot, accused: list[Suspect]) -
         seen.append(f"{of(len(full), len(pools))} {_pools(len(pools))} exhausted")
     if waiting:
         seen.append(f"{waiting:,} waiting, oldest {duration(_oldest(pools))}")
-    if idle and not seen:
+    only_idle = bool(idle) and not seen
+    if only_idle:
         seen.append(f"{count(len(idle), 'connection')} idle in transaction for {duration(idle[0])}")
     if seen:
-        cause = _cause(accused[0]) if accused else ""
+        cause = _cause(accused[0], only_idle) if accused else ""
         yield Finding("bad" if waiting else "watch", app.name, ", ".join(seen), cause)
     if app.stale:
         silent = [
@@ -97,10 +97,12 @@ def _application(app: Application, snapshot: Snapshot, accused: list[Suspect]) -
         yield Finding("watch", app.name, seen_silent, "ended without a word, stopped, or cut off")
 
 
-def _cause(suspect: Suspect) -> str:
+def _cause(suspect: Suspect, said_idle: bool) -> str:
     """Say who holds, as "27 of 30 held by checkout() views.py:88, idle in transaction 4 min"."""
     by = spoken(suspect.site) if suspect.site else "code that is not known"
     said = f"{of(len(suspect.holders), max(suspect.lent, len(suspect.holders)))} held by {by}"
+    if said_idle:
+        return said
     if suspect.idle:
         return f"{said}, idle in transaction {duration(suspect.idle[0])}"
     return f"{said}, the longest for {duration(suspect.longest)}"
