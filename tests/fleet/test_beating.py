@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 
 import pytest
@@ -9,6 +10,7 @@ from fleet_store import beat, heart_of
 from support import until
 
 from multipool.fleet import read
+from multipool.fleet.heart import _as_json
 
 
 def test_a_row_tells_who_the_process_is_and_what_its_pools_have(make_pool, store, look):
@@ -157,6 +159,34 @@ def test_a_process_that_closes_its_pools_is_gone_at_once_and_its_totals_stay(
     assert app.counters["checkouts"] == pool.stats().checkouts == 2
 
 
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("a\0b", "a\ufffdb"),
+        ("\udc80", "\ufffd"),  # a byte of a file's name that is no text
+        ("😀\ud83d\ud83d😀\udc80", "😀\ufffd\ufffd😀\ufffd"),
+        ("naïve 😀", "naïve 😀"),
+    ],
+)
+def test_what_postgresql_cannot_store_is_replaced(store, text, kept):
+    sent = _as_json({"name": text})
+    assert json.loads(sent) == {"name": kept}
+    quoted = sent.replace("'", "''")
+    assert store.psql(f"select '{quoted}'::jsonb->>'name'") == kept
+
+
+def test_a_pool_that_takes_anothers_place_takes_its_name_too(make_pool, store, look):
+    other, pool = make_pool(store, name="b"), make_pool(store, name="a")
+    beat(other)
+    beat(pool)
+    pool.close()
+    follower = make_pool(store, name="a")
+    beat(follower)
+    assert sorted(one.name for one in look().pools) == ["a", "b"]
+    [app] = look().applications
+    assert app.counters["checkouts"] == 3
+
+
 def test_what_a_closed_pool_had_counted_is_not_forgotten(make_pool, store, look):
     pool, other = make_pool(store, name="a"), make_pool(store, name="b")
     beat(pool)
@@ -220,7 +250,9 @@ def test_a_thread_may_have_any_name(make_pool, store, look):
     pool = make_pool(store, max_size=1)
     beat(pool)
     held = []
-    thread = threading.Thread(target=lambda: held.append(pool.getconn()), name="a\0b<script>\x1b")
+    thread = threading.Thread(
+        target=lambda: held.append(pool.getconn()), name="a\0b<script>\x1b\udc80😀\ud800"
+    )
     thread.start()
     thread.join()
     heart_of(pool)._next_own = 0.0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import random
+import re
 from _thread import allocate_lock
 from contextlib import suppress
 from time import monotonic
@@ -57,7 +58,6 @@ class Heart:
         #: While a beat is under way: when it is cut, and the line that it goes by.
         self._cut_at: float | None = None
         self._line: Line | None = None
-        self._stopped = False
         #: What the server told last.
         self._epoch: str | None = None
         self._watched = False
@@ -79,7 +79,7 @@ class Heart:
                     self._line.cut()
                     self._cut_at = now + PATIENCE
                 return self._cut_at
-            if now < self._due or self._stopped:
+            if now < self._due:
                 return self._due
             self._cut_at = now + CONNECTING + PATIENCE
         inner.upkeep.background(self._beat)
@@ -94,7 +94,7 @@ class Heart:
         """
         with self._lock:
             others = [one for one in self._reporter.inners() if one is not inner]
-            if others or self._epoch is None or self._cut_at is not None or self._stopped:
+            if others or self._epoch is None or self._cut_at is not None:
                 return
             self._cut_at = monotonic() + MOMENT
         inner.upkeep.soon(inner)  # who will cut it
@@ -205,9 +205,17 @@ class Heart:
         return MISSING_PAUSE if state in MISSING else self._every()
 
 
+#: What JSON may have and PostgreSQL's may not: NUL, and one half of a surrogate pair, which
+#: stands in Python for a byte of a file's name that is no text.
+_UNFIT: Final = re.compile(
+    r"\\u0000"
+    r"|\\ud[89ab][0-9a-f]{2}(?!\\ud[c-f][0-9a-f]{2})"
+    r"|(?<!\\ud[89ab][0-9a-f]{2})\\ud[c-f][0-9a-f]{2}"
+)
+
+
 def _as_json(report: Report) -> str:
-    # PostgreSQL's jsonb takes no NUL, which a thread's name may have.
-    return json.dumps(report).replace("\\u0000", "\\ufffd")
+    return _UNFIT.sub(r"\\ufffd", json.dumps(report))
 
 
 def _words(state: str, error: Exception) -> str:

@@ -30,13 +30,15 @@ GAUGES: Final = (
 
 
 class Reporter:
-    """Gathers what a process has to tell one server; called by one thread at a time."""
+    """Gathers what a process has to tell one server; but for `join`, one thread at a time."""
 
     def __init__(self, app: str | None) -> None:
         self.id = str(uuid4())
         self._app = app
         self._began = monotonic()
-        #: The pools, by the names they have here, and what each had counted when last seen.
+        #: The pools that somebody else may add to, at any time.
+        self._joined: list[ReferenceType[Inner]] = []
+        #: The same by the names they have here, and what each had counted when last seen.
         self._pools: dict[str, tuple[ReferenceType[Inner], dict[str, float]]] = {}
         #: What pools that are gone had counted: a process's totals never fall.
         self._ended: Counters = {}
@@ -47,17 +49,13 @@ class Reporter:
         self._heard: Counters = {}
 
     def join(self, inner: Inner) -> None:
-        """Tell of this pool too, from now on."""
-        if any(known() is inner for known, _ in self._pools.values()):
-            return
-        name, number = inner.name, 2
-        while name in self._pools:  # two pools of the same name
-            name, number = f"{inner.name}#{number}", number + 1
-        self._pools[name] = (ref(inner), {})
+        """Tell of this pool too, from now on. Called by any thread, but by one at a time."""
+        if not any(known() is inner for known in self._joined):
+            self._joined = [*map(ref, self.inners()), ref(inner)]
 
     def inners(self) -> list[Inner]:
         """Return the pools that are open."""
-        found = [known() for known, _ in list(self._pools.values())]
+        found = [known() for known in self._joined]
         return [inner for inner in found if inner is not None and not inner.closed]
 
     def in_trouble(self) -> bool:
@@ -106,7 +104,10 @@ class Reporter:
                 yield name, pool
 
     def _look(self) -> None:
-        """Note what each pool has counted, and keep that of those that are gone."""
+        """Note what each pool has counted; name those that are new, keep that of those gone."""
+        for inner in self.inners():
+            if not any(known() is inner for known, _ in self._pools.values()):
+                self._name(inner)
         found = dict(self._open())
         for name, (known, counted) in list(self._pools.items()):
             pool = found.get(name)
@@ -115,6 +116,18 @@ class Reporter:
             else:
                 self._ended = _combine([self._ended, {name: counted}])
                 del self._pools[name]
+
+    def _name(self, inner: Inner) -> None:
+        name, number = inner.name, 2
+        while self._is_open(name):  # two pools of the same name
+            name, number = f"{inner.name}#{number}", number + 1
+        _, counted = self._pools.get(name, (None, {}))
+        self._ended = _combine([self._ended, {name: counted}])
+        self._pools[name] = (ref(inner), {})
+
+    def _is_open(self, name: str) -> bool:
+        known = self._pools[name][0]() if name in self._pools else None
+        return known is not None and not known.closed
 
     def _counted(self) -> Counters:
         return _combine([self._ended, {name: told for name, (_, told) in self._pools.items()}])
