@@ -43,7 +43,7 @@ def sign_in(guarded: Site, token: str):
     )
 
 
-@pytest.mark.parametrize("peer", ["127.0.0.1", "127.8.9.1", "::1", "::ffff:127.0.0.1", None])
+@pytest.mark.parametrize("peer", ["127.0.0.1", "127.8.9.1", "::1", "::ffff:127.0.0.1"])
 def test_this_machine_sees_the_page_without_a_token(peer):
     answer = site().answer(request(peer=peer))
     assert answer.status == 200
@@ -51,7 +51,7 @@ def test_this_machine_sees_the_page_without_a_token(peer):
 
 
 @pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("peer", ["10.0.0.7", "::ffff:10.0.0.7", "2001:db8::1", "strange"])
+@pytest.mark.parametrize("peer", ["10.0.0.7", "::ffff:10.0.0.7", "2001:db8::1", "strange", None])
 def test_without_a_token_no_other_machine_sees_data(peer, path):
     answer = site().answer(request(path, peer=peer))
     assert answer.status == 403

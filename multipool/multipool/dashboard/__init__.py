@@ -29,7 +29,7 @@ def wsgi_app(
         pool: connects as a role that may read the fleet: see `multipool.fleet.read`. Two
             connections are plenty.
         token: who has it may look. Without one, only this machine is served: where the other
-            end of the connection and the ``Host`` are loopback and no proxy is in between.
+            end of the connection and the ``Host`` are loopback and no proxy shows itself.
         may_end: let viewers cancel queries and end sessions. The role must be allowed to.
         raw_sql: show statements as the server has them, with their literals.
 

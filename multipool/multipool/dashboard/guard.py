@@ -85,13 +85,13 @@ class Guard:
 
 
 def _from_this_machine(request: Request) -> bool:
-    if any(name in request.headers for name in _OF_PROXIES):
+    # At a unix socket there is no address, and usually a proxy.
+    if request.peer is None or any(name in request.headers for name in _OF_PROXIES):
         return False
     # A page elsewhere can point a name of its own at 127.0.0.1 and have a browser here ask
     # (DNS rebinding); the name stays in the Host.
-    return (request.peer is None or is_loopback(request.peer)) and is_loopback(
-        _without_port(request.headers.get("host", ""))
-    )
+    host = _without_port(request.headers.get("host", ""))
+    return is_loopback(request.peer) and is_loopback(host)
 
 
 def is_loopback(host: str) -> bool:

@@ -26,7 +26,7 @@ class Request:
     root: str
     #: ``http`` or ``https``.
     scheme: str
-    #: The address of who is on the other end of the connection; None for a unix socket.
+    #: The address of who is on the other end of the connection; None at a unix socket.
     peer: str | None
     #: By name in lower case.
     headers: Mapping[str, str]
