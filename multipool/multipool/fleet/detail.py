@@ -42,7 +42,7 @@ def detail_of(pool: Pool) -> dict[str, Any]:
         (slot for slot in list(inner.places.slots) if slot.leased), key=lambda slot: slot.since
     )
     return {
-        "holders": [_holder(pool, slot, now, frames) for slot in leased[:MOST]],
+        "holders": [_holder(slot, now, frames) for slot in leased[:MOST]],
         "waiters": [
             {"thread": None, "seconds": round(now - waiter.since, 3), "stack": []}
             for waiter in list(inner.places.waiting)[:MOST]
@@ -51,10 +51,8 @@ def detail_of(pool: Pool) -> dict[str, Any]:
     }
 
 
-def _holder(pool: Pool, slot: Slot, now: float, frames: dict[int, FrameType]) -> dict[str, Any]:
+def _holder(slot: Slot, now: float, frames: dict[int, FrameType]) -> dict[str, Any]:
     borrower = slot.borrower
-    conn = slot.conn_ref() if slot.conn_ref is not None else None
-    driver = pool.driver
     return {
         "thread": borrower.name.strip("'") if borrower is not None else "?",
         "seconds": round(now - slot.since, 3),
@@ -64,8 +62,8 @@ def _holder(pool: Pool, slot: Slot, now: float, frames: dict[int, FrameType]) ->
         "query_at": [],
         "doing": _stack(frames.get(borrower.ident)) if borrower and not borrower.ended else [],
         "statement": None,
-        "backend": driver.backend_pid(conn) if conn is not None else None,
-        "tag": driver.parameter_status(conn, "application_name") if conn is not None else None,
+        "backend": slot.known_as[0],
+        "tag": slot.known_as[1],
         "open_for": round(now - slot.born, 3),
     }
 
