@@ -74,6 +74,7 @@ def test_it_refreshes_by_itself_and_leaves_what_was_opened_open(browser, serve):
     page.click("#queries-more > summary")
     states.pop(0)
     page.wait_for_selector("#verdict.bad")
+    assert page.title().startswith("Critical: ")
     assert page.locator("#queries-rest").is_visible()
     assert page.evaluate("document.activeElement.parentElement.id") == "queries-more"
 

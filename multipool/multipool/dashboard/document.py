@@ -21,7 +21,7 @@ _ICON: Final = (
 @cache
 def _file(name: str) -> Html:
     """Return a file of this package, which is ours and so is not escaped."""
-    return Html(files(__package__).joinpath(name).read_text(encoding="utf-8"))
+    return Html(files("multipool.dashboard").joinpath(name).read_text(encoding="utf-8"))
 
 
 def _hash(source: str) -> str:

@@ -58,13 +58,19 @@ class Wish:
         # Nine digits fit the server's integer.
         if not (pid.isascii() and pid.isdigit() and len(pid) <= 9 and 0 < len(started) <= 64):
             return None
-        known = next((action for action in _WORDS if action == how), None)
-        return cls(int(pid), started, known) if known else None
+        return cls(int(pid), started, known) if (known := _action(how)) else None
 
     def find(self, snapshot: Snapshot) -> Backend | None:
         """Return the session; None if it is over."""
         mine = (self.pid, self.started)
         return next((one for one in snapshot.backends if (one.pid, one.started) == mine), None)
+
+
+def _action(given: str | None) -> Action | None:
+    for action in _WORDS:
+        if action == given:
+            return action
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@
   const parts = (page) => [...page.querySelectorAll("main [data-part]")].map((part) => part.id).join();
 
   const replace = (fresh) => {
+    document.title = fresh.title;
     const focused = document.activeElement && document.activeElement.id;
     for (const details of document.querySelectorAll("details[id]")) {
       const same = fresh.getElementById(details.id);
