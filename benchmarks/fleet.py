@@ -267,7 +267,7 @@ TROUBLES: Final[Mapping[str, Callable[[Scene], Any]]] = {
 
 def _noticed(trouble: Callable[[Scene], Any], effort: Effort) -> dict[str, tuple[float, float]]:
     """Return the p99 and the longest of the seconds that a checkout takes, with and without."""
-    seconds, rounds = effort.pick((2.0, 5), (0.1, 1))
+    seconds, rounds = effort.pick((0.5, 21), (0.1, 1))
     with ExitStack() as stack:
         server = stack.enter_context(embedded_server(tcp=True))
         server.psql(script())
