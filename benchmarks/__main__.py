@@ -14,8 +14,10 @@ from benchmarks import (
     checkout,
     cold,
     contention,
+    dashboard,
     django_views,
     drivers,
+    fleet,
     hard_cases,
     kills,
     outage,
@@ -40,6 +42,8 @@ BENCHMARKS: Final[dict[str, Callable[[Effort], Report]]] = {
     "django": django_views.run,
     "plans": plans.run,
     "watching": watching.run,
+    "fleet": fleet.run,
+    "dashboard": dashboard.run,
 }
 
 

@@ -8,6 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from multipool import Pool, pools
 from multipool.config import WITHOUT_EFFECT
+from multipool_django.naming import with_name
 from multipool_django.targets import Owner, is_derived
 
 #: Where it is not the pool's own default: a request costs a thousand times what a stack does,
@@ -52,6 +53,8 @@ def read(alias: str, settings: dict[str, Any]) -> dict[str, Any]:
             f"{_where(alias)} is {given!r}; it must be True, False, a dict of options"
             " or the name of a pool"
         )
+    if found.get("fleet"):
+        found["fleet"] = with_name(found["fleet"])
     return found
 
 

@@ -67,6 +67,19 @@ class Pg8000Driver(Driver):
     def execute(self, conn: Connection, sql: str) -> None:
         conn.exchange(messages.query(sql.encode(conn.codec)), statements=[sql])
 
+    asks: ClassVar[bool] = True
+
+    def ask(self, conn: Connection, sql: str, *values: str) -> str | None:
+        autocommit, conn.autocommit = conn.autocommit, True
+        try:
+            with Cursor(conn) as cursor:
+                cursor.execute(sql, values)
+                row = cursor.fetchone()
+        finally:
+            if not conn.closed:
+                conn.autocommit = autocommit
+        return row[0] if row else None
+
     def set_parameter(self, conn: Connection, name: str, value: str) -> None:
         # A setting's name may have two parts, as in myapp.tenant.
         quoted = ".".join(map(identifier, name.split(".")))

@@ -97,6 +97,19 @@ class PsycopgDriver(Driver):
             if not conn.closed:
                 conn.autocommit = autocommit
 
+    asks = True
+
+    def ask(self, conn: Connection, sql: str, *values: str) -> str | None:
+        autocommit = conn.autocommit
+        conn.autocommit = True
+        try:
+            with psycopg.Cursor(conn, row_factory=tuple_row) as cursor:
+                row = cursor.execute(sql.encode(), values, prepare=False).fetchone()
+        finally:
+            if not conn.closed:
+                conn.autocommit = autocommit
+        return row[0] if row else None
+
     def set_parameter(self, conn: Connection, name: str, value: str) -> None:
         statement = SQL("set {} to {}").format(Identifier(*name.split(".")), Literal(value))
         self.execute(conn, statement.as_string(conn))

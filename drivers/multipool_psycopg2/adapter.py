@@ -92,6 +92,14 @@ class Psycopg2Driver(Driver):
         with autocommitting(conn), plain_cursor(conn) as cursor:
             cursor.execute(sql)
 
+    asks = True
+
+    def ask(self, conn: Connection, sql: str, *values: str) -> str | None:
+        with autocommitting(conn), plain_cursor(conn) as cursor:
+            cursor.execute(sql, values)
+            row = cursor.fetchone()
+        return row[0] if row else None
+
     def set_parameter(self, conn: Connection, name: str, value: str) -> None:
         statement = SQL("set {} to {}").format(Identifier(*name.split(".")), Literal(value))
         self.execute(conn, statement.as_string(conn))

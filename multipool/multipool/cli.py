@@ -52,7 +52,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = front.parse_args(argv)
 
     command = _load(commands[args.command])
-    parser = argparse.ArgumentParser(prog=f"multipool {args.command}", description=command.SUMMARY)
+    # Whole names only: what was meant for another option, a secret even, is taken for none.
+    parser = argparse.ArgumentParser(
+        prog=f"multipool {args.command}", description=command.SUMMARY, allow_abbrev=False
+    )
     command.add_arguments(parser)
     try:
         return command.run(parser.parse_args(args.options))

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, Self
 
 from multipool.conninfo import did_you_mean
 from multipool.errors import PoolConfigError
+from multipool.fleet.options import check as _fleet
 from multipool.plans.options import check as _prepare
 from multipool.watch.comments import check as _comments
 from multipool.watch.tracing import TRACES
@@ -209,6 +210,12 @@ class PoolConfig:
     comments: bool | Mapping[str, str] = _option(False, _comments)
     """Append to each statement the line of code that executes it, as sqlcommenter does, so that
     the server's log and ``pg_stat_activity`` show it. A dict: with these further tags."""
+
+    fleet: bool | Mapping[str, Any] = _option(False, _fleet)
+    """Show this pool to the fleet: its process writes a row into the database it connects to, so
+    that `multipool.fleet.read` finds it there. ``{"app": "shop", "every": 10}`` names the
+    application, and the seconds between two beats while all is well. What it needs on the server,
+    ``multipool fleet install`` makes."""
 
     upkeep: Literal["thread", "inline"] = _option("thread", _one_of("thread", "inline"))
     """Who ends lifetimes and fills up: one daemon thread for all pools of the process, or

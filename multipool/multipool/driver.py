@@ -200,6 +200,18 @@ class Driver(ABC):
         autocommit as it was.
         """
 
+    #: Whether it can `ask`.
+    asks: ClassVar[bool] = False
+
+    def ask(self, conn: Any, sql: str, *values: str) -> str | None:
+        """Return, as text, the one value that the query *sql* has for *values*.
+
+        Called where `asks` is True, on an idle connection, whatever its autocommit, row and
+        cursor factories, and leaves all that as it was. *sql* has a ``%s`` for each value.
+        One round trip; nothing is prepared, and nobody who observes statements sees it.
+        """
+        raise NotImplementedError(f"driver {self.name!r} cannot ask for a value")
+
     @abstractmethod
     def set_parameter(self, conn: Any, name: str, value: str) -> None:
         """Run a session ``SET name TO value``, outside of any transaction.

@@ -190,6 +190,13 @@ class Inner:
         if self.closed:
             raise self.error(PoolClosed, "the pool is closed")
 
+    def leave(self) -> None:
+        """Tell the fleet, if it knows of the pool, that it is about to close."""
+        if self.config.fleet and self.connected and not self.closed:
+            from multipool.fleet import beating
+
+            beating.leave(self)
+
     def let_go(self) -> None:
         """Close what is idle, here and now: the pool was dropped, or the interpreter exits."""
         self.closed = self.places.closed = True  # whoever waits notices

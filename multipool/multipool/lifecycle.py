@@ -19,6 +19,8 @@ log = logging.getLogger("multipool")
 class Mortal(Protocol):
     """What is told of a fork and of the exit."""
 
+    def _leave(self) -> None: ...
+
     def _let_go(self) -> None: ...
 
     def _after_fork(self) -> None: ...
@@ -56,6 +58,7 @@ def meet(function: Callable[[Any], object]) -> None:
 
 def _at_exit() -> None:
     for pool in registered():
+        pool._leave()
         pool._let_go()
 
 

@@ -66,6 +66,8 @@ def open_in(inner: Inner, room: Room, deadline: float) -> Any | None:
 
 
 def _note(inner: Inner, slot: Slot, took: float) -> None:
+    if inner.config.fleet and not inner.connected:
+        inner.upkeep.soon(inner)  # which tells the fleet
     inner.connected = True
     inner.totals.add_connect(took)
     inner.upkeep.watch(inner, slot)

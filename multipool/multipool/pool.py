@@ -76,6 +76,11 @@ class Pool:
             target = Target(conninfo, adapter)
         except PoolConfigError as error:
             raise PoolConfigError(f"pool {name!r}: {error}") from error.__cause__
+        if config.fleet and not adapter.asks:
+            raise PoolConfigError(
+                f"pool {name!r}: option fleet={config.fleet!r}: driver {adapter.name!r} cannot"
+                " report to a fleet"
+            )
         self._inner = inner = Inner(name, adapter, target, config, upkeep.of(config.upkeep))
         inner.owner = ref(self)
         inner.getconn, inner.putconn = hotpath.lay(inner)
@@ -324,12 +329,16 @@ class Pool:
         """
         inner = self._inner
         inner.close_by = deadline = monotonic() + timeout
+        self._leave()
         inner.closed = True
         inner.places.shut()
         inner.upkeep.tend(inner)
         # Polled, since a lost connection's finaliser may take no lock to tell us.
         while self.stats().size and monotonic() < deadline:
             sleep(_POLL)
+
+    def _leave(self) -> None:
+        self._inner.leave()
 
     def _let_go(self) -> None:
         self._inner.let_go()

@@ -56,6 +56,7 @@ class Slot:
         "former",
         "home",
         "idle_since",
+        "known_as",
         "lasti",
         "leased",
         "lent_at",
@@ -84,6 +85,10 @@ class Slot:
         self.ends = 0.0
         #: What the driver remembered of its settings after ``configure``.
         self.settings: Any = None
+
+        #: What the server knows the connection by, where a fleet is to be told: its process's
+        #: number, and behind a pooler the application's name.
+        self.known_as: tuple[int | None, str | None] = None, None
 
         #: One flag for all that is out of the ordinary, so that the hot path asks once:
         #: whoever sets it wants this connection looked at, when next lent or returned.

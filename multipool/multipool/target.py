@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from multipool.driver import Driver
 from multipool.errors import PoolConfigError
+
+#: What tells one server and database from another.
+Address = tuple[object, ...]
+
+#: What stands before a connection's mark, in its application's name.
+TAG: Final = "mp:"
+#: PostgreSQL cuts the name there.
+_LONGEST_NAME: Final = 63
 
 
 class Target:
@@ -15,6 +25,12 @@ class Target:
     def __init__(self, target: Any, driver: Driver) -> None:
         self._driver = driver
         self._source = target if callable(target) else None
+        #: Where it led when somebody asked last, and as whom it introduced itself there.
+        self.address: Address = ()
+        self.application: str | None = None
+        #: Whether each connection's application name ends with a mark of its own, such as
+        #: ``mp:0123abcd``, by which it is known behind a pooler.
+        self.tagged = False
         self._params = {} if callable(target) else self._read(target)
 
     def params(self) -> dict[str, Any]:
@@ -22,7 +38,12 @@ class Target:
 
         Raises `PoolConfigError` when the callable's answer is no good, or what it raises.
         """
-        return dict(self._params) if self._source is None else self._read(self._source())
+        params = dict(self._params) if self._source is None else self._read(self._source())
+        if self.tagged:
+            mark = f" {TAG}{secrets.token_hex(4)}"
+            name = self.application or ""
+            params["application_name"] = name[: _LONGEST_NAME - len(mark)] + mark
+        return params
 
     def whereabouts(self) -> dict[str, Any]:
         """Return host, port and database as far as they are known: no user, password or options."""
@@ -50,4 +71,8 @@ class Target:
                 f" either; got {type(target).__name__}"
             )
         self._driver.check_params(params)
+        self.address = tuple(
+            str(params.get(name, "")) for name in ("service", "host", "hostaddr", "port", "dbname")
+        )
+        self.application = params.get("application_name") or os.environ.get("PGAPPNAME")
         return params

@@ -46,7 +46,12 @@ def tend(inner: Inner, deadline: float | None = None) -> float:
         elif places.pick(conn):
             spare -= not slot.spent
             inner.discard(conn, slot)
-    return min(due, watch(inner, now), _fill(inner, deadline))
+    due = min(due, watch(inner, now), _fill(inner, deadline))
+    if config.fleet and inner.connected and not inner.closed:
+        from multipool.fleet import beating
+
+        due = min(due, beating.tick(inner))
+    return due
 
 
 def _alive(inner: Inner) -> int:

@@ -54,6 +54,10 @@ class Client:
             raise RuntimeError(f"{method} {path} was answered {answer.status} {answer.reason}")
         return body
 
+    def hang_up(self) -> None:
+        """Let the next request open a connection of its own."""
+        self._http.close()
+
 
 def main() -> None:
     """Visit the shops of the job in turn; check their books, and tell the figures."""

@@ -41,6 +41,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="take only this driver; may be given several times (default: all installed)",
     )
     parser.add_argument(
+        "--keep",
+        action="store_true",
+        help="instead, keep four processes of the shop running, one with a leak, and serve the"
+        " page that shows them, until Ctrl-C",
+    )
+    parser.add_argument(
+        "--port", type=_port, default=0, help="--keep: where to serve it (default: any port)"
+    )
+    parser.add_argument(
         "--json", action="store_true", help="print JSON instead of a table; times are in seconds"
     )
 
@@ -58,18 +67,23 @@ def run(args: argparse.Namespace) -> int:
         return 2
 
     # They import the embedded server, which is not there without the extra.
+    from multipool_django.demo.children import ChildFailed
+    from multipool_django.demo.keep import keep
     from multipool_django.demo.progress import Progress
     from multipool_django.demo.show import Wishes, show
     from multipool_django.demo.signals import Stop, Stopped
 
     try:
         with Stop() as stop:
+            if args.keep:
+                keep(wanted[0], args.port, Progress(sys.stderr), stop)
+                return 0
             wishes = Wishes(wanted, args.seconds, args.clients)
             report = show(wishes, Progress(sys.stderr), stop)
     except Stopped as stopped:
         print(f"\nstopped by {stopped}; nothing was left behind", file=sys.stderr)
         return stopped.status
-    except RuntimeError as error:
+    except (RuntimeError, ChildFailed, OSError) as error:  # a port that is taken
         print(f"multipool demo: {error}", file=sys.stderr)
         return 1
     print(report.as_json() if args.json else report.as_table())
@@ -109,6 +123,13 @@ def _seconds(text: str) -> float:
     if not 0.2 <= seconds <= 60:
         raise argparse.ArgumentTypeError(f"must be a number from 0.2 to 60, not {text!r}")
     return seconds
+
+
+def _port(text: str) -> int:
+    """Return *text* as a port, 0 for any."""
+    if not (text.isascii() and text.isdigit() and int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to 65535, not {text!r}")
+    return int(text)
 
 
 def _clients(text: str) -> int:

@@ -11,10 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from multipool.testing.server import EmbeddedServer, embedded_server
+from multipool.fleet.installing import script
+from multipool.testing.server import SUPERUSER, EmbeddedServer, embedded_server
 from multipool_django.demo.signals import Stop
 
 _USER: Final = "shop"
+#: Who looks at the fleet.
+_READER: Final = "watchman"
 
 # How long the server may take to notice that the last client has gone.
 _FAREWELL: Final = 10.0  # seconds
@@ -43,6 +46,12 @@ class Databases:
             "dbname": name,
         }
 
+    def install_fleet(self, name: str) -> dict[str, str]:
+        """Install the fleet in the database *name*; return how to connect as who may read it."""
+        self._ask(f"create role {_READER} login in role pg_signal_backend, {_USER}")
+        self._ask(script([_USER], [_READER]), name)
+        return {**self._server.params, "user": _READER, "dbname": name}
+
     def connections_opened(self, name: str) -> int:
         """Return how many connections the database *name* has had, as the server counts them.
 
@@ -58,10 +67,10 @@ class Databases:
         sessions = f"select sessions from pg_stat_database where datname = '{name}'"  # noqa: S608
         return int(self._ask(sessions))
 
-    def _ask(self, sql: str) -> str:
+    def _ask(self, sql: str, name: str = SUPERUSER) -> str:
         # A program of its own, which a signal must not leave half started.
         with self._stop.held():
-            return self._server.psql(sql)
+            return self._server.psql(sql, name)
 
 
 @contextmanager

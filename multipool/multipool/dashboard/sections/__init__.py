@@ -1,0 +1,1 @@
+"""The parts of the page, one module each, in the order of the questions asked at 3 a.m."""

@@ -1,0 +1,48 @@
+"""A small HTTP server for the dashboard, from the standard library."""
+
+from __future__ import annotations
+
+import socket
+from socketserver import ThreadingMixIn
+from typing import TYPE_CHECKING
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIApplication
+
+
+class DashboardServer(ThreadingMixIn, WSGIServer):
+    """Serves each connection by a thread of its own."""
+
+    daemon_threads = True
+
+    @property
+    def address(self) -> str:
+        """Where it listens, as it stands in a URL."""
+        host, port = self.server_address[:2]
+        named = str(host)
+        return f"[{named}]:{port}" if ":" in named else f"{named}:{port}"
+
+
+class _IPv6Server(DashboardServer):
+    address_family = socket.AF_INET6
+
+
+class _Handler(WSGIRequestHandler):
+    #: Seconds until a connection that says nothing is closed.
+    timeout = 30
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- as in http.server
+        """Say nothing: a page that refreshes itself would fill any log."""
+
+    def address_string(self) -> str:
+        """Return the address; its name would be asked of a name server for each request."""
+        return str(self.client_address[0])
+
+
+def listen(host: str, port: int, application: WSGIApplication) -> DashboardServer:
+    """Return a server that listens; raises `OSError` if it cannot."""
+    kind = _IPv6Server if ":" in host else DashboardServer
+    server = kind((host, port), _Handler)
+    server.set_app(application)
+    return server

@@ -1,0 +1,35 @@
+"""Asking the server for everything that a snapshot is made of."""
+
+from __future__ import annotations
+
+import json
+from time import perf_counter
+from typing import TYPE_CHECKING, Final
+
+from multipool.fleet.assembly import assemble
+from multipool.fleet.errors import MISSING, REMEDY, FleetError
+
+if TYPE_CHECKING:
+    from multipool.fleet.snapshot import Snapshot
+    from multipool.pool import Pool
+
+SNAPSHOT: Final = "select multipool.snapshot(%s::boolean)::text"
+WATCH: Final = "select multipool.watch(%s::float8)::text"
+
+
+def read(pool: Pool, raw_sql: bool, watch: float) -> Snapshot:
+    """See `multipool.fleet.read`."""
+    driver = pool.driver
+    if not driver.asks:
+        raise FleetError(f"pool {pool.name!r}: driver {driver.name!r} cannot read the fleet")
+    began = perf_counter()
+    with pool.connection() as conn:
+        try:
+            told = driver.ask(conn, SNAPSHOT, str(raw_sql))
+            if watch > 0:
+                driver.ask(conn, WATCH, str(watch))
+        except driver.Error as error:
+            if driver.sqlstate(error) in MISSING:
+                raise FleetError(f"pool {pool.name!r}: {REMEDY}") from error
+            raise
+    return assemble(json.loads(told or "{}"), took=perf_counter() - began)

@@ -1,0 +1,209 @@
+"""One row of a process, read as dataclasses: of what anybody may have written, what makes sense."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from multipool.fleet.folding import unfold
+from multipool.fleet.sessions import Sessions
+from multipool.fleet.snapshot import (
+    GONE_AFTER,
+    STALE_AFTER,
+    Backend,
+    Holder,
+    PoolState,
+    Process,
+    Query,
+    Stack,
+    State,
+    Waiter,
+)
+
+
+def process_of(row: Mapping[str, Any]) -> Process:
+    """Return the process of a row."""
+    return Process(
+        id=row["id"],
+        pid=row["pid"],
+        app=row["app"],
+        host=row["host"],
+        state=_state(row["age"], row["every"]),
+        uptime=row["uptime"],
+        age=row["age"],
+        every=row["every"],
+        pooler=row["pooler"],
+        detailed=bool(row["detail"]),
+    )
+
+
+def _state(age: float, every: float) -> State:
+    if age > GONE_AFTER * every:
+        return "gone"
+    return "stale" if age > STALE_AFTER * every else "alive"
+
+
+def pools_of(row: Mapping[str, Any]) -> Iterator[PoolState]:
+    """Yield the pools of a row."""
+    for name, gauges in _dicts(row["pools"]):
+        limit = gauges.get("max_size")
+        yield PoolState(
+            process=row["id"],
+            app=row["app"],
+            host=row["host"],
+            name=name,
+            driver=text(gauges.get("driver")),
+            min_size=integer(gauges.get("min_size")),
+            max_size=None if limit is None else integer(limit),
+            size=integer(gauges.get("size")),
+            idle=integer(gauges.get("idle")),
+            used=integer(gauges.get("used")),
+            connecting=integer(gauges.get("connecting")),
+            waiting=integer(gauges.get("waiting")),
+            oldest_wait=number(gauges.get("oldest_wait")),
+            counters=numbers(row["counters"].get(name)),
+        )
+
+
+def holders_of(row: Mapping[str, Any], sessions: Sessions) -> Iterator[Holder]:
+    """Yield who held connections at the time of the row's beat, as of now."""
+    for pool, told in _details(row, "holders"):
+        idle = told.get("idle_in_transaction")
+        yield Holder(
+            process=row["id"],
+            app=row["app"],
+            host=row["host"],
+            pool=pool,
+            thread=text(told.get("thread")),
+            seconds=number(told.get("seconds")) + row["age"],
+            idle_in_transaction=None if idle is None else number(idle) + row["age"],
+            opened_at=_stack(row, told, "opened_at"),
+            checked_out_at=_stack(row, told, "checked_out_at"),
+            query_at=_stack(row, told, "query_at"),
+            doing=_stack(row, told, "doing"),
+            statement=text(told["statement"]) if told.get("statement") is not None else None,
+            backend=sessions.serving(row, pool, told),
+        )
+
+
+def waiters_of(row: Mapping[str, Any]) -> Iterator[Waiter]:
+    """Yield who waited at the time of the row's beat."""
+    for pool, told in _details(row, "waiters"):
+        yield Waiter(
+            process=row["id"],
+            app=row["app"],
+            host=row["host"],
+            pool=pool,
+            thread=text(told["thread"]) if told.get("thread") is not None else None,
+            seconds=number(told.get("seconds")) + row["age"],
+            stack=_stack(row, told, "stack"),
+        )
+
+
+def backends_of(rows: Iterable[Mapping[str, Any]], sessions: Sessions) -> tuple[Backend, ...]:
+    """Return the server's sessions, once it is known whose they are."""
+    found = []
+    for row in rows:
+        process, pool = sessions.owners.get(row["pid"], (None, None))
+        found.append(
+            Backend(
+                pid=row["pid"],
+                started=text(row["started"]),
+                application=text(row["application"]),
+                user=text(row["user"]),
+                database=text(row["database"]),
+                client=row["client"],
+                state=row["state"],
+                state_age=row["state_age"],
+                transaction_age=row["transaction_age"],
+                query_age=row["query_age"],
+                wait_event=row["wait_event"],
+                blocked_by=tuple(row["blocked_by"] or ()),
+                raw_sql=row["raw_sql"],
+                process=process,
+                pool=pool,
+            )
+        )
+    return tuple(sorted(found, key=lambda one: one.pid))
+
+
+def queries_of(rows: Iterable[Mapping[str, Any]]) -> tuple[Query, ...]:
+    """Return the statements of all processes, those of an application added up."""
+    summed: defaultdict[tuple[str, str, str], list[Mapping[str, Any]]] = defaultdict(list)
+    for row in rows:
+        for _, told in _details(row, "queries"):
+            summed[row["app"], text(told.get("statement")), text(told.get("site"))].append(told)
+    totals: defaultdict[str, float] = defaultdict(float)
+    for (app, _, _), parts in summed.items():
+        totals[app] += _sum(parts, "total")
+    found = []
+    for (app, statement, site), parts in summed.items():
+        total, calls = _sum(parts, "total"), int(_sum(parts, "calls"))
+        found.append(
+            Query(
+                app=app,
+                statement=statement,
+                site=site,
+                calls=calls,
+                rows=int(_sum(parts, "rows")),
+                errors=int(_sum(parts, "errors")),
+                total=total,
+                share=total / totals[app] if totals[app] else 0.0,
+                mean=total / calls if calls else 0.0,
+                # What is slow in one process is what a reader looks for.
+                p50=_most(parts, "p50"),
+                p95=_most(parts, "p95"),
+                p99=_most(parts, "p99"),
+            )
+        )
+    return tuple(sorted(found, key=lambda one: -one.total))
+
+
+def _details(row: Mapping[str, Any], what: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    sent = row["detail"]
+    for pool, detail in _dicts(sent.get("pools") if isinstance(sent, dict) else None):
+        entries = detail.get(what)
+        for told in entries if isinstance(entries, list) else ():
+            if isinstance(told, dict):
+                yield pool, told
+
+
+def _dicts(value: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for name, one in (value if isinstance(value, dict) else {}).items():
+        if isinstance(one, dict):
+            yield name, one
+
+
+def _sum(parts: Iterable[Mapping[str, Any]], name: str) -> float:
+    return sum(number(part.get(name)) for part in parts)
+
+
+def _most(parts: Iterable[Mapping[str, Any]], name: str) -> float:
+    return max(number(part.get(name)) for part in parts)
+
+
+def text(value: Any) -> str:
+    """Return *value* if it is text, else none."""
+    return value if isinstance(value, str) else ""
+
+
+def number(value: Any) -> float:
+    """Return *value* if it is a number, else 0."""
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else 0.0
+
+
+def integer(value: Any) -> int:
+    """Return *value* as a whole number, 0 if it is none."""
+    return int(number(value))
+
+
+def numbers(value: Any) -> dict[str, float]:
+    """Return what is a number in the dict *value*."""
+    if not isinstance(value, dict):
+        return {}
+    return {name: one for name, one in value.items() if number(one) == one}
+
+
+def _stack(row: Mapping[str, Any], told: Mapping[str, Any], name: str) -> Stack:
+    return tuple(unfold(told.get(name), row["detail"].get("frames")))

@@ -1,0 +1,255 @@
+-- What the fleet keeps in a database. Run by `multipool fleet install`; to run it again
+-- changes nothing, or brings the functions up to date.
+--
+-- Whoever runs it owns it all, and need not be a superuser. An application's role may execute
+-- beat(), goodbye() and sweep(), and read nothing; it should not be the owner.
+
+do $$
+begin
+    -- Else its owner could have laid tables there whose triggers our functions would run.
+    if exists (select from pg_namespace
+                where nspname = 'multipool' and pg_get_userbyid(nspowner) <> current_user) then
+        raise insufficient_privilege using message = 'the schema multipool is somebody else''s';
+    end if;
+end
+$$;
+create schema if not exists multipool;
+revoke all on schema multipool from public;
+
+-- One row for each process, rewritten with each of its beats. Unlogged, since after a crash
+-- the next beats bring it back; half of each page is left empty, so that a row's next version
+-- finds room beside it and no index has to know.
+create unlogged table if not exists multipool.process (
+    id uuid primary key,
+    app text not null,
+    host text not null,
+    pid integer not null,
+    role name not null default session_user,
+    started_at timestamptz not null,
+    beat_at timestamptz not null,
+    every_s double precision not null,
+    pooler boolean not null,                                       -- its pid of the server is not ours
+    pools jsonb not null check (jsonb_typeof(pools) = 'object'),       -- gauges by pool
+    counters jsonb not null check (jsonb_typeof(counters) = 'object'), -- totals by pool
+    detail jsonb
+) with (
+    fillfactor = 50,
+    autovacuum_vacuum_scale_factor = 0,
+    autovacuum_vacuum_threshold = 500,
+    autovacuum_vacuum_cost_delay = 0,
+    toast.autovacuum_vacuum_scale_factor = 0,
+    toast.autovacuum_vacuum_threshold = 500,
+    toast.autovacuum_vacuum_cost_delay = 0
+);
+revoke all on multipool.process from public;
+-- A moved detail would have dead versions in a second table, which only a vacuum clears.
+alter table multipool.process alter column detail set storage main;
+
+-- The totals of processes that are gone, so that those of all never fall.
+create table if not exists multipool.retired (
+    app text,
+    pool text,
+    counters jsonb not null,
+    primary key (app, pool)
+);
+revoke all on multipool.retired from public;
+
+-- The one row of what all processes must know. A crash empties it together with the table of
+-- processes, and a new epoch tells them so.
+create unlogged table if not exists multipool.control (
+    one boolean primary key default true check (one),
+    epoch uuid not null default gen_random_uuid(),
+    watch_until timestamptz not null default '-infinity',
+    swept_at timestamptz not null default '-infinity',
+    processes integer not null default 0,
+    cap_bytes bigint not null default 64 * 1024 * 1024,
+    is_full boolean not null default false
+);
+revoke all on multipool.control from public;
+insert into multipool.control default values on conflict do nothing;
+
+-- The sum of two dicts of totals. What is no number was written by no process of ours.
+create or replace function multipool.add_counters(a jsonb, b jsonb) returns jsonb
+language sql immutable set search_path = pg_catalog, pg_temp as $$
+    select coalesce(jsonb_object_agg(key, total), '{}')
+      from (select key, sum(value::numeric) as total
+              from (select * from jsonb_each(a) union all select * from jsonb_each(b)) as one
+             where jsonb_typeof(value) = 'number'
+             group by key) as summed
+$$;
+
+-- Move the totals of these processes to the retired.
+create or replace function multipool.retire(ids uuid[]) returns void
+language sql set search_path = pg_catalog, pg_temp as $$
+    with gone as (
+        delete from multipool.process where id = any(ids) returning app, counters
+    ), summed as (
+        select gone.app, pool.key as pool, counter.key as name, sum(counter.value::numeric) as total
+          from gone,
+               jsonb_each(gone.counters) as pool,
+               jsonb_each(case jsonb_typeof(pool.value) when 'object' then pool.value end) as counter
+         where jsonb_typeof(counter.value) = 'number'
+         group by 1, 2, 3
+    )
+    insert into multipool.retired as kept (app, pool, counters)
+    select app, pool, jsonb_object_agg(name, total) from summed group by app, pool
+     order by app, pool -- all in the same order, or two could wait for each other
+        on conflict (app, pool) do update
+       set counters = multipool.add_counters(kept.counters, excluded.counters)
+$$;
+
+-- One beat of one process. Answers what it should know; "known": false if its row is gone
+-- because it was silent for too long: its totals are among the retired, and it must go on with
+-- another id and count from there. It never waits for a lock for longer than a moment.
+create or replace function multipool.beat(report jsonb) returns jsonb
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp set lock_timeout = '50ms' as $$
+declare
+    control multipool.control;
+    known boolean := true;
+begin
+    if pg_column_size(report) > 1024 * 1024 then
+        raise program_limit_exceeded using message = 'a report must have less than 1 MB';
+    end if;
+    select * into control from multipool.control;
+    if not found then
+        insert into multipool.control default values on conflict do nothing;
+        select * into strict control from multipool.control;
+    end if;
+    if not control.is_full then
+        update multipool.process
+           set beat_at = now(),
+               every_s = least(greatest((report->>'every')::float8, 1), 600),
+               pooler = (report->>'backend')::bigint is distinct from pg_backend_pid(),
+               pools = report->'pools',
+               counters = report->'counters',
+               detail = nullif(report->'detail', 'null')
+         where id = (report->>'id')::uuid;
+        if not found then
+            known := (report->>'epoch') is distinct from control.epoch::text;
+            if known then
+                insert into multipool.process
+                    (id, app, host, pid, started_at, beat_at, every_s, pooler, pools, counters, detail)
+                values (
+                    (report->>'id')::uuid,
+                    left(report->>'app', 200),
+                    left(report->>'host', 200),
+                    (report->>'pid')::int,
+                    now() - make_interval(secs => (report->>'uptime')::float8),
+                    now(),
+                    least(greatest((report->>'every')::float8, 1), 600),
+                    (report->>'backend')::bigint is distinct from pg_backend_pid(),
+                    report->'pools',
+                    report->'counters',
+                    nullif(report->'detail', 'null')
+                );
+            end if;
+        end if;
+    end if;
+    return jsonb_build_object(
+        'known', known,
+        'epoch', control.epoch,
+        'watched', control.watch_until > now(),
+        'processes', control.processes,
+        'sweep', control.swept_at < now() - interval '10 s',
+        'backend', pg_backend_pid()
+    );
+end
+$$;
+
+-- The last beat of a process that ends.
+create or replace function multipool.goodbye(report jsonb) returns void
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp set lock_timeout = '50ms' as $$
+begin
+    update multipool.process set counters = report->'counters'
+     where id = (report->>'id')::uuid;
+    perform multipool.retire(array[(report->>'id')::uuid]);
+end
+$$;
+
+-- The janitor: retire who was silent for ten beats, count the others, and keep the table small.
+-- An open snapshot keeps dead rows from being cleared, whatever vacuum does; so above the cap
+-- the table is emptied and the living rows put back. Where even that cannot be, since somebody
+-- has a lock on it for longer than a moment, nothing is written until it can.
+create or replace function multipool.sweep() returns void
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp set lock_timeout = '50ms' as $$
+declare
+    cap bigint := (select cap_bytes from multipool.control);
+    is_over boolean;
+    living multipool.process[];
+begin
+    if not pg_try_advisory_xact_lock(hashtextextended('multipool.sweep', 0)) then
+        return;
+    end if;
+    perform multipool.retire(array(
+        select id from multipool.process where beat_at < now() - make_interval(secs => 10 * every_s)
+    ));
+    is_over := pg_total_relation_size('multipool.process') > cap;
+    if is_over then
+        begin
+            lock table multipool.process in access exclusive mode;
+            living := array(select process from multipool.process);
+            truncate multipool.process;
+            insert into multipool.process select (unnest(living)).*;
+            is_over := false;
+        exception when lock_not_available then
+            null; -- said by is_full
+        end;
+    end if;
+    update multipool.control
+       set swept_at = now(),
+           processes = (select count(*) from multipool.process),
+           is_full = is_over;
+end
+$$;
+
+-- Have all processes beat more often, with details, for a while.
+create or replace function multipool.watch(seconds double precision) returns void
+language sql security definer
+set search_path = pg_catalog, pg_temp set lock_timeout = '50ms' as $$
+    update multipool.control
+       set watch_until = now() + make_interval(secs => least(seconds, 60))
+     where watch_until < now() + make_interval(secs => least(seconds, 60) / 2)
+$$;
+
+-- Everything that a snapshot is made of. Runs with the rights of whoever reads.
+create or replace function multipool.snapshot(raw_sql boolean) returns jsonb
+language sql stable
+set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
+    select jsonb_build_object(
+        'now', to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+        'database', current_database(),
+        'version', current_setting('server_version'),
+        'max_connections', current_setting('max_connections')::int,
+        'reserved', current_setting('superuser_reserved_connections')::int
+            + coalesce(current_setting('reserved_connections', true), '0')::int,
+        'sees_all', pg_has_role('pg_read_all_stats', 'usage'),
+        'is_full', (select is_full from multipool.control),
+        'processes', coalesce((select jsonb_agg(jsonb_build_object(
+            'id', id, 'app', app, 'host', host, 'pid', pid, 'pooler', pooler, 'every', every_s,
+            'uptime', extract(epoch from now() - started_at)::float8,
+            'age', greatest(extract(epoch from now() - beat_at), 0)::float8,
+            'pools', pools, 'counters', counters, 'detail', detail
+        )) from multipool.process), '[]'),
+        'retired', coalesce((select jsonb_agg(jsonb_build_object(
+            'app', app, 'pool', pool, 'counters', counters
+        )) from multipool.retired), '[]'),
+        'backends', coalesce((select jsonb_agg(jsonb_build_object(
+            'pid', pid, 'started', backend_start, 'application', application_name,
+            'user', usename, 'database', datname,
+            'client', coalesce(client_hostname, host(client_addr)),
+            'state', state,
+            'age', extract(epoch from now() - backend_start)::float8,
+            'state_age', greatest(extract(epoch from now() - state_change), 0)::float8,
+            'transaction_age', greatest(extract(epoch from now() - xact_start), 0)::float8,
+            'query_age', greatest(extract(epoch from now() - query_start), 0)::float8,
+            'wait_event', wait_event_type || ': ' || wait_event,
+            'blocked_by', case wait_event_type when 'Lock' then pg_blocking_pids(pid) end,
+            'raw_sql', case when raw_sql then query end
+        )) from pg_stat_activity where backend_type = 'client backend'), '[]')
+    )
+$$;
+
+revoke all on all functions in schema multipool from public;

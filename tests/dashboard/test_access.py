@@ -1,0 +1,207 @@
+"""Who may not see does not."""
+
+from __future__ import annotations
+
+import pytest
+from scenes import Made, request
+
+from multipool import PoolConfigError
+from multipool.dashboard.site import Site
+from multipool.testing import fleets
+
+TOKEN = "correct-horse-battery"
+DATA = "shop/views.py:88"
+PATHS = ["/", "/snapshot.json", "/metrics", "/end"]
+
+
+def site(token: str | None = None, **options: bool) -> Site:
+    return Site(
+        Made(fleets.exhausted), token=token, **{"may_end": False, "raw_sql": False, **options}
+    )
+
+
+def cookies(response) -> dict[str, str]:
+    """Return the cookies that *response* sets."""
+    pairs = [
+        value.partition(";")[0].partition("=")[::2]
+        for name, value in response.headers
+        if name == "Set-Cookie"
+    ]
+    return dict(pairs)
+
+
+def sign_in(guarded: Site, token: str):
+    """Return the answer to a browser that sends the form with *token*."""
+    csrf = cookies(guarded.answer(request()))["multipool_csrf"]
+    return guarded.answer(
+        request(
+            "/sign-in",
+            "POST",
+            headers={"cookie": f"multipool_csrf={csrf}"},
+            body=f"csrf={csrf}&token={token}".encode(),
+        )
+    )
+
+
+@pytest.mark.parametrize("peer", ["127.0.0.1", "127.8.9.1", "::1", "::ffff:127.0.0.1"])
+def test_this_machine_sees_the_page_without_a_token(peer):
+    answer = site().answer(request(peer=peer))
+    assert answer.status == 200
+    assert DATA in answer.body
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("peer", ["10.0.0.7", "::ffff:10.0.0.7", "2001:db8::1", "strange", None])
+def test_without_a_token_no_other_machine_sees_data(peer, path):
+    answer = site().answer(request(path, peer=peer))
+    assert answer.status == 403
+    assert DATA not in answer.body
+
+
+@pytest.mark.parametrize(
+    "header", ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"]
+)
+def test_behind_a_proxy_on_this_machine_a_token_is_needed(header):
+    assert site().answer(request(headers={header: "10.0.0.7"})).status == 403
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8932", "", "127.0.0.1.evil.com"])
+def test_a_name_that_was_pointed_at_this_machine_sees_nothing(host):
+    assert site().answer(request(headers={"host": host})).status == 403
+
+
+@pytest.mark.parametrize("host", ["localhost", "localhost:1", "[::1]:8932", "127.0.0.1"])
+def test_this_machine_may_be_called_by_each_of_its_own_names(host):
+    assert site().answer(request(headers={"host": host})).status == 200
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_with_a_token_nobody_sees_data_without_it(path):
+    answer = site(TOKEN).answer(request(path))
+    assert answer.status == 401
+    assert DATA not in answer.body
+    assert TOKEN not in answer.body
+
+
+def test_a_bearer_of_the_token_sees_data():
+    def ask(given):
+        return site(TOKEN).answer(
+            request("/snapshot.json", peer="10.0.0.7", headers={"authorization": given})
+        )
+
+    assert ask(f"Bearer {TOKEN}").status == 200
+    assert ask(f"bearer {TOKEN}").status == 200
+    assert ask(f"Bearer {TOKEN}x").status == 401
+    assert ask(f"Bearer {TOKEN[:-1]}").status == 401
+    assert ask("Bearer ").status == 401
+    assert ask(f"Basic {TOKEN}").status == 401
+    assert ask("Bearer tökén").status == 401
+
+
+def test_a_token_in_the_address_is_none():
+    assert site(TOKEN).answer(request(query={"token": TOKEN})).status == 401
+
+
+def test_signing_in_begins_a_session_that_does_not_hold_the_token():
+    guarded = site(TOKEN)
+    answer = sign_in(guarded, TOKEN)
+    assert answer.status == 303
+    session = cookies(answer)["multipool_session"]
+    assert TOKEN not in session
+    header = {"cookie": f"multipool_session={session}"}
+    assert DATA in guarded.answer(request(headers=header)).body
+    # Another process with the same token knows it too; one with another token does not.
+    assert site(TOKEN).answer(request(headers=header)).status == 200
+    assert site(TOKEN + "!").answer(request(headers=header)).status == 401
+
+
+def test_a_wrong_token_begins_none():
+    answer = sign_in(site(TOKEN), "not-the-right-token")
+    assert answer.status == 401
+    assert "multipool_session" not in cookies(answer)
+    assert "That is not the token." in answer.body
+
+
+@pytest.mark.parametrize(
+    "tamper", [lambda it: "f" + it, lambda it: it[:-1], lambda it: "é", str.upper]
+)
+def test_a_session_that_was_changed_is_none(tamper):
+    session = cookies(sign_in(site(TOKEN), TOKEN))["multipool_session"]
+    header = {"cookie": f"multipool_session={tamper(session)}"}
+    assert site(TOKEN).answer(request(headers=header)).status == 401
+
+
+def test_a_session_ends(monkeypatch):
+    session = cookies(sign_in(site(TOKEN), TOKEN))["multipool_session"]
+    header = {"cookie": f"multipool_session={session}"}
+    import time
+
+    later = time.time() + 13 * 3600
+    monkeypatch.setattr("multipool.dashboard.guard.time.time", lambda: later)
+    assert site(TOKEN).answer(request(headers=header)).status == 401
+
+
+def test_cookies_are_kept_from_scripts_and_other_sites():
+    [cookie] = [
+        value for name, value in sign_in(site(TOKEN), TOKEN).headers if name == "Set-Cookie"
+    ]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Strict" in cookie
+
+
+def test_a_token_that_can_be_guessed_is_refused():
+    with pytest.raises(PoolConfigError, match="token must have at least 16 characters, not 6"):
+        site("secret")
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/sign-out", "/end"])
+@pytest.mark.parametrize(
+    ("cookie", "sent", "origin"),
+    [
+        ("", "", None),
+        ("a" * 43, "", None),
+        ("a" * 43, "b" * 43, None),
+        ("", "a" * 43, None),
+        ("a" * 43, "a" * 43, "http://evil.example"),
+        ("a" * 43, "a" * 43, "null"),
+    ],
+)
+def test_a_form_from_elsewhere_does_nothing(path, cookie, sent, origin):
+    headers = {"cookie": f"multipool_csrf={cookie}"}
+    if origin:
+        headers["origin"] = origin
+    asked = request(path, "POST", headers=headers, body=f"csrf={sent}&token={TOKEN}".encode())
+    answer = site(TOKEN, may_end=True).answer(asked)
+    assert answer.status == 403
+    assert "multipool_session" not in cookies(answer)
+
+
+def test_statements_with_literals_are_not_even_read_unless_asked_for():
+    for raw_sql in (False, True):
+        source = Made(fleets.exhausted)
+        Site(source, token=None, may_end=False, raw_sql=raw_sql).answer(request())
+        assert source.asked_for_raw == [raw_sql]
+
+
+def test_every_page_brings_its_policy_and_is_never_kept():
+    for guarded in (site(), site(TOKEN)):
+        headers = dict(guarded.answer(request()).all_headers())
+        policy = headers["Content-Security-Policy"]
+        assert policy.startswith("default-src 'none'; ")
+        assert "unsafe" not in policy
+        assert "frame-ancestors 'none'" in policy
+        assert headers["Cache-Control"] == "no-store"
+
+
+def test_other_methods_and_addresses_are_refused():
+    assert site().answer(request(method="POST")).status == 405
+    assert site().answer(request(method="DELETE")).status == 405
+    assert site().answer(request("/sign-in")).status == 405
+    assert site().answer(request("/../etc/passwd")).status == 404
+    assert site().answer(request("/", "HEAD")).status == 200
+
+
+def test_without_its_slash_a_mounted_page_sends_there():
+    answer = site().answer(request("", root="/ops/pools"))
+    assert answer.status == 303
+    assert ("Location", "/ops/pools/") in answer.headers

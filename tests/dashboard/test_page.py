@@ -1,0 +1,148 @@
+"""The page answers in order, folds what would flood it, and escapes what processes wrote."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+from scenes import PAYLOAD, hostile, seen
+
+from multipool.dashboard.page import Viewer, page
+from multipool.testing import fleets
+
+ANYBODY = Viewer("anybody")
+MAY_END = Viewer("somebody", may_end=True)
+STATES = [fleets.empty, fleets.healthy, fleets.exhausted, fleets.blocked, fleets.large]
+
+
+class Outline(HTMLParser):
+    """The elements of a page, and its text."""
+
+    VOID = frozenset({"br", "col", "hr", "input", "link", "meta"})
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self._open: list[str] = []
+        self.feed(html)
+        assert self._open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self._open.pop() == tag
+
+    def handle_data(self, data):
+        if self._open and self._open[-1] not in ("style", "script"):
+            self.text.append(data)
+
+    def all(self, name):
+        return [attrs for tag, attrs in self.elements if tag == name]
+
+
+@pytest.fixture(params=STATES, ids=lambda state: state.__name__)
+def state(request):
+    return request.param()
+
+
+def test_the_questions_of_3_am_are_answered_in_order():
+    outline = Outline(page(seen(fleets.exhausted()), ANYBODY))
+    order = [
+        "fresh",
+        "verdict",
+        "suspects",
+        "budget",
+        "pools",
+        "blocking",
+        "queries",
+        "processes",
+    ]
+    found = [attrs["id"] for _, attrs in outline.elements if attrs.get("id") in order]
+    assert found == order
+
+
+def test_it_is_well_formed_and_each_id_stands_once(state):
+    outline = Outline(page(seen(state), MAY_END))
+    ids = [attrs["id"] for _, attrs in outline.elements if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    assert len(outline.all("h1")) == len(outline.all("main")) == 1
+
+
+def test_nothing_in_it_needs_more_than_its_policy_allows(state):
+    for name, attrs in Outline(page(seen(state), MAY_END)).elements:
+        assert "style" not in attrs, name
+        assert not [key for key in attrs if key.startswith("on")], name
+        assert "src" not in attrs, name
+
+
+def test_every_table_has_a_caption_and_headings_with_a_scope(state):
+    outline = Outline(page(seen(state), ANYBODY))
+    assert len(outline.all("caption")) == len(outline.all("table"))
+    assert {attrs.get("scope") for attrs in outline.all("th")} <= {"col", "row"}
+
+
+def test_pictures_say_what_they_show_or_are_hidden_from_screen_readers(state):
+    html = page(seen(state), ANYBODY)
+    for attrs in Outline(html).all("svg"):
+        titled = attrs.get("role") == "img"
+        assert titled or attrs.get("aria-hidden") == "true"
+
+
+def test_markup_in_any_name_stays_text(state):
+    html = page(seen(hostile(state)), MAY_END)
+    outline = Outline(html)
+    assert PAYLOAD in "".join(outline.text)
+    assert len(outline.all("script")) == 1
+    assert outline.all("img") == []
+    assert "<script>alert" not in html
+
+
+def test_a_leak_is_shown_with_file_and_line_and_its_three_stacks():
+    text = " ".join(Outline(page(seen(fleets.exhausted()), ANYBODY)).text)
+    for heading, frame in [
+        ("Checked out at", "shop/views.py:88"),
+        ("Last query at", "shop/views.py:91"),
+        ("Now doing", "shop/payment.py:47"),
+    ]:
+        assert re.search(rf"{heading}.{{,40}}{frame}", text), heading
+
+
+def test_two_hundred_processes_are_folded():
+    html = page(seen(fleets.large()), ANYBODY)
+    assert len(html) < 200_000
+    assert "The 20 fullest of 200, process by process" in html
+
+
+def test_far_more_than_that_stay_on_one_page():
+    huge = page(seen(fleets.large(2000, 20_000)), ANYBODY)
+    assert len(huge) < 700_000
+    assert "The first 300 of 2,000 as a table" in huge
+
+
+def test_links_to_end_sessions_are_only_there_for_who_may():
+    assert 'href="end?' in page(seen(fleets.blocked()), MAY_END)
+    assert 'href="end?' not in page(seen(fleets.blocked()), ANYBODY)
+
+
+def test_statements_with_literals_are_shown_where_the_snapshot_has_them():
+    blocked = fleets.blocked()
+    backends = tuple(replace(one, raw_sql="select 'a literal'") for one in blocked.backends)
+    html = page(seen(replace(blocked, backends=backends)), ANYBODY)
+    assert "select &#x27;a literal&#x27;" in html
+
+
+def test_what_could_not_be_read_again_is_shown_as_old():
+    html = page(seen(fleets.healthy(), error="OperationalError: it is gone"), ANYBODY)
+    assert "this is the last known: OperationalError: it is gone" in html
+
+
+def test_without_any_snapshot_it_says_why():
+    html = page(seen(None, error="FleetError: run `multipool fleet install`"), ANYBODY)
+    assert "No data" in html
+    assert "run `multipool fleet install`" in html

@@ -1,0 +1,119 @@
+"""``multipool serve`` shows in one process what another one does."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from multipool import PoolConfigError
+from multipool.cli import main
+from multipool.driver import Driver
+from multipool.fleet.installing import script
+from multipool.testing.server import EmbeddedServer, uri
+
+LEAKING = Path(__file__).parent / "leaking.py"
+LINE = next(
+    number for number, line in enumerate(LEAKING.read_text().splitlines(), 1) if "getconn" in line
+)
+
+Start = Callable[..., str]
+
+
+@pytest.fixture
+def database(server: EmbeddedServer) -> Iterator[dict[str, str]]:
+    """The parameters of a database with the fleet."""
+    name = f"serve_{secrets.token_hex(4)}"
+    server.psql(f"create database {name}")
+    server.psql(script(), name)
+    yield {**server.params, "dbname": name}
+    server.psql(f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Start a program; gives the first line that it prints."""
+    with ExitStack() as stack:
+        yield lambda *command: stack.enter_context(_running(command))
+
+
+@contextmanager
+def _running(command: tuple[str, ...]) -> Iterator[str]:
+    with subprocess.Popen(
+        [sys.executable, *command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+        process.kill()
+
+
+def test_a_leak_in_another_process_is_on_the_page_within_15_seconds_with_file_and_line(
+    browser: Any, start: Start, database: dict[str, str], driver: Driver
+) -> None:
+    command = ("-m", "multipool.cli", "serve", uri(database), "--driver", driver.name)
+    page = browser.open(start(*command, "--port", "0"))
+    assert page.locator("#begin").is_visible()
+    assert start(str(LEAKING), json.dumps(database), driver.name) == "forgot 2"
+    leaked = time.monotonic()
+    page.wait_for_selector(f"#suspects:has-text('leaking.py:{LINE}')", timeout=15_000)
+    assert time.monotonic() - leaked < 15
+    assert "2 of 2" in page.inner_text("#suspect-0 .share")
+    assert "checkout()" in page.inner_text("#suspect-0 .site")
+    verdict = page.inner_text("#verdict")
+    assert "shop: 1 of 1 pool exhausted" in verdict
+    assert f"leaking.py:{LINE}" in verdict
+    assert "orders" in page.inner_text("#pools")
+
+
+def test_where_the_fleet_is_not_installed_the_page_says_what_to_do(
+    browser: Any, start: Start, dsn: str, driver: Driver
+) -> None:
+    command = ("-m", "multipool.cli", "serve", dsn, "--driver", driver.name, "--port", "0")
+    page = browser.open(start(*command))
+    assert "run `multipool fleet install`" in page.inner_text("#verdict")
+    browser.complaints.clear()  # of the answer 503
+
+
+def test_it_does_not_listen_to_other_machines_without_a_token(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("MULTIPOOL_DASHBOARD_TOKEN", raising=False)
+    assert main(["serve", "host=db", "--host", "0.0.0.0"]) == 1
+    said = capsys.readouterr().err
+    assert "--host 0.0.0.0 is seen from other machines: set a token" in said
+
+
+def test_the_token_comes_from_a_file_or_the_environment_and_must_be_long(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MULTIPOOL_DASHBOARD_TOKEN", "short")
+    assert main(["serve", "host=db"]) == 1
+    assert "token must have at least 16 characters" in capsys.readouterr().err
+    assert main(["serve", "host=db", "--token-file", str(tmp_path / "none")]) == 1
+    assert "No such file" in capsys.readouterr().err
+    (tmp_path / "token").write_text("tiny\n")
+    assert main(["serve", "host=db", "--token-file", str(tmp_path / "token")]) == 1
+    assert "at least 16 characters, not 4" in capsys.readouterr().err
+
+
+def test_a_token_is_no_option() -> None:
+    with pytest.raises(SystemExit):
+        main(["serve", "host=db", "--token", "correct-horse-battery"])
+
+
+def test_applications_are_made_from_a_pool(dsn: str, driver: Driver) -> None:
+    from multipool import Pool, dashboard
+
+    with Pool(dsn, driver=driver) as pool:
+        for make in (dashboard.wsgi_app, dashboard.asgi_app):
+            assert callable(make(pool, token="correct-horse-battery"))
+            with pytest.raises(PoolConfigError):
+                make(pool, token="short")

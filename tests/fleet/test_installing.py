@@ -1,0 +1,97 @@
+"""Who may do what once the fleet is installed."""
+
+from __future__ import annotations
+
+import pytest
+from fleet_store import APP, OPS, install_as
+
+from multipool.fleet.errors import FleetError
+from multipool.fleet.installing import REMOVE, script
+
+
+def as_role(store, role, sql):
+    return store.psql(f"set role {role}; {sql}")
+
+
+def test_it_can_be_installed_by_any_driver_and_over_itself(driver, bare):
+    install_as(driver, bare.params, [APP], [OPS])
+    bare.psql("insert into multipool.retired values ('shop', 'default', '{\"checkouts\": 5}')")
+    install_as(driver, bare.params, [APP], [OPS])
+    assert bare.psql("select count(*) from multipool.retired") == "1"
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select * from multipool.process",
+        "select * from multipool.retired",
+        "select * from multipool.control",
+        "update multipool.control set cap_bytes = 0",
+        "select multipool.snapshot(false)",
+        "select multipool.watch(60)",
+        "select multipool.retire('{}')",
+        "create table multipool.mine ()",
+    ],
+)
+def test_the_applications_role_may_report_and_nothing_else(store, sql):
+    assert as_role(store, APP, "select multipool.sweep()") == ""
+    with pytest.raises(RuntimeError, match="permission denied"):
+        as_role(store, APP, sql)
+
+
+def test_the_reader_may_read_and_not_report(store):
+    assert '"processes": []' in as_role(store, OPS, "select multipool.snapshot(false)")
+    with pytest.raises(RuntimeError, match="permission denied for function beat"):
+        as_role(store, OPS, "select multipool.beat('{}')")
+    with pytest.raises(RuntimeError, match="permission denied for table process"):
+        as_role(store, OPS, "delete from multipool.process")
+
+
+def test_nobody_else_may_do_anything(store):
+    store.psql("create role fleet_stranger")
+    try:
+        with pytest.raises(RuntimeError, match="permission denied for schema multipool"):
+            as_role(store, "fleet_stranger", "select multipool.beat('{}')")
+        granted = store.psql(
+            "select proname from pg_proc, aclexplode(proacl)"
+            " where pronamespace = 'multipool'::regnamespace and grantee = 0"
+        )
+        assert granted == ""
+    finally:
+        store.psql("drop role fleet_stranger")
+
+
+def test_every_function_has_its_search_path_pinned(store):
+    loose = store.psql(
+        "select proname from pg_proc where pronamespace = 'multipool'::regnamespace"
+        " and not 'search_path=pg_catalog, pg_temp' = any(coalesce(proconfig, '{}'))"
+    )
+    assert loose == ""
+
+
+def test_a_role_that_may_not_install_is_told_what_it_lacks(driver, bare):
+    with pytest.raises(FleetError, match="this role may not install the fleet"):
+        install_as(driver, {**bare.params, "user": APP})
+
+
+def test_a_schema_that_somebody_else_has_made_is_not_trusted(driver, bare):
+    bare.psql(f"create schema multipool authorization {APP}")
+    with pytest.raises(FleetError, match="this role may not install the fleet"):
+        install_as(driver, bare.params, [APP])
+    assert bare.psql("select to_regclass('multipool.process')") == ""
+
+
+def test_a_role_may_have_any_name(store):
+    odd = "o\"d'd role"
+    quoted = odd.replace('"', '""')
+    store.psql(f'create role "{quoted}"')
+    try:
+        store.psql(script([odd], [odd]))
+        store.psql(REMOVE)
+    finally:
+        store.psql(f'drop role "{quoted}"')
+
+
+def test_it_can_be_taken_away(store):
+    store.psql(REMOVE)
+    assert store.psql("select to_regnamespace('multipool')") == ""

@@ -1,0 +1,148 @@
+"""The janitor: who is stale, who is gone, and how large the table may grow."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from fleet_store import beat
+
+REPORT = {
+    "app": "shop",
+    "host": "h",
+    "pid": 1,
+    "uptime": 1,
+    "every": 10,
+    "epoch": None,
+    "backend": None,
+    "pools": {},
+    "counters": {"default": {"checkouts": 1}},
+    "detail": None,
+}
+
+
+def told(number, **changes):
+    """Return the SQL of a beat of the process of that number."""
+    report = {**REPORT, "id": f"00000000-0000-0000-0000-{number:012}", **changes}
+    return f"select multipool.beat('{json.dumps(report)}')"
+
+
+@pytest.mark.parametrize(
+    ("silence", "state"), [(0, "alive"), (29, "alive"), (31, "stale"), (99, "stale"), (101, "gone")]
+)
+def test_stale_after_three_beats_and_gone_after_ten(store, look, silence, state):
+    store.psql(told(1))
+    store.pass_time(silence)
+    [process] = look().processes
+    assert process.state == state
+    assert process.age == pytest.approx(silence, abs=2)
+
+
+def test_who_is_gone_is_swept_away_and_its_totals_are_kept(store, look):
+    store.psql(f"{told(1)}; {told(2)}; {told(3, app='mail')}")
+    store.pass_time(101)
+    store.psql(f"{told(3, app='mail')}; select multipool.sweep()")
+    snapshot = look()
+    assert [process.app for process in snapshot.processes] == ["mail"]
+    assert {app.name: app.counters for app in snapshot.applications} == {
+        "shop": {"checkouts": 2},
+        "mail": {"checkouts": 1},
+    }
+
+
+def test_a_beat_sweeps_when_it_was_long_ago(driver, make_pool, store):
+    store.psql(told(1))
+    store.pass_time(101)
+    store.psql("update multipool.control set swept_at = now() - interval '11 s'")
+    beat(make_pool(store))
+    assert [row["app"] for row in store.processes()] == ["shop"]
+    assert store.psql("select processes, counters from multipool.control, multipool.retired") == (
+        '1|{"checkouts": 1}'
+    )
+
+
+def test_one_sweeps_at_a_time(store, driver):
+    other = driver.connect(store.params, 5)
+    try:
+        other.cursor().execute("select multipool.sweep()")
+        store.psql(told(1))
+        store.pass_time(101)
+        store.psql("select multipool.sweep()")
+        assert len(store.processes()) == 1
+    finally:
+        driver.close(other)
+
+
+def test_a_held_snapshot_does_not_let_the_table_grow_over_its_cap(store, driver):
+    cap = 400_000
+    store.psql(f"update multipool.control set cap_bytes = {cap}")
+    filler = {"default": {"holders": [{"thread": f"{n:0200}"} for n in range(20)]}}
+    keeper = driver.connect(store.params, 5)
+    try:
+        cursor = keeper.cursor()
+        cursor.execute("begin isolation level repeatable read")
+        cursor.execute("select count(*) from pg_class")
+        sizes = []
+        for _ in range(40):
+            beats = "; ".join(told(number, detail=filler) for number in range(10))
+            store.psql(f"{beats}; select multipool.sweep()")
+            sizes.append(int(store.psql("select pg_total_relation_size('multipool.process')")))
+        assert max(sizes) <= cap
+        assert max(sizes) > cap / 2  # it would have grown
+        assert len(store.processes()) == 10  # and nobody was lost
+    finally:
+        driver.close(keeper)
+
+
+def test_where_the_table_cannot_be_emptied_nothing_more_is_written(store, driver, look):
+    store.psql("update multipool.control set cap_bytes = 0")
+    reader = driver.connect(store.params, 5)
+    try:
+        reader.cursor().execute("select count(*) from multipool.process")
+        store.psql(told(1))
+        store.psql("select multipool.sweep()")
+        store.psql(told(2))
+        assert len(store.processes()) == 1
+        assert any("over its cap" in note for note in look().notes)
+    finally:
+        driver.close(reader)
+    store.psql("update multipool.control set cap_bytes = 1000000; select multipool.sweep()")
+    store.psql(told(2))
+    assert len(store.processes()) == 2
+    assert not any("over its cap" in note for note in look().notes)
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        {"counters": {"default": {"checkouts": "many", "waited": None, "opened": [1]}}},
+        {"counters": {"default": 5, "other": {"checkouts": {"deep": 1}}}},
+        {"pools": {"default": {"max_size": "ten", "used": None}, "x": 3}},
+        {"detail": {"pools": {"a": {"holders": [5, {"thread": 7, "checked_out_at": "no"}, None]}}}},
+        {"detail": {"frames": 3, "pools": {"a": {"queries": [{"calls": "x"}], "waiters": 3}}}},
+        {"detail": {"frames": [5], "pools": {"a": {"waiters": [{"stack": [0, 1, "x"]}]}}}},
+        {"detail": {"pools": []}},
+        {"detail": []},
+        {"app": "x" * 10_000},
+        {"uptime": 1e8, "every": 1e300},
+    ],
+)
+def test_whatever_a_process_writes_the_others_are_read_and_swept(store, look, report):
+    store.psql(f"{told(1)}; {told(2, **report)}")
+    assert len(look().processes) == 2
+    store.pass_time(10_000)
+    store.psql("select multipool.sweep()")
+    assert store.processes() == []
+    [shop] = [app for app in look().applications if app.name == "shop"]
+    assert shop.counters["checkouts"] >= 1
+
+
+def test_a_report_that_is_too_large_is_refused(store):
+    store.psql(told(1))
+    store.psql(
+        "create function pg_temp.huge() returns jsonb language sql as"
+        " $$select jsonb_build_object('app', string_agg(md5(n::text), ''))"
+        " from generate_series(1, 40000) n$$;"
+        " do $$begin perform multipool.beat(pg_temp.huge()); raise 'accepted';"
+        " exception when program_limit_exceeded then null; end$$"
+    )
