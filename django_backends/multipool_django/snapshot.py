@@ -17,10 +17,14 @@ class Snapshot:
     takes a fraction of the time that it takes Django to make the parameters.
     """
 
-    __slots__ = ("_settings", "_time_zone", "_use_tz", "isolation_level", "params", "pool")
+    __slots__ = ("_settings", "_time_zone", "_use_tz", "hold", "isolation_level", "params", "pool")
 
     def __init__(
-        self, settings_dict: dict[str, Any], time_zone: str | None, params: dict[str, Any]
+        self,
+        settings_dict: dict[str, Any],
+        time_zone: str | None,
+        params: dict[str, Any],
+        hold: str,
     ) -> None:
         # As deep as a pool's options lie.
         options = settings_dict["OPTIONS"].items()
@@ -31,6 +35,7 @@ class Snapshot:
         self._time_zone = time_zone
         self._use_tz = settings.USE_TZ
         self.params = params
+        self.hold = hold
         #: What Django makes of the option of this name, and the alias's pool; None until asked.
         self.isolation_level: Any = None
         self.pool: Pool | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, ClassVar
 
 from django.core.checks import register
@@ -20,6 +20,8 @@ from multipool_django.binding import bind_as_asked
 from multipool_django.callers import depth_of_asker
 from multipool_django.checks import check_pooled_aliases
 from multipool_django.health import HealthCheck
+from multipool_django.hold.connecting import connect_on_demand
+from multipool_django.hold.connection import OnDemandConnection
 from multipool_django.opening import Opening
 from multipool_django.snapshot import Snapshot
 from multipool_django.targets import Target, close_pools, pool_for
@@ -92,8 +94,11 @@ class PooledWrapper(BaseDatabaseWrapper):
         return params
 
     def connect(self) -> None:
-        """Connect, that is: check a connection out of the pool."""
-        super().connect()
+        """Connect, that is: check a connection out of the pool, or get ready to do so."""
+        if self.pooled and self._snapshot().hold == options.TRANSACTION:
+            connect_on_demand(self)
+        else:
+            super().connect()
         # The end of a request gives it back, whatever CONN_MAX_AGE the settings have; who
         # changes that for a living wrapper, as Django's own tests do, knows why.
         if self.pooled and self.settings_dict["CONN_MAX_AGE"] == self._configured_max_age:
@@ -103,13 +108,9 @@ class PooledWrapper(BaseDatabaseWrapper):
         """Return a connection from the pool, or a new one if pooling is off."""
         if not self.pooled:
             return super().get_new_connection(passwords.resolved(conn_params))
-        seen = self._snapshot()
-        if seen.isolation_level is None:
-            seen.isolation_level = self._isolation_level()
-        self.isolation_level = seen.isolation_level
+        pool = self._find_current_pool(conn_params)
         # What the pool notes as the borrower's line is not ours, the first of its callers.
         depth = 1 + depth_of_asker()
-        pool = self._pool(conn_params, seen)
         try:
             connection = pool.getconn(_depth=depth)
         except pool.driver.OperationalError as error:
@@ -118,6 +119,12 @@ class PooledWrapper(BaseDatabaseWrapper):
             connection = pool.getconn(_depth=depth)
         self._serial = connection._multipool_slot.serial
         return connection
+
+    def create_cursor(self, name: str | None = None) -> Any:
+        """Return a cursor of the connection, or one that borrows a connection itself."""
+        if isinstance(self.connection, OnDemandConnection):
+            return self.connection.create_cursor(name)
+        return super().create_cursor(name)
 
     def _set_autocommit(self, autocommit: bool) -> None:
         # At each checkout it is asked for what a pooled connection is in already.
@@ -141,9 +148,12 @@ class PooledWrapper(BaseDatabaseWrapper):
         # The connection that is out is changed too, so it must not get back into a pool
         # whose connections have the old zone.
         self.close_pool()
-        if self.connection is None:
+        connection = self.connection
+        if isinstance(connection, OnDemandConnection):
+            connection = connection.lent
+        if connection is None:
             return False
-        changed: bool = self._configure_timezone(self.connection)  # type: ignore[attr-defined]
+        changed: bool = self._configure_timezone(connection)  # type: ignore[attr-defined]
         return changed
 
     def close_if_health_check_failed(self) -> None:
@@ -166,6 +176,15 @@ class PooledWrapper(BaseDatabaseWrapper):
                 # back in the pool, perhaps lent again. From whatever thread Django closes.
                 slot.end(connection, self._serial)
 
+    @contextmanager
+    def temporary_connection(self) -> Iterator[Any]:
+        """Yield a cursor of a connection that is there for the block, whoever made it."""
+        with super().temporary_connection() as cursor:
+            stand_in = self.connection
+            on_demand = isinstance(stand_in, OnDemandConnection)
+            with stand_in.kept() if on_demand else nullcontext():
+                yield cursor
+
     # -- ours --------------------------------------------------------------------------
 
     @property
@@ -185,11 +204,31 @@ class PooledWrapper(BaseDatabaseWrapper):
             PoolConfig.from_options(options.read(self.alias, self.settings_dict))
             get_driver(self.driver).check_params(params)
 
+    def current_pool(self) -> Pool:
+        """Return the pool for the settings as they are now, and note their isolation level.
+
+        Raises as `pool` does.
+        """
+        return self._find_current_pool(self.get_connection_params())
+
+    def driver_cursor(self, connection: Any, name: str | None = None) -> Any:
+        """Return the cursor that Django makes on the driver's *connection*."""
+        create = super().create_cursor.__func__  # type: ignore[attr-defined]
+        return create(_ConnectedBy(self, connection), name)
+
+    def _find_current_pool(self, params: dict[str, Any]) -> Pool:
+        seen = self._snapshot()
+        if seen.isolation_level is None:
+            seen.isolation_level = self._isolation_level()
+        self.isolation_level = seen.isolation_level
+        return self._pool(params, seen)
+
     def _snapshot(self) -> Snapshot:
         seen = self._seen
         if seen is None or not seen.holds(self.settings_dict, self.timezone_name):
             params = self._make_params()
-            seen = self._seen = Snapshot(self.settings_dict, self.timezone_name, params)
+            hold = options.hold(self.alias, self.settings_dict)
+            seen = self._seen = Snapshot(self.settings_dict, self.timezone_name, params, hold)
         return seen
 
     def _pool(self, params: dict[str, Any], seen: Snapshot) -> Pool:
@@ -245,6 +284,19 @@ class PooledWrapper(BaseDatabaseWrapper):
                 f"Invalid transaction isolation level {value} specified. Use one of the"
                 f" psycopg.IsolationLevel values. Alias {self.alias!r} allows: {allowed}."
             ) from None
+
+
+class _ConnectedBy:
+    """Looks to Django like a wrapper whose connection is a certain one."""
+
+    __slots__ = ("_wrapper", "connection")
+
+    def __init__(self, wrapper: PooledWrapper, connection: Any) -> None:
+        self._wrapper = wrapper
+        self.connection = connection
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._wrapper, name)
 
 
 # Here, so that it runs wherever an ENGINE of ours is in use, without any entry in

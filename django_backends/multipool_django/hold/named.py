@@ -1,0 +1,119 @@
+"""Cursors whose rows stay on the server, and the connection with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from multipool.driver import SESSION
+from multipool.session import touches
+
+if TYPE_CHECKING:
+    from multipool_django.hold.connection import OnDemandConnection
+
+_OWN: Final = frozenset(["_stand_in", "_make", "_theirs", "_serial", "_closed"])
+
+
+class OnDemandNamedCursor:
+    """Stands where Django keeps a driver's named cursor, from which it reads in pieces.
+
+    The connection is checked out when the cursor is declared, and stays at least until it is
+    closed; outside of a transaction Django declares it WITH HOLD.
+
+    Args:
+        stand_in: Where the connection comes from.
+        make: Called with it, makes the driver's cursor.
+    """
+
+    def __init__(self, stand_in: OnDemandConnection, make: Callable[[Any], Any]) -> None:
+        self._stand_in = stand_in
+        self._make = make
+        self._theirs: Any = None
+        self._serial = 0
+        self._closed = False
+
+    def execute(self, sql: Any, *args: Any, **options: Any) -> Any:
+        """Declare the cursor, as the driver does."""
+        stand_in = self._stand_in
+        with stand_in._turn:
+            try:
+                conn = stand_in._borrow()
+                slot = conn._multipool_slot
+                before = slot.touched
+                theirs = self._cursor()
+                result = theirs.execute(sql, *args, **options)
+                if conn.autocommit:
+                    stand_in._open.add(self)
+                    if isinstance(sql, str) and not touches(sql) and not before & SESSION:
+                        # It is all that the session was touched by, and we see it closed.
+                        slot.touched &= ~SESSION
+            finally:
+                stand_in._let_go()
+        return self if result is theirs else result
+
+    @property
+    def closed(self) -> bool:
+        """Whether the cursor is of no more use."""
+        return self._closed or (self._theirs is not None and bool(self._theirs.closed))
+
+    def close(self) -> None:
+        """Close the cursor, on the server too unless its connection went back already."""
+        stand_in = self._stand_in
+        with stand_in._turn:
+            if self._closed:
+                return
+            self._closed = True
+            try:
+                if self._theirs is not None:
+                    if self._is_there():
+                        self._theirs.close()
+                    elif hasattr(self._theirs, "_closed"):
+                        # psycopg warns of one that was not closed; there is nothing to close.
+                        self._theirs._closed = True
+                stand_in._open.discard(self)
+            finally:
+                stand_in._let_go()
+
+    def _is_there(self) -> bool:
+        stand_in = self._stand_in
+        return stand_in._lent is not None and stand_in._serial == self._serial
+
+    def _cursor(self) -> Any:
+        """Return the driver's cursor; the caller has the turn."""
+        stand_in = self._stand_in
+        refusal = stand_in._wrapper.Database.InterfaceError  # type: ignore[attr-defined]
+        if self._closed:
+            raise refusal("cursor already closed")
+        if self._theirs is None:
+            self._theirs = self._make(stand_in._borrow())
+            self._serial = stand_in._serial
+        elif not self._is_there():
+            raise refusal("the transaction of this cursor is over, and its connection went back")
+        return self._theirs
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._hand_out())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # protocols that nobody means to be the driver's
+            raise AttributeError(name)
+        return getattr(self._hand_out(), name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _OWN:
+            object.__setattr__(self, name, value)
+        else:
+            setattr(self._hand_out(), name, value)
+
+    def _hand_out(self) -> Any:
+        stand_in = self._stand_in
+        with stand_in._turn:
+            if self not in stand_in._open:
+                stand_in._hand_out()
+            return self._cursor()
