@@ -17,6 +17,7 @@ from benchmarks import (
     django_views,
     drivers,
     hard_cases,
+    hold,
     kills,
     outage,
     peers,
@@ -37,6 +38,7 @@ BENCHMARKS: Final[dict[str, Callable[[Effort], Report]]] = {
     "hard_cases": hard_cases.run,
     "drivers": drivers.run,
     "django": django_views.run,
+    "hold": hold.run,
     "plans": plans.run,
 }
 

@@ -16,11 +16,12 @@ class BufferedCursor(ABC):
     there is no result.
     """
 
-    #: How many rows `fetchmany` returns unless told.
-    arraysize = 1
+    __slots__ = ("_at", "_rows", "arraysize")
 
-    _rows: Sequence[Any] | None = None
-    _at = 0
+    _rows: Sequence[Any] | None
+    _at: int
+    #: How many rows `fetchmany` returns unless told.
+    arraysize: int
 
     @abstractmethod
     def _refuse_to_fetch(self) -> NoReturn:

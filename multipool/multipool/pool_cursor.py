@@ -35,6 +35,8 @@ class PoolCursor(BufferedCursor):
     def __init__(self, pool: Pool, timeout: float | None = None) -> None:
         self._pool = pool
         self._timeout = timeout
+        self._rows = None
+        self.arraysize = 1
         self.closed = False
         #: As PEP 249 has them, of the last statement.
         self.description: Any = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from multipool_django.hold.connection import OnDemandConnection
@@ -23,6 +24,8 @@ def connect_on_demand(wrapper: PooledWrapper) -> None:
     wrapper.atomic_blocks = []
     wrapper.needs_rollback = False
     wrapper.health_check_enabled = wrapper.settings_dict["CONN_HEALTH_CHECKS"]
+    max_age = wrapper.settings_dict["CONN_MAX_AGE"]
+    wrapper.close_at = None if max_age is None else monotonic() + max_age
     wrapper.closed_in_transaction = False
     wrapper.errors_occurred = False
     wrapper.health_check_done = True

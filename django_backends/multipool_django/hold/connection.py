@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from multipool import Pool
 from multipool.driver import IDLE, SESSION, UNKNOWN
@@ -13,6 +13,7 @@ from multipool.hold import hold_of
 from multipool_django import startup
 from multipool_django.callers import depth_of_asker
 from multipool_django.hold.cursor import OnDemandCursor
+from multipool_django.hold.forwarding import forwarding
 from multipool_django.hold.greeting import greet
 from multipool_django.hold.named import OnDemandNamedCursor
 
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
     from multipool_django.wrapper import PooledWrapper
 
 
+@forwarding(
+    *("isolation_level", "readonly", "read_only", "deferrable", "notices", "adapters"),
+    *("cursor_factory", "server_cursor_factory", "row_factory"),
+    *("prepare_threshold", "prepared_max"),
+)
 class OnDemandConnection:
     """Borrows a connection for each statement, and keeps it while the next one may need it.
 
@@ -35,6 +41,12 @@ class OnDemandConnection:
     What was kept for one of the last two of these reasons goes back when the block ends, and
     when Django closes its connection, as it does at the end of a request.
     """
+
+    # Without a dict, so that what is set here by mistake is refused.
+    __slots__ = (
+        *("_wrapper", "_pool", "_turn", "_lent", "_serial", "_autocommits", "_keeping"),
+        *("_handed_out", "_open", "_ended"),
+    )
 
     # It is no connection of a pool, for those who ask.
     _multipool_slot = None
@@ -215,12 +227,6 @@ class OnDemandConnection:
             raise AttributeError(name)
         return getattr(self._hand_out(), name)
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name in _OWN:
-            object.__setattr__(self, name, value)
-        else:
-            setattr(self._hand_out(), name, value)
-
     def __enter__(self) -> Any:
         return self._hand_out().__enter__()
 
@@ -231,11 +237,3 @@ class OnDemandConnection:
         conn = self._lent
         holds = "closed" if self._ended else "idle" if conn is None else repr(conn)
         return f"<{type(self).__name__} of pool {self._pool.name!r}: {holds}>"
-
-
-_OWN: Final = frozenset(
-    [
-        *("_wrapper", "_pool", "_turn", "_lent", "_serial", "_autocommits", "_keeping"),
-        *("_handed_out", "_open", "_ended", "autocommit"),
-    ]
-)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
 from multipool.buffered import BufferedCursor
+from multipool_django.hold.forwarding import forwarding
 
 if TYPE_CHECKING:
     from multipool_django.hold.connection import OnDemandConnection
@@ -20,11 +21,7 @@ _KNOWN: Final[dict[str, Any]] = {
     "_query": None,  # where Django looks for what psycopg has sent
 }
 
-_OWN: Final = frozenset(
-    ["_stand_in", "_make", "_theirs", "_theirs_on", "_rows", "_at", "arraysize", "closed"]
-)
-
-
+@forwarding("itersize", "row_factory", "tzinfo_factory", "binary_types", "string_types", "format")
 class OnDemandCursor(BufferedCursor):
     """Stands where Django keeps a driver's cursor: has all rows in memory, and no connection.
 
@@ -37,12 +34,16 @@ class OnDemandCursor(BufferedCursor):
         make: Called with a connection, makes a driver's cursor as Django wants it.
     """
 
+    __slots__ = ("_make", "_stand_in", "_theirs", "_theirs_on", "closed")
+
     def __init__(self, stand_in: OnDemandConnection, make: Callable[[Any], Any]) -> None:
         self._stand_in = stand_in
         self._make = make
         # The driver's cursor that was used last, and its connection.
         self._theirs: Any = None
         self._theirs_on: Any = None
+        self._rows = None
+        self.arraysize = 1
         self.closed = False
 
     def execute(self, *args: Any, **options: Any) -> Any:
@@ -127,12 +128,6 @@ class OnDemandCursor(BufferedCursor):
         if name.startswith("__"):  # protocols that nobody means to be the driver's
             raise AttributeError(name)
         return getattr(self._hand_out(), name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name in _OWN:
-            object.__setattr__(self, name, value)
-        else:
-            setattr(self._hand_out(), name, value)
 
     def _hand_out(self) -> Any:
         stand_in = self._stand_in

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from multipool.driver import SESSION
 from multipool.session import touches
+from multipool_django.hold.forwarding import forwarding
 
 if TYPE_CHECKING:
     from multipool_django.hold.connection import OnDemandConnection
 
-_OWN: Final = frozenset(["_stand_in", "_make", "_theirs", "_serial", "_closed"])
-
-
+@forwarding("arraysize", "itersize", "row_factory", "tzinfo_factory", "format")
 class OnDemandNamedCursor:
     """Stands where Django keeps a driver's named cursor, from which it reads in pieces.
 
@@ -24,6 +23,8 @@ class OnDemandNamedCursor:
         stand_in: Where the connection comes from.
         make: Called with it, makes the driver's cursor.
     """
+
+    __slots__ = ("_closed", "_make", "_serial", "_stand_in", "_theirs")
 
     def __init__(self, stand_in: OnDemandConnection, make: Callable[[Any], Any]) -> None:
         self._stand_in = stand_in
@@ -104,12 +105,6 @@ class OnDemandNamedCursor:
         if name.startswith("__"):  # protocols that nobody means to be the driver's
             raise AttributeError(name)
         return getattr(self._hand_out(), name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name in _OWN:
-            object.__setattr__(self, name, value)
-        else:
-            setattr(self._hand_out(), name, value)
 
     def _hand_out(self) -> Any:
         stand_in = self._stand_in
