@@ -10,7 +10,6 @@ from multipool import Pool, pools
 from multipool.config import WITHOUT_EFFECT
 from multipool_django.targets import Owner, is_derived
 
-
 #: Until when a connection is held: the end of the request, or of what needs it.
 REQUEST: Final = "request"
 TRANSACTION: Final = "transaction"

@@ -95,7 +95,7 @@ class PooledWrapper(BaseDatabaseWrapper):
 
     def connect(self) -> None:
         """Connect, that is: check a connection out of the pool, or get ready to do so."""
-        if self.pooled and self._snapshot().hold == options.TRANSACTION:
+        if self.pooled and self.holds_by_transaction:
             connect_on_demand(self)
         else:
             super().connect()
@@ -191,6 +191,11 @@ class PooledWrapper(BaseDatabaseWrapper):
     def pooled(self) -> bool:
         """Whether this alias's connections come from a pool."""
         return self.alias != NO_DB_ALIAS and self.settings_dict["OPTIONS"].get("pool") is not False
+
+    @property
+    def holds_by_transaction(self) -> bool:
+        """Whether a connection is held only while it is needed (``hold="transaction"``)."""
+        return self._snapshot().hold == options.TRANSACTION
 
     def validate_settings(self) -> None:
         """Raise `ImproperlyConfigured` if no connection could be had with these settings.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 _MODES: Final = ("relative", "absolute")
 
@@ -24,14 +24,14 @@ class BufferedCursor(ABC):
     arraysize: int
 
     @abstractmethod
-    def _refuse_to_fetch(self) -> NoReturn:
-        """Raise the driver's error for a fetch without a result, or from a closed cursor."""
+    def _nothing_to_fetch(self) -> Exception:
+        """Return the driver's error for a fetch without a result, or from a closed cursor."""
 
     def fetchone(self) -> Any:
         """Return the next row, or None after the last."""
         rows = self._rows
         if rows is None:
-            self._refuse_to_fetch()
+            raise self._nothing_to_fetch()
         at = self._at
         if at >= len(rows):
             return None
@@ -42,7 +42,7 @@ class BufferedCursor(ABC):
         """Return at most *size* rows, the next ones (None: ``arraysize``)."""
         rows = self._rows
         if rows is None:
-            self._refuse_to_fetch()
+            raise self._nothing_to_fetch()
         begin = self._at
         end = self._at = min(begin + (self.arraysize if size is None else size), len(rows))
         return list(rows[begin:end])
@@ -51,7 +51,7 @@ class BufferedCursor(ABC):
         """Return the rows that are left."""
         rows = self._rows
         if rows is None:
-            self._refuse_to_fetch()
+            raise self._nothing_to_fetch()
         begin, self._at = self._at, len(rows)
         return list(rows[begin:])
 
@@ -61,7 +61,7 @@ class BufferedCursor(ABC):
     def __next__(self) -> Any:
         rows = self._rows
         if rows is None:
-            self._refuse_to_fetch()
+            raise self._nothing_to_fetch()
         if self._at >= len(rows):
             raise StopIteration
         self._at += 1
@@ -74,7 +74,7 @@ class BufferedCursor(ABC):
         """
         rows = self._rows
         if rows is None:
-            self._refuse_to_fetch()
+            raise self._nothing_to_fetch()
         if mode not in _MODES:
             raise ValueError(f"scroll mode {mode!r}: must be {' or '.join(map(repr, _MODES))}")
         to = value + (self._at if mode == "relative" else 0)

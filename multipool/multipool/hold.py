@@ -35,10 +35,11 @@ def hold_of(inner: Inner) -> Hold | None:
 class Hold:
     """The context manager behind `Pool.hold`."""
 
+    _token: Token[tuple[Hold, ...]]
+
     def __init__(self, pool: Pool) -> None:
         self._pool = pool  # kept alive for as long as its connection is out
         self.inner = pool._inner
-        self._token: Token[tuple[Hold, ...]] | None = None
         # What is to be done at the end, by who asked for it; see `at_end`.
         self._ends: dict[object, Callable[[], object]] = {}
         self._conn: Any = None
@@ -53,7 +54,6 @@ class Hold:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        assert self._token is not None
         _holds.reset(self._token)
         ends, self._ends = self._ends, {}
         try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from multipool.buffered import BufferedCursor
 from multipool.hold import hold_of
@@ -88,9 +88,9 @@ class PoolCursor(BufferedCursor):
             finally:
                 cursor.close()
 
-    def _refuse_to_fetch(self) -> NoReturn:
+    def _nothing_to_fetch(self) -> Exception:
         reason = "the cursor is closed" if self.closed else "there is no result to fetch"
-        raise self._pool.driver.InterfaceError(reason)
+        return self._pool.driver.InterfaceError(reason)
 
     def close(self) -> None:
         """Drop the rows; the cursor is of no more use."""

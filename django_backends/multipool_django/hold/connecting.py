@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import Any
 
 from multipool_django.hold.connection import OnDemandConnection
 
-if TYPE_CHECKING:
-    from multipool_django.wrapper import PooledWrapper
 
-
-def connect_on_demand(wrapper: PooledWrapper) -> None:
-    """Put an `OnDemandConnection` where *wrapper* has its connection.
+def connect_on_demand(wrapper: Any) -> None:
+    """Put an `OnDemandConnection` where *wrapper*, a `PooledWrapper`, has its connection.
 
     The rest is what Django's own ``connect`` does to the wrapper, but for the signal, which is
     sent for each connection of the pool (`greeting`). Nothing is checked out, unless the

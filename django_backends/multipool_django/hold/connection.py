@@ -78,10 +78,10 @@ class OnDemandConnection:
             return conn
         wrapper = self._wrapper
         if self._ended:
-            raise wrapper.Database.InterfaceError("connection already closed")  # type: ignore[attr-defined]
-        if self._pool.closed:  # as when a test changes the time zone
-            self._pool = wrapper.current_pool()
+            raise self.interface_error("connection already closed")
         pool = self._pool
+        if pool.closed:  # as when a test changes the time zone
+            pool = self._pool = wrapper.current_pool()
         # What the pool notes as the borrower's line is that of the application.
         depth = 1 + depth_of_asker()
         try:
@@ -103,13 +103,7 @@ class OnDemandConnection:
     def _let_go(self) -> None:
         """Give the connection back if nothing binds the next statement to it."""
         conn = self._lent
-        if (
-            conn is None
-            or not self._autocommits
-            or self._keeping
-            or self._handed_out
-            or self._open
-        ):
+        if conn is None or not self._autocommits or self._keeping or self._handed_out or self._open:
             return
         slot = conn._multipool_slot
         if slot is not None:
@@ -162,6 +156,12 @@ class OnDemandConnection:
             if not bounded and hold_of(self._pool._inner) is None:
                 self._handed_out = True
         return conn
+
+    def interface_error(self, reason: str) -> Exception:
+        """Return the driver's error for the use of what is closed."""
+        database: Any = self._wrapper.Database  # type: ignore[attr-defined]
+        error: Exception = database.InterfaceError(reason)
+        return error
 
     # -- what Django asks of it --------------------------------------------------------------
 

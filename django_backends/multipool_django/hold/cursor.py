@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from multipool.buffered import BufferedCursor
 from multipool_django.hold.forwarding import forwarding
@@ -20,6 +20,7 @@ _KNOWN: Final[dict[str, Any]] = {
     "lastrowid": None,
     "_query": None,  # where Django looks for what psycopg has sent
 }
+
 
 @forwarding("itersize", "row_factory", "tzinfo_factory", "binary_types", "string_types", "format")
 class OnDemandCursor(BufferedCursor):
@@ -90,20 +91,22 @@ class OnDemandCursor(BufferedCursor):
     def _on_a_connection(self) -> Any:
         """Return a driver's cursor on the connection that is held now."""
         if self.closed:
-            self._refuse("cursor already closed")
+            raise self._closed_error()
         conn = self._stand_in._borrow()
         if self._theirs_on is not conn:
             self._theirs = self._make(conn)
             self._theirs_on = conn
         return self._theirs
 
-    def _refuse(self, reason: str) -> NoReturn:
-        raise self._stand_in._wrapper.Database.InterfaceError(reason)  # type: ignore[attr-defined]
-
-    def _refuse_to_fetch(self) -> NoReturn:
+    def _nothing_to_fetch(self) -> Exception:
         if self.closed:
-            self._refuse("cursor already closed")
-        raise self._stand_in._wrapper.Database.ProgrammingError("no results to fetch")  # type: ignore[attr-defined]
+            return self._closed_error()
+        database: Any = self._stand_in._wrapper.Database  # type: ignore[attr-defined]
+        error: Exception = database.ProgrammingError("no results to fetch")
+        return error
+
+    def _closed_error(self) -> Exception:
+        return self._stand_in.interface_error("cursor already closed")
 
     @property
     def connection(self) -> OnDemandConnection:

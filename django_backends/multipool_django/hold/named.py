@@ -12,6 +12,7 @@ from multipool_django.hold.forwarding import forwarding
 if TYPE_CHECKING:
     from multipool_django.hold.connection import OnDemandConnection
 
+
 @forwarding("arraysize", "itersize", "row_factory", "tzinfo_factory", "format")
 class OnDemandNamedCursor:
     """Stands where Django keeps a driver's named cursor, from which it reads in pieces.
@@ -82,14 +83,15 @@ class OnDemandNamedCursor:
     def _cursor(self) -> Any:
         """Return the driver's cursor; the caller has the turn."""
         stand_in = self._stand_in
-        refusal = stand_in._wrapper.Database.InterfaceError  # type: ignore[attr-defined]
         if self._closed:
-            raise refusal("cursor already closed")
+            raise stand_in.interface_error("cursor already closed")
         if self._theirs is None:
             self._theirs = self._make(stand_in._borrow())
             self._serial = stand_in._serial
         elif not self._is_there():
-            raise refusal("the transaction of this cursor is over, and its connection went back")
+            raise stand_in.interface_error(
+                "the transaction of this cursor is over, and its connection went back"
+            )
         return self._theirs
 
     def __iter__(self) -> Iterator[Any]:
