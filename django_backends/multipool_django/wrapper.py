@@ -22,6 +22,7 @@ from multipool_django.checks import check_pooled_aliases
 from multipool_django.health import HealthCheck
 from multipool_django.hold.connecting import connect_on_demand
 from multipool_django.hold.connection import OnDemandConnection
+from multipool_django.hold.making import make_cursor
 from multipool_django.opening import Opening
 from multipool_django.snapshot import Snapshot
 from multipool_django.targets import Target, close_pools, pool_for
@@ -219,7 +220,7 @@ class PooledWrapper(BaseDatabaseWrapper):
     def driver_cursor(self, connection: Any, name: str | None = None) -> Any:
         """Return the cursor that Django makes on the driver's *connection*."""
         create = super().create_cursor.__func__  # type: ignore[attr-defined]
-        return create(_ConnectedBy(self, connection), name)
+        return make_cursor(create, self, connection, name)
 
     def _find_current_pool(self, params: dict[str, Any]) -> Pool:
         seen = self._snapshot()
@@ -289,19 +290,6 @@ class PooledWrapper(BaseDatabaseWrapper):
                 f"Invalid transaction isolation level {value} specified. Use one of the"
                 f" psycopg.IsolationLevel values. Alias {self.alias!r} allows: {allowed}."
             ) from None
-
-
-class _ConnectedBy:
-    """Looks to Django like a wrapper whose connection is a certain one."""
-
-    __slots__ = ("_wrapper", "connection")
-
-    def __init__(self, wrapper: PooledWrapper, connection: Any) -> None:
-        self._wrapper = wrapper
-        self.connection = connection
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._wrapper, name)
 
 
 # Here, so that it runs wherever an ENGINE of ours is in use, without any entry in

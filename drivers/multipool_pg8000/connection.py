@@ -127,6 +127,12 @@ class Connection(Pooled, TwoPhase, Wire):
             return factory(self) if self._multipool_shelf is None else planned(factory)(self)
         return named_class(factory)(self, name, scrollable=scrollable, withhold=withhold)
 
+    def private_cursor(self) -> Any:
+        """Return a new cursor for who shows it to nobody."""
+        self._check_open()
+        factory = self._cursor_factory
+        return factory(self) if self._multipool_shelf is None else planned(factory)(self)
+
     def commit(self) -> None:
         """Commit the transaction, if one is open."""
         self._end(_COMMIT)

@@ -67,6 +67,14 @@ class Connection(Pooled, plain_connection):
             name, cursor_factory=factory, withhold=withhold, scrollable=scrollable
         )
 
+    def private_cursor(self) -> Any:
+        """Return a new cursor for who shows it to nobody."""
+        default: Any = self.cursor_factory
+        factory = self._seeing(default or plain_cursor)
+        if self._multipool_shelf is not None and isinstance(factory, type):
+            factory = planned(factory)
+        return super().cursor(cursor_factory=factory)
+
     def _seeing(self, factory: Any) -> Any:
         """Return what makes cursors as *factory* does, whose statements are seen."""
         if isinstance(factory, type):

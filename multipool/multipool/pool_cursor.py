@@ -79,7 +79,7 @@ class PoolCursor(BufferedCursor):
         # One that executemany() shares is one for all of them or none.
         alone = method == "execute" and not driver.status(conn) and _may_be_alone(conn)
         with _autocommit(conn, driver.status) if alone else _transaction(conn, driver):
-            cursor = conn.cursor()
+            cursor = conn.private_cursor()
             try:
                 getattr(cursor, method)(*given)
                 self.description, self.rowcount = cursor.description, cursor.rowcount

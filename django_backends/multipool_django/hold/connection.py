@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from multipool import Pool
-from multipool.driver import IDLE, SESSION, UNKNOWN
+from multipool.driver import CLIENT, IDLE, SESSION, UNKNOWN
 from multipool.hold import hold_of
 from multipool_django import startup
 from multipool_django.callers import depth_of_asker
@@ -107,6 +107,8 @@ class OnDemandConnection:
             return
         slot = conn._multipool_slot
         if slot is not None:
+            if getattr(conn, "notices", None):
+                conn.touch(CLIENT)  # which are of no concern to the next borrower
             if slot.touched & SESSION or IDLE < self._pool.driver.status(conn) < UNKNOWN:
                 return
             hold = hold_of(self._pool._inner)
@@ -152,6 +154,7 @@ class OnDemandConnection:
         """Return the driver's connection for whatever use: it stays, in autocommit too."""
         with self._turn:
             conn = self._borrow()
+            conn.touch(CLIENT)  # whatever is done to it, nobody may see
             bounded = self._keeping or not self._autocommits
             if not bounded and hold_of(self._pool._inner) is None:
                 self._handed_out = True
