@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -165,6 +166,22 @@ def test_an_adapter_without_characteristics_is_enough(
     pool = make_pool()
     pool.execute("select 1")
     assert pool.stats().used == 0
+
+
+def test_the_examples_of_the_documentation_run(pool: Pool, dsn: str) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "hold.md").read_text(encoding="utf-8")
+    code = text.partition("## In plain Python")[2].partition("```python\n")[2].partition("```")[0]
+    code = code.replace('"postgresql://app@db/shop"', repr(dsn))
+    names: dict[str, Any] = {}
+    pool.execute("create table product (name text, price int)")
+    try:
+        pool.execute("insert into product values ('tea', 3)")
+        exec(code.replace('"psycopg2"', repr(pool.driver.name)), names)
+        assert names["name"] == "tea"
+        assert names["count"] == (2,)
+    finally:
+        pool.execute("drop table product")
+        names["pool"].close()
 
 
 # -- hold --------------------------------------------------------------------------------

@@ -237,6 +237,17 @@ def test_it_stays_when_the_drivers_connection_was_handed_out(held: Any) -> None:
     assert used(held) == 0
 
 
+def test_the_drivers_own_connection_can_be_had(held: Any) -> None:
+    with held.pool.hold():
+        held.ensure_connection()
+        own = held.connection.unwrap()
+        assert own is held.connection.lent
+        with held.cursor() as cursor:
+            cursor.execute("select 1")
+            assert cursor.cursor.unwrap().connection is own
+    assert used(held) == 0
+
+
 # -- as before ---------------------------------------------------------------------------
 
 

@@ -150,8 +150,8 @@ class OnDemandConnection:
         """The driver's connection if one is held now, else None."""
         return self._lent
 
-    def _hand_out(self) -> Any:
-        """Return the driver's connection for whatever use: it stays, in autocommit too."""
+    def unwrap(self) -> Any:
+        """Return the driver's own connection, which stays from now on, in autocommit too."""
         with self._turn:
             conn = self._borrow()
             conn.touch(CLIENT)  # whatever is done to it, nobody may see
@@ -207,7 +207,7 @@ class OnDemandConnection:
     def cursor(self, *args: Any, **options: Any) -> Any:
         """Return a cursor; one that is asked for anything in particular is the driver's own."""
         if args or options:
-            return self._hand_out().cursor(*args, **options)
+            return self.unwrap().cursor(*args, **options)
         return self.create_cursor(None)
 
     def create_cursor(self, name: str | None) -> Any:
@@ -228,13 +228,13 @@ class OnDemandConnection:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):  # protocols that nobody means to be the driver's
             raise AttributeError(name)
-        return getattr(self._hand_out(), name)
+        return getattr(self.unwrap(), name)
 
     def __enter__(self) -> Any:
-        return self._hand_out().__enter__()
+        return self.unwrap().__enter__()
 
     def __exit__(self, *error: Any) -> Any:
-        return self._hand_out().__exit__(*error)
+        return self.unwrap().__exit__(*error)
 
     def __repr__(self) -> str:
         conn = self._lent

@@ -130,10 +130,11 @@ class OnDemandCursor(BufferedCursor):
             return _KNOWN[name] if theirs is None else getattr(theirs, name)
         if name.startswith("__"):  # protocols that nobody means to be the driver's
             raise AttributeError(name)
-        return getattr(self._hand_out(), name)
+        return getattr(self.unwrap(), name)
 
-    def _hand_out(self) -> Any:
+    def unwrap(self) -> Any:
+        """Return the driver's own cursor, whose connection stays from now on."""
         stand_in = self._stand_in
         with stand_in._turn:
-            stand_in._hand_out()
+            stand_in.unwrap()
             return self._on_a_connection()

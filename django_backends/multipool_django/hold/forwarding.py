@@ -9,7 +9,7 @@ Class = TypeVar("Class", bound=type)
 
 
 def forwarding(*names: str) -> Callable[[Class], Class]:
-    """Give a class properties of these *names*, which are those of what its ``_hand_out`` returns.
+    """Give a class properties of these *names*, which are those of what its ``unwrap`` returns.
 
     For what its users may set; what they only read comes by ``__getattr__``. A ``__setattr__``
     would have every attribute of its own go through Python, with each statement.
@@ -25,9 +25,9 @@ def forwarding(*names: str) -> Callable[[Class], Class]:
 
 def _forwarded(name: str) -> property:
     def read(self: Any) -> Any:
-        return getattr(self._hand_out(), name)
+        return getattr(self.unwrap(), name)
 
     def change(self: Any, value: Any) -> None:
-        setattr(self._hand_out(), name, value)
+        setattr(self.unwrap(), name, value)
 
     return property(read, change, doc="The driver's own.")

@@ -95,7 +95,7 @@ class OnDemandNamedCursor:
         return self._theirs
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self._hand_out())
+        return iter(self.unwrap())
 
     def __enter__(self) -> Self:
         return self
@@ -106,11 +106,12 @@ class OnDemandNamedCursor:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):  # protocols that nobody means to be the driver's
             raise AttributeError(name)
-        return getattr(self._hand_out(), name)
+        return getattr(self.unwrap(), name)
 
-    def _hand_out(self) -> Any:
+    def unwrap(self) -> Any:
+        """Return the driver's own cursor."""
         stand_in = self._stand_in
         with stand_in._turn:
             if self not in stand_in._open:
-                stand_in._hand_out()
+                stand_in.unwrap()
             return self._cursor()
