@@ -162,6 +162,17 @@ class PooledWrapper(BaseDatabaseWrapper):
         if not self.pooled:
             super().close_if_health_check_failed()
 
+    def close_if_unusable_or_obsolete(self) -> None:
+        """Give back what the request held, at its end."""
+        stand_in = self.connection
+        if isinstance(stand_in, OnDemandConnection) and stand_in.autocommit:
+            # It stands for the next request's connections as well, and of those that had
+            # errors none is left.
+            stand_in.end_lease()
+            self.errors_occurred = False
+        else:
+            super().close_if_unusable_or_obsolete()
+
     def _close(self) -> None:
         if not self.pooled:
             super()._close()  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]

@@ -233,7 +233,6 @@ def test_it_stays_when_the_drivers_connection_was_handed_out(held: Any) -> None:
     assert used(held) == 1
     assert ask(held, "select pg_backend_pid()") == pid
     held.close_if_unusable_or_obsolete()
-    assert held.connection is None
     assert used(held) == 0
 
 
@@ -319,6 +318,23 @@ def test_the_log_of_queries_has_their_values(held: Any) -> None:
     held.force_debug_cursor = False
     assert "42" in held.queries_log[-1]["sql"]
     assert used(held) == 0
+
+
+def test_a_request_that_left_autocommit_off_finds_it_on_again(held: Any) -> None:
+    transaction.set_autocommit(False)
+    ask(held, "select 1")
+    held.close_if_unusable_or_obsolete()
+    assert used(held) == 0
+    assert transaction.get_autocommit()
+
+
+def test_the_end_of_a_request_with_an_error_asks_nothing(held: Any) -> None:
+    with pytest.raises(DatabaseError):
+        ask(held, "select 1 / 0")
+    before = held.pool.stats().checkouts
+    held.close_if_unusable_or_obsolete()
+    assert held.pool.stats().checkouts == before
+    assert not held.errors_occurred
 
 
 def test_times_come_in_the_time_zone_of_the_settings(held: Any) -> None:

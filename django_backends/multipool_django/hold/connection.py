@@ -96,7 +96,7 @@ class OnDemandConnection:
             try:
                 greet(wrapper, conn, pool.driver, self.kept())
             except BaseException:
-                self._end()
+                self.end_lease()
                 raise
         return conn
 
@@ -115,13 +115,14 @@ class OnDemandConnection:
             if hold is not None:
                 hold.at_end(self, self._let_go_in_turn)
                 return
-        self._end()
+        self.end_lease()
 
     def _let_go_in_turn(self) -> None:
         with self._turn:
             self._let_go()
 
-    def _end(self) -> None:
+    def end_lease(self) -> None:
+        """Give back what is held, whatever would bind the next statement to it."""
         conn, self._lent = self._lent, None
         self._handed_out = False
         if conn is None:
@@ -221,7 +222,7 @@ class OnDemandConnection:
         """Give back what is held. From here on there is none."""
         # Without the turn, at once: a statement that still runs in another thread is lost.
         self._ended = True
-        self._end()
+        self.end_lease()
 
     # -- and all the rest ----------------------------------------------------------------
 
