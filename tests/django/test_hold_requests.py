@@ -24,11 +24,17 @@ def hold(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def waiting(site: Get, hold: str) -> Iterator[Get]:
-    """The site with *hold*, whose pages wait until the test lets go."""
-    connections.settings["default"]["OPTIONS"]["pool"]["hold"] = hold
+def gates() -> Iterator[None]:
+    """Between views and tests, closed again when the site has ended."""
+    yield
     views.holding.clear()
     views.let_go.clear()
+
+
+@pytest.fixture
+def waiting(gates: None, site: Get, hold: str) -> Iterator[Get]:
+    """The site with *hold*, whose pages wait until the test lets go."""
+    connections.settings["default"]["OPTIONS"]["pool"]["hold"] = hold
     yield site
     views.let_go.set()
 
