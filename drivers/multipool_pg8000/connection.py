@@ -130,7 +130,7 @@ class Connection(Pooled, TwoPhase, Wire):
     def private_cursor(self) -> Any:
         """Return a new cursor for who shows it to nobody."""
         self._check_open()
-        factory = self._cursor_factory
+        factory: Any = self._cursor_factory
         return factory(self) if self._multipool_shelf is None else planned(factory)(self)
 
     def commit(self) -> None:

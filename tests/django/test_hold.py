@@ -398,6 +398,32 @@ def test_a_receiver_that_raises_lets_nobody_have_the_connection(held: Any) -> No
     assert ask(held, "select 42") == 42
 
 
+EXTEND = """
+from django.contrib.postgres import operations
+from django.db import connection
+
+def pid():
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_backend_pid()")
+        return cursor.fetchone()[0]
+
+before = pid()
+assert pid() == before
+operations.register_type_handlers(connection)  # as CreateExtension does
+assert pid() != before
+print("done")
+"""
+
+
+def test_a_migration_that_creates_an_extension_has_no_old_connection_go_on_without_it(
+    manage: Callable[..., Any], database: dict[str, Any]
+) -> None:
+    databases = {"default": {**database, "OPTIONS": OPTIONS}}
+    apps = ["multipool_django", "django.contrib.postgres"]
+    done = manage("shell", "-v", "0", "-c", EXTEND, databases=databases, apps=apps)
+    assert done.stdout == "done\n"
+
+
 # -- settings ----------------------------------------------------------------------------
 
 
