@@ -46,7 +46,7 @@ def run(effort: Effort) -> Report:
     """Measure and return the report."""
     tables: list[Table] = []
     verdicts: list[Verdict] = []
-    with Stop() as stop, _shop(stop) as server:
+    with Stop() as stop, shop(stop) as server:
         here = {**server.tcp_params, "password": ""}
         with Proxy(here, delay=DELAY) as line:
             there = {**line.params, "password": ""}
@@ -71,7 +71,7 @@ def run(effort: Effort) -> Report:
 
 
 @contextmanager
-def _shop(stop: Stop) -> Iterator[EmbeddedServer]:
+def shop(stop: Stop) -> Iterator[EmbeddedServer]:
     """Run a server whose database is the demo's shop, its tables filled."""
     with embedded_server(tcp=True, max_connections=500) as server, Children(stop) as children:
         params = {**server.tcp_params, "password": ""}

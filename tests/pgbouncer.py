@@ -18,8 +18,9 @@ LOOPBACK = "127.0.0.1"
 #: A database of its whose clients all share one connection to the server.
 SHARED = "shared"
 
-#: How many clients it lets in unless told.
+#: How many clients it lets in, and how many connections they share, unless told.
 CLIENTS = 20
+SIZE = 3
 
 CONFIG = """
 [databases]
@@ -32,7 +33,7 @@ listen_port = {listen_port}
 unix_socket_dir =
 auth_type = any
 pool_mode = transaction
-default_pool_size = 3
+default_pool_size = {size}
 max_client_conn = {max_client_conn}
 ignore_startup_parameters = {ignored}
 """
@@ -51,11 +52,12 @@ def running(
     *,
     ignored: str = "extra_float_digits",
     clients: int = CLIENTS,
+    size: int = SIZE,
 ) -> Iterator[dict[str, str]]:
     """Run one in front of the server and database of *params*; yield the way through it.
 
     *ignored* are the startup parameters that it drops without a word, *clients* how many it
-    lets in.
+    lets in, *size* how many connections to the server they share.
     """
     with socket.create_server((LOOPBACK, 0)) as listener:
         port = listener.getsockname()[1]
@@ -64,6 +66,7 @@ def running(
         "listen_addr": LOOPBACK,
         "listen_port": port,
         "max_client_conn": clients,
+        "size": size,
         "ignored": ignored,
     }
     # It refuses to run as root, and nobody else can read what pytest's own folders hold.

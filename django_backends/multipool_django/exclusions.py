@@ -46,6 +46,7 @@ class Exclusions:
             "pooled": pooled,
             # Django refuses a name that its suite does not have.
             "pooled, since Django 6.1": pooled and django.VERSION >= (6, 1),
+            "hold is transaction": pooled and self.connection.holds_by_transaction,
             "pg8000": self.connection.driver == "pg8000",
             "no driver that Django knows": djangos_choice() is None,
         }

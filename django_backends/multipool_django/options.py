@@ -15,6 +15,13 @@ from multipool_django.targets import Owner, is_derived
 #: and a query of the ORM hundreds of times what it costs to count it.
 _DEFAULTS: Final = {"trace": "full", "queries": True}
 
+#: Until when a connection is held: the end of the request, or of what needs it.
+REQUEST: Final = "request"
+TRANSACTION: Final = "transaction"
+
+#: The entry of a dict in ``OPTIONS["pool"]`` that is Django's business, not the pool's.
+_HOLD: Final = "hold"
+
 
 def owner(alias: str, settings: dict[str, Any]) -> Owner:
     """Return whose pools serve *alias*."""
@@ -28,8 +35,8 @@ def read(alias: str, settings: dict[str, Any]) -> dict[str, Any]:
     ``True``, or nothing at all
         a pool of this alias with the default options;
     a dict
-        a pool of this alias with these options, without those that `PoolConfig` has no
-        use for (a system check's warning);
+        a pool of this alias with these options, without `hold` and those that `PoolConfig`
+        has no use for (a system check's warning);
     a string
         a pool with the options of the `Pool` of that name, shared by the aliases that
         name it as far as they connect to the same target. Only its options are
@@ -44,7 +51,8 @@ def read(alias: str, settings: dict[str, Any]) -> dict[str, Any]:
     if given is True:
         found = {"name": alias, **_DEFAULTS}
     elif isinstance(given, dict):
-        useful = {option: given[option] for option in given if option not in WITHOUT_EFFECT}
+        without = {_HOLD, *WITHOUT_EFFECT}
+        useful = {option: given[option] for option in given if option not in without}
         found = {"name": alias, **_DEFAULTS, **useful}
     elif isinstance(given, str):
         found = _borrowed(alias, given)
@@ -56,6 +64,20 @@ def read(alias: str, settings: dict[str, Any]) -> dict[str, Any]:
     if found.get("fleet"):
         found["fleet"] = with_name(found["fleet"])
     return found
+
+
+def hold(alias: str, settings: dict[str, Any]) -> str:
+    """Return ``OPTIONS["pool"]["hold"]``: `REQUEST`, which is the default, or `TRANSACTION`.
+
+    Raises `ImproperlyConfigured` for anything else.
+    """
+    given = settings["OPTIONS"].get("pool")
+    found = given.get(_HOLD, REQUEST) if isinstance(given, dict) else REQUEST
+    if found not in (REQUEST, TRANSACTION):
+        raise ImproperlyConfigured(
+            f"{_where(alias)}[{_HOLD!r}] is {found!r}; it must be {REQUEST!r} or {TRANSACTION!r}"
+        )
+    return str(found)
 
 
 def refuse_persistence(alias: str, settings: dict[str, Any], max_age: float | None) -> None:

@@ -21,6 +21,7 @@ class Snapshot:
         "_settings",
         "_time_zone",
         "_use_tz",
+        "hold",
         "isolation_level",
         "params",
         "pool",
@@ -28,7 +29,11 @@ class Snapshot:
     )
 
     def __init__(
-        self, settings_dict: dict[str, Any], time_zone: str | None, params: dict[str, Any]
+        self,
+        settings_dict: dict[str, Any],
+        time_zone: str | None,
+        params: dict[str, Any],
+        hold: str,
     ) -> None:
         # As deep as a pool's options lie.
         options = settings_dict["OPTIONS"].items()
@@ -39,6 +44,7 @@ class Snapshot:
         self._time_zone = time_zone
         self._use_tz = settings.USE_TZ
         self.params = params
+        self.hold = hold
         #: What Django makes of the option of this name, and the alias's pool; None until asked.
         self.isolation_level: Any = None
         self.pool: Pool | None = None

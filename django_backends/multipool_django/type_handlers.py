@@ -36,6 +36,10 @@ def dispatch_by_driver() -> None:
         driver = getattr(connection, "driver", None)
         handler = djangos if driver is None else _handler(driver)
         handler(connection, **kwargs)
+        if driver is not None and "signal" not in kwargs:
+            # By a migration that has created an extension. With `hold="transaction"` the signal
+            # comes once for each connection, so those that there are would not learn of it.
+            _replace_greeted(connection)
 
     for name in (SIGNALS, f"{CONTRIB}.apps", f"{CONTRIB}.operations"):
         if name in sys.modules:
@@ -43,6 +47,11 @@ def dispatch_by_driver() -> None:
     # If the app is ready already, it has connected its own.
     if connection_created.disconnect(djangos):
         connection_created.connect(register_type_handlers)
+
+
+def _replace_greeted(connection: Any) -> None:
+    if connection.pooled and connection.holds_by_transaction:
+        connection.pool.drain()
 
 
 @lru_cache

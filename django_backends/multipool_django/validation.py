@@ -44,11 +44,12 @@ class PoolValidation(BaseDatabaseValidation):
             return found
         if pool is None:
             return found
-        with self.connection.cursor() as cursor:
+        with pool.hold(), self.connection.cursor() as cursor:
             cursor.execute(LIMITS)
             pid, limit, reserved = cursor.fetchone()
+            told = pool.driver.backend_pid(self.connection.connection)
         where = f"DATABASES[{self.connection.alias!r}]"
-        if pool.driver.backend_pid(self.connection.connection) != pid:
+        if told != pid:
             # A pooler stands in between, and answers for the server with pids of its own.
             return found + _behind_a_pooler(self.connection.settings_dict, where)
         aliases, wanted = demand(self.connection.settings_dict)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -23,9 +23,14 @@ from multipool_django.binding import bind_as_asked
 from multipool_django.callers import depth_of_asker
 from multipool_django.checks import check_pooled_aliases
 from multipool_django.health import HealthCheck
+from multipool_django.hold.connecting import connect_on_demand
+from multipool_django.hold.connection import OnDemandConnection
+from multipool_django.hold.making import make_cursor
 from multipool_django.opening import Opening
+from multipool_django.primary import contrib_is_imported
 from multipool_django.snapshot import Snapshot
 from multipool_django.targets import Target, close_pools, pool_for
+from multipool_django.type_handlers import dispatch_by_driver
 from multipool_django.validation import PoolValidation
 
 
@@ -96,7 +101,7 @@ class PooledWrapper(BaseDatabaseWrapper):
 
     @async_unsafe
     def connect(self) -> None:
-        """Connect, that is: check a connection out of the pool."""
+        """Connect, that is: check a connection out of the pool, or get ready to do so."""
         seen = self._seen
         if (
             seen is not None
@@ -108,24 +113,27 @@ class PooledWrapper(BaseDatabaseWrapper):
                 shortcut.forget_last(self)
                 shortcut.settle(self, self._check_out(pool, seen.params, 2 + depth_of_asker()))
                 return
-        super().connect()
+        on_demand = self.pooled and self.holds_by_transaction
+        if on_demand:
+            connect_on_demand(self)
+        else:
+            super().connect()
         # The end of a request gives it back, whatever CONN_MAX_AGE the settings have; who
         # changes that for a living wrapper, as Django's own tests do, knows why.
         if self.pooled and self.settings_dict["CONN_MAX_AGE"] == self._configured_max_age:
             self.close_at = time.monotonic()
-            self._snapshot().was_gone = shortcut.is_open_to(type(self), PooledWrapper)
+            self._snapshot().was_gone = not on_demand and shortcut.is_open_to(
+                type(self), PooledWrapper
+            )
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         """Return a connection from the pool, or a new one if pooling is off."""
         if not self.pooled:
             return super().get_new_connection(passwords.resolved(conn_params))
-        seen = self._snapshot()
-        if seen.isolation_level is None:
-            seen.isolation_level = self._isolation_level()
-        self.isolation_level = seen.isolation_level
+        pool = self._find_current_pool(conn_params)
         # What the pool notes as the borrower's line is not ours, the first of its callers.
         depth = 2 + depth_of_asker()
-        return self._check_out(self._pool(conn_params, seen), conn_params, depth)
+        return self._check_out(pool, conn_params, depth)
 
     def _check_out(self, pool: Pool, params: dict[str, Any], depth: int) -> Any:
         try:
@@ -136,6 +144,12 @@ class PooledWrapper(BaseDatabaseWrapper):
             connection = pool.getconn(_depth=depth)
         self._serial = connection._multipool_slot.serial
         return connection
+
+    def create_cursor(self, name: str | None = None) -> Any:
+        """Return a cursor of the connection, or one that borrows a connection itself."""
+        if isinstance(self.connection, OnDemandConnection):
+            return self.connection.create_cursor(name)
+        return super().create_cursor(name)
 
     def _set_autocommit(self, autocommit: bool) -> None:
         # At each checkout it is asked for what a pooled connection is in already.
@@ -159,15 +173,29 @@ class PooledWrapper(BaseDatabaseWrapper):
         # The connection that is out is changed too, so it must not get back into a pool
         # whose connections have the old zone.
         self.close_pool()
-        if self.connection is None:
+        connection = self.connection
+        if isinstance(connection, OnDemandConnection):
+            connection = connection.lent
+        if connection is None:
             return False
-        changed: bool = self._configure_timezone(self.connection)  # type: ignore[attr-defined]
+        changed: bool = self._configure_timezone(connection)  # type: ignore[attr-defined]
         return changed
 
     def close_if_health_check_failed(self) -> None:
         """Leave it to the pool, which lends no connection that is known to be dead."""
         if not self.pooled:
             super().close_if_health_check_failed()
+
+    def close_if_unusable_or_obsolete(self) -> None:
+        """Give back what the request held, at its end."""
+        stand_in = self.connection
+        if isinstance(stand_in, OnDemandConnection) and stand_in.autocommit:
+            # It stands for the next request's connections as well, and of those that had
+            # errors none is left.
+            stand_in.end_lease()
+            self.errors_occurred = False
+        else:
+            super().close_if_unusable_or_obsolete()
 
     def _close(self) -> None:
         connection = self.connection
@@ -188,12 +216,26 @@ class PooledWrapper(BaseDatabaseWrapper):
             with self.wrap_database_errors:
                 raise
 
+    @contextmanager
+    def temporary_connection(self) -> Iterator[Any]:
+        """Yield a cursor of a connection that is there for the block, whoever made it."""
+        with super().temporary_connection() as cursor:
+            stand_in = self.connection
+            on_demand = isinstance(stand_in, OnDemandConnection)
+            with stand_in.kept() if on_demand else nullcontext():
+                yield cursor
+
     # -- ours --------------------------------------------------------------------------
 
     @property
     def pooled(self) -> bool:
         """Whether this alias's connections come from a pool."""
         return self.alias != NO_DB_ALIAS and self.settings_dict["OPTIONS"].get("pool") is not False
+
+    @property
+    def holds_by_transaction(self) -> bool:
+        """Whether a connection is held only while it is needed (``hold="transaction"``)."""
+        return self._snapshot().hold == options.TRANSACTION
 
     def validate_settings(self) -> None:
         """Raise `ImproperlyConfigured` if no connection could be had with these settings.
@@ -207,11 +249,31 @@ class PooledWrapper(BaseDatabaseWrapper):
             PoolConfig.from_options(options.read(self.alias, self.settings_dict))
             get_driver(self.driver).check_params(params)
 
+    def current_pool(self) -> Pool:
+        """Return the pool for the settings as they are now, and note their isolation level.
+
+        Raises as `pool` does.
+        """
+        return self._find_current_pool(self.get_connection_params())
+
+    def driver_cursor(self, connection: Any, name: str | None = None) -> Any:
+        """Return the cursor that Django makes on the driver's *connection*."""
+        create = super().create_cursor.__func__  # type: ignore[attr-defined]
+        return make_cursor(create, self, connection, name)
+
+    def _find_current_pool(self, params: dict[str, Any]) -> Pool:
+        seen = self._snapshot()
+        if seen.isolation_level is None:
+            seen.isolation_level = self._isolation_level()
+        self.isolation_level = seen.isolation_level
+        return self._pool(params, seen)
+
     def _snapshot(self) -> Snapshot:
         seen = self._seen
         if seen is None or not seen.holds(self.settings_dict, self.timezone_name):
             params = self._make_params()
-            seen = self._seen = Snapshot(self.settings_dict, self.timezone_name, params)
+            hold = options.hold(self.alias, self.settings_dict)
+            seen = self._seen = Snapshot(self.settings_dict, self.timezone_name, params, hold)
         return seen
 
     def _pool(self, params: dict[str, Any], seen: Snapshot) -> Pool:
@@ -233,6 +295,8 @@ class PooledWrapper(BaseDatabaseWrapper):
 
     def _make_pool(self, params: dict[str, Any]) -> Pool:
         self._refuse_persistence(self._configured_max_age)
+        if self.holds_by_transaction and contrib_is_imported():
+            dispatch_by_driver()
         pool_options = options.read(self.alias, self.settings_dict)
         driver = get_driver(self.driver)
         configure = Opening(type(self), self.settings_dict, pool_options.get("configure"))

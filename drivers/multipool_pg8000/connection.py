@@ -125,15 +125,23 @@ class Connection(Pooled, TwoPhase, Wire):
         if name is None:
             if scrollable is not None or withhold:
                 raise errors.ProgrammingError("scrollable and withhold need a named cursor")
-            if self._multipool_shelf is not None:
-                factory = planned(factory)
-            if self._multipool_sight is not None:
-                factory = observed(factory)
-            return factory(self)
+            return self._unnamed(factory)
         factory = named_class(factory)
         if self._multipool_sight is not None:
             factory = observed_named(factory)
         return factory(self, name, scrollable=scrollable, withhold=withhold)
+
+    def private_cursor(self) -> Any:
+        """Return a new cursor for who shows it to nobody."""
+        self._check_open()
+        return self._unnamed(self._cursor_factory)
+
+    def _unnamed(self, factory: Any) -> Any:
+        if self._multipool_shelf is not None:
+            factory = planned(factory)
+        if self._multipool_sight is not None:
+            factory = observed(factory)
+        return factory(self)
 
     def commit(self) -> None:
         """Commit the transaction, if one is open."""

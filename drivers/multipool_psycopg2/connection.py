@@ -61,14 +61,30 @@ class Connection(Pooled, plain_connection):
         self.touch(CLIENT | SESSION if withhold else CLIENT)
         default: Any = self.cursor_factory
         factory = self._seeing(cursor_factory or default or plain_cursor)
-        # What a named cursor executes is part of its declaration.
-        if self._multipool_shelf is not None and name is None and isinstance(factory, type):
-            factory = planned(factory)
-        if self._multipool_sight is not None and isinstance(factory, type):
-            factory = observed(factory) if name is None else observed_named(factory)
+        if name is None:
+            factory = self._in_use(factory)
+        elif self._multipool_sight is not None and isinstance(factory, type):
+            factory = observed_named(factory)
         return super().cursor(
             name, cursor_factory=factory, withhold=withhold, scrollable=scrollable
         )
+
+    def private_cursor(self) -> Any:
+        """Return a new cursor for who shows it to nobody."""
+        default: Any = self.cursor_factory
+        return super().cursor(cursor_factory=self._in_use(self._seeing(default or plain_cursor)))
+
+    def _in_use(self, factory: Any) -> Any:
+        """Return what makes cursors that go by the pool's plans, and tell what they execute.
+
+        Not for named cursors: what these execute is part of their declaration.
+        """
+        if isinstance(factory, type):
+            if self._multipool_shelf is not None:
+                factory = planned(factory)
+            if self._multipool_sight is not None:
+                factory = observed(factory)
+        return factory
 
     def _seeing(self, factory: Any) -> Any:
         """Return what makes cursors as *factory* does, whose statements are seen."""

@@ -109,10 +109,8 @@ class Caretaker:
             # A little less for each, so that a burst of connects is no burst of reconnects.
             ends = now + config.max_lifetime * random.uniform(SHORTEST, 1.0)
         if config.fleet:  # now, since whoever has it later must not be disturbed
-            name = (
-                driver.parameter_status(conn, "application_name") if self._target.tagged else None
-            )
-            slot.known_as = driver.backend_pid(conn), name
+            tagged = self._target.tagged
+            slot.tag = driver.parameter_status(conn, "application_name") if tagged else None
         slot.attach(conn, now, ends, driver.fileno(conn))
         slot.backend_pid = driver.backend_pid(conn)
         if self._tracing.level:

@@ -77,6 +77,14 @@ class Pooled:
             slot.touched |= what
             slot.wary = True
 
+    def private_cursor(self) -> Any:
+        """Return a new cursor for who shows it to nobody.
+
+        An adapter whose ``cursor`` touches, since who has a cursor may register types on the
+        connection by it, leaves that out here.
+        """
+        return self.cursor()  # type: ignore[attr-defined]  # the driver's
+
     def close(self) -> None:
         """Return a pooled connection to its pool; close any other for good.
 

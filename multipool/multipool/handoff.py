@@ -11,15 +11,19 @@ from _thread import allocate_lock
 from time import monotonic
 from typing import Any
 
+from multipool.borrower import here
+
 
 class Waiter:
     """One thread that waits, asleep on a lock of its own."""
 
-    __slots__ = ("_lock", "grant", "since")
+    __slots__ = ("_lock", "borrower", "grant", "since")
 
     def __init__(self) -> None:
         self._lock = allocate_lock()
         self._lock.acquire()
+        #: Who waits.
+        self.borrower = here.borrower
         #: Monotonic time at which it began to wait.
         self.since = monotonic()
         #: What it was given: a connection, a `Room` to open one in, or `CLOSED`.

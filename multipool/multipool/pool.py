@@ -25,9 +25,11 @@ from multipool.stats import PoolStats
 from multipool.target import Target
 
 if TYPE_CHECKING:
+    from multipool.hold import Hold
     from multipool.plans.handle import Handle
     from multipool.plans.planner import Planner
     from multipool.plans.report import PlanReport
+    from multipool.pool_cursor import PoolCursor
     from multipool.watch.queries.report import By, QueryReport
     from multipool.watch.records import Holder
 
@@ -137,6 +139,37 @@ class Pool:
         lease._inner = self._inner
         lease._timeout = timeout
         return lease
+
+    # -- one statement on any connection -------------------------------------------------
+
+    def execute(self, sql: Any, params: Any = None, timeout: float | None = None) -> PoolCursor:
+        """Execute one statement, a transaction of its own, on whichever connection is idle.
+
+        Args:
+            sql: with the driver's own placeholders, as *params* are the driver's.
+            timeout: as in `getconn`.
+
+        Returns a cursor with all rows, which holds no connection. Raises what `getconn`
+        raises, and the driver's error.
+        """
+        return self.cursor(timeout).execute(sql, params, _depth=2)
+
+    def cursor(self, timeout: float | None = None) -> PoolCursor:
+        """Return a cursor whose every `execute` is as that of the pool."""
+        from multipool.pool_cursor import PoolCursor
+
+        return PoolCursor(self, timeout)
+
+    def hold(self) -> Hold:
+        """Return a context manager: `execute` keeps to one connection within its block.
+
+        For what the session must still have at the next statement: temporary tables, advisory
+        locks, SET. The connection is checked out by the first statement that needs one, and
+        goes back, reset if need be, at the end. A block inside another is part of it.
+        """
+        from multipool.hold import Hold
+
+        return Hold(self)
 
     # -- the rest of the public face -------------------------------------------------------
 

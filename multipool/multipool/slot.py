@@ -56,7 +56,6 @@ class Slot:
         "former",
         "home",
         "idle_since",
-        "known_as",
         "lasti",
         "leased",
         "lent_at",
@@ -70,6 +69,7 @@ class Slot:
         "spent",
         "stack",
         "stack_lease",
+        "tag",
         "task",
         "touched",
         "wary",
@@ -86,9 +86,9 @@ class Slot:
         #: What the driver remembered of its settings after ``configure``.
         self.settings: Any = None
 
-        #: What the server knows the connection by, where a fleet is to be told: its process's
-        #: number, and behind a pooler the application's name.
-        self.known_as: tuple[int | None, str | None] = None, None
+        #: The application's name, by which the server knows it behind a pooler, where a fleet is
+        #: to be told.
+        self.tag: str | None = None
 
         #: One flag for all that is out of the ordinary, so that the hot path asks once:
         #: whoever sets it wants this connection looked at, when next lent or returned.

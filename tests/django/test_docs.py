@@ -21,7 +21,7 @@ MakeAlias = Callable[..., Any]
 DOCS = Path(__file__).parents[2] / "docs"
 SNIPPETS = [
     pytest.param(code, id=f"{name} {number}")
-    for name in ("django.md", "moving.md", "poolers.md")
+    for name in ("django.md", "hold.md", "moving.md", "poolers.md")
     for number, code in enumerate(
         re.findall(r"```python\n(.*?)```", (DOCS / name).read_text(encoding="utf-8"), re.DOTALL)
     )

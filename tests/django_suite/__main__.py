@@ -41,9 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options: dict[str, Any] = dict(asked.option)
     if PREFIX + engine in ENGINES:
         engine = PREFIX + engine
-        options["pool"] = POOL
+        options["pool"] = {**POOL, "hold": asked.hold}
         if asked.prepare is not None:
-            options["pool"] = {**POOL, "prepare": {"threshold": asked.prepare}}
+            options["pool"]["prepare"] = {"threshold": asked.prepare}
     with tempfile.TemporaryDirectory(dir=asked.folder, prefix="suite-") as folder:
         try:
             with contrib_server() as params:
@@ -106,6 +106,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         type=int,
         help="have the pool prepare each statement after N executions on a connection",
+    )
+    parser.add_argument(
+        "--hold",
+        choices=["request", "transaction"],
+        default="request",
+        help="until when Django holds a connection; the option of the pool of this name",
     )
     parser.add_argument("--folder", help="where to put the sources; a temporary one by default")
     parser.add_argument(

@@ -12,13 +12,16 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from io import BytesIO
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from multipool_django.demo import child
 from multipool_django.demo.load import Figures, Measured
 from multipool_django.demo.scale import CUSTOMERS, PRODUCTS
-from multipool_django.demo.ways import SIZE
+from multipool_django.demo.ways import THREADS
+
+#: Seconds that a request waits for something else.
+WAIT: Final = 0.05
 
 Visit = Callable[[random.Random], object]
 
@@ -39,8 +42,10 @@ def main() -> None:
         "deliver": _page("POST", lambda chance: f"{_some_product(chance)}deliver/"),
         "buy": _page("POST", lambda chance: "/orders/", customer=CUSTOMERS, products=PRODUCTS),
         "select": _select(close=job["closes"]),
+        "two": _two_queries(wait=0),
+        "two-waiting": _two_queries(wait=WAIT),
     }
-    threads = [ThreadPoolExecutor(1) for _ in range(SIZE)]
+    threads = [ThreadPoolExecutor(1) for _ in range(THREADS)]
     child.tell(ready=True)
     for order in orders:
         visit = visits[order["what"]]
@@ -122,6 +127,22 @@ def _select(*, close: bool) -> Visit:
             cursor.fetchone()
         if close:
             connection.close()
+
+    return visit
+
+
+def _two_queries(*, wait: float) -> Visit:
+    """Return what a request does that has *wait* seconds to wait between its two queries."""
+    from django.db import close_old_connections
+
+    from multipool_django.demo.shop.models import Product
+
+    def visit(chance: random.Random) -> None:
+        Product.objects.get(pk=chance.randint(1, PRODUCTS))
+        if wait:
+            time.sleep(wait)
+        Product.objects.get(pk=chance.randint(1, PRODUCTS))
+        close_old_connections()  # as the signal at a request's end has it
 
     return visit
 

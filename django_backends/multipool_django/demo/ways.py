@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any, Final
 
-#: The most threads, and the connections of each pool: a thread may keep one by itself.
+#: The connections of each pool, unless said otherwise.
 SIZE: Final = 32
+#: The most threads.
+THREADS: Final = 100
 
 _DJANGO: Final = "django.db.backends.postgresql"
 _OTHER: Final = "dj_db_conn_pool.backends.postgresql"

@@ -5,13 +5,15 @@ The one place where the fleet looks into a pool for that.
 
 from __future__ import annotations
 
-import sys
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
-if TYPE_CHECKING:
-    from types import FrameType
+from multipool.watch.doing import doing
+from multipool.watch.finding import describe
 
+if TYPE_CHECKING:
+    from multipool.handoff import Waiter
+    from multipool.inner import Inner
     from multipool.pool import Pool
     from multipool.slot import Slot
 
@@ -20,8 +22,6 @@ MOST: Final = 50
 
 #: Seconds after which a lease is a reason to tell who holds.
 LONG: Final = 30.0
-
-_FRAMES: Final = 24
 
 
 def in_trouble(pool: Pool) -> bool:
@@ -36,42 +36,48 @@ def in_trouble(pool: Pool) -> bool:
 def detail_of(pool: Pool) -> dict[str, Any]:
     """Return ``holders``, ``waiters`` and ``queries`` of *pool*, fit for JSON."""
     inner = pool._inner
-    now = monotonic()
-    frames = sys._current_frames()
-    leased = sorted(
-        (slot for slot in list(inner.places.slots) if slot.leased), key=lambda slot: slot.since
-    )
+    slots = sorted(inner.places.slots, key=lambda slot: slot.since)
+    leased = [slot for slot in slots if slot.leased][:MOST]
+    holders = [_holder(inner, slot) for slot in leased]
     return {
-        "holders": [_holder(slot, now, frames) for slot in leased[:MOST]],
-        "waiters": [
-            {"thread": None, "seconds": round(now - waiter.since, 3), "stack": []}
-            for waiter in list(inner.places.waiting)[:MOST]
-        ],
-        "queries": [],
+        "holders": [holder for holder in holders if holder is not None],
+        "waiters": [_waiter(waiter) for waiter in list(inner.places.waiting)[:MOST]],
+        "queries": [_query(query) for query in pool.queries(limit=MOST)],
     }
 
 
-def _holder(slot: Slot, now: float, frames: dict[int, FrameType]) -> dict[str, Any]:
-    borrower = slot.borrower
+def _holder(inner: Inner, slot: Slot) -> dict[str, Any] | None:
+    found = describe(inner, slot)
+    if found is None:  # given back meanwhile
+        return None
     return {
-        "thread": borrower.name.strip("'") if borrower is not None else "?",
-        "seconds": round(now - slot.since, 3),
-        "idle_in_transaction": None,
-        "opened_at": [],
-        "checked_out_at": [slot.where()],
-        "query_at": [],
-        "doing": _stack(frames.get(borrower.ident)) if borrower and not borrower.ended else [],
-        "statement": None,
-        "backend": slot.known_as[0],
-        "tag": slot.known_as[1],
-        "open_for": round(now - slot.born, 3),
+        "thread": _name(found.borrower),
+        "seconds": round(found.held_for, 3),
+        "idle_in_transaction": None if found.idle_for is None else round(found.idle_for, 3),
+        "opened_at": list(found.opened),
+        "checked_out_at": list(found.checked_out),
+        "query_at": list(found.query),
+        "doing": list(found.doing),
+        "statement": None,  # only the place of the last one is kept, never its text
+        "backend": slot.backend_pid,
+        "tag": slot.tag,
+        "open_for": round(monotonic() - slot.born, 3),
     }
 
 
-def _stack(frame: FrameType | None) -> list[str]:
-    found: list[str] = []
-    while frame is not None and len(found) < _FRAMES:
-        code = frame.f_code
-        found.append(f"{code.co_filename}:{frame.f_lineno} in {code.co_name}")
-        frame = frame.f_back
-    return found
+def _waiter(waiter: Waiter) -> dict[str, Any]:
+    return {
+        "thread": _name(waiter.borrower.name),
+        "seconds": round(monotonic() - waiter.since, 3),
+        "stack": list(doing(waiter.borrower, None)),
+    }
+
+
+def _query(query: Any) -> dict[str, Any]:
+    names = ("calls", "rows", "errors", "p50", "p95", "p99")
+    told = {name: getattr(query, name) for name in names}
+    return {"statement": query.text, "site": query.call_site, "total": query.seconds, **told}
+
+
+def _name(borrower: str) -> str:
+    return borrower.strip("'")

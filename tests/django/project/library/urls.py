@@ -13,6 +13,8 @@ urlpatterns = [
     path("leave/", views.leave),
     path("see/", views.see),
     path("hold/", views.hold),
+    path("hold/twice/", views.hold_twice),
+    path("trickle/", views.trickle),
     path("async/", views.count),
     path("waiting/", views.wait),
     path("waiting/in/a/query/", views.wait_in_a_query),

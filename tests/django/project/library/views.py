@@ -94,7 +94,27 @@ def hold(request: HttpRequest) -> JsonResponse:
     return JsonResponse({})
 
 
-#: Between the view above and the test in the same process that asks for it.
+def hold_twice(request: HttpRequest) -> JsonResponse:
+    """Ask, wait until the test lets go, and ask again."""
+    before = Author.objects.count()
+    holding.set()
+    let_go.wait(10)
+    return JsonResponse({"authors": [before, Author.objects.count()]})
+
+
+def trickle(request: HttpRequest) -> StreamingHttpResponse:
+    """Send what one query has found in two parts; the second when the test lets go."""
+
+    def parts() -> Iterator[str]:
+        yield f"{Author.objects.count()} "
+        holding.set()
+        let_go.wait(10)
+        yield "authors"
+
+    return StreamingHttpResponse(parts())
+
+
+#: Between the views above and the test in the same process that asks for them.
 holding = threading.Event()
 let_go = threading.Event()
 

@@ -1,0 +1,243 @@
+"""What stands where Django keeps its connection, and has one of the pool's while it needs one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from multipool import Pool
+from multipool.driver import CLIENT, IDLE, SESSION, UNKNOWN
+from multipool.hold import hold_of
+from multipool_django import startup
+from multipool_django.callers import depth_of_asker
+from multipool_django.hold.cursor import OnDemandCursor
+from multipool_django.hold.forwarding import forwarding
+from multipool_django.hold.greeting import greet
+from multipool_django.hold.named import OnDemandNamedCursor
+
+if TYPE_CHECKING:
+    from multipool_django.wrapper import PooledWrapper
+
+
+@forwarding(
+    *("isolation_level", "readonly", "read_only", "deferrable", "notices", "adapters"),
+    *("cursor_factory", "server_cursor_factory", "row_factory"),
+    *("prepare_threshold", "prepared_max"),
+)
+class OnDemandConnection:
+    """Borrows a connection for each statement, and keeps it while the next one may need it.
+
+    In autocommit it goes back as soon as a statement's rows have been read, unless
+
+    - a transaction was begun, by whatever means;
+    - the session was touched as `multipool.session` sees it (SET, LISTEN, temporary tables,
+      advisory locks, ...), or a cursor WITH HOLD is open;
+    - it is within the block of `Pool.hold`;
+    - something of the driver's connection was handed out: whatever this class does not know
+      is the driver's own.
+
+    What was kept for one of the last two of these reasons goes back when the block ends, and
+    when Django closes its connection, as it does at the end of a request.
+    """
+
+    # Without a dict, so that what is set here by mistake is refused.
+    __slots__ = (
+        *("_wrapper", "_pool", "_turn", "_lent", "_serial", "_autocommits", "_keeping"),
+        *("_handed_out", "_open", "_ended"),
+    )
+
+    # It is no connection of a pool, for those who ask.
+    _multipool_slot = None
+
+    def __init__(self, wrapper: PooledWrapper, pool: Pool) -> None:
+        self._wrapper = wrapper
+        self._pool = pool
+        # Threads that share a wrapper take turns, so that no one's connection is given back
+        # by another. Reentrant, since a notice handler may ask something.
+        self._turn = threading.RLock()
+        self._lent: Any = None
+        self._serial = 0
+        self._autocommits = True
+        # How many of `kept` there are, whether something was handed out, what is open.
+        self._keeping = 0
+        self._handed_out = False
+        self._open: set[OnDemandNamedCursor] = set()
+        self._ended = False
+
+    # -- having one ----------------------------------------------------------------------
+
+    def _borrow(self) -> Any:
+        """Return the connection that is held, checked out if there is none.
+
+        Whoever calls has the turn, and calls `_let_go` when done.
+        """
+        conn = self._lent
+        if conn is not None:
+            return conn
+        wrapper = self._wrapper
+        if self._ended:
+            raise self.interface_error("connection already closed")
+        pool = self._pool
+        if pool.closed:  # as when a test changes the time zone
+            pool = self._pool = wrapper.current_pool()
+        # What the pool notes as the borrower's line is that of the application.
+        depth = 1 + depth_of_asker()
+        try:
+            conn = pool.getconn(_depth=depth)
+        except pool.driver.OperationalError as error:
+            if not startup.refused(wrapper.get_connection_params(), error):
+                raise
+            conn = pool.getconn(_depth=depth)
+        self._serial = conn._multipool_slot.serial
+        self._lent = conn
+        if not getattr(conn, "_multipool_greeted", False):
+            try:
+                greet(wrapper, conn, pool.driver, self.kept())
+            except BaseException:
+                self.end_lease()
+                raise
+        return conn
+
+    def _let_go(self) -> None:
+        """Give the connection back if nothing binds the next statement to it."""
+        conn = self._lent
+        if conn is None or not self._autocommits or self._keeping or self._handed_out or self._open:
+            return
+        slot = conn._multipool_slot
+        if slot is not None:
+            if getattr(conn, "notices", None):
+                conn.touch(CLIENT)  # which are of no concern to the next borrower
+            if slot.touched & SESSION or IDLE < self._pool.driver.status(conn) < UNKNOWN:
+                return
+            hold = hold_of(self._pool._inner)
+            if hold is not None:
+                hold.at_end(self, self._let_go_in_turn)
+                return
+        self.end_lease()
+
+    def _let_go_in_turn(self) -> None:
+        with self._turn:
+            self._let_go()
+
+    def end_lease(self) -> None:
+        """Give back what is held, whatever would bind the next statement to it."""
+        conn, self._lent = self._lent, None
+        self._handed_out = False
+        if conn is None:
+            return
+        if self._open:
+            # They will not be closed any more, but by the reset.
+            self._open.clear()
+            conn.touch(SESSION)
+        slot = conn._multipool_slot
+        if slot is not None:  # else it was closed, as in a forked child
+            # Our lease and no other, from whatever thread Django closes.
+            slot.end(conn, self._serial)
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Keep the connection, once there is one, for a block."""
+        self._keeping += 1
+        try:
+            yield
+        finally:
+            self._keeping -= 1
+            self._let_go_in_turn()
+
+    @property
+    def lent(self) -> Any:
+        """The driver's connection if one is held now, else None."""
+        return self._lent
+
+    def unwrap(self) -> Any:
+        """Return the driver's own connection, which stays from now on, in autocommit too."""
+        with self._turn:
+            conn = self._borrow()
+            conn.touch(CLIENT)  # whatever is done to it, nobody may see
+            bounded = self._keeping or not self._autocommits
+            if not bounded and hold_of(self._pool._inner) is None:
+                self._handed_out = True
+        return conn
+
+    def interface_error(self, reason: str) -> Exception:
+        """Return the driver's error for the use of what is closed."""
+        database: Any = self._wrapper.Database  # type: ignore[attr-defined]
+        error: Exception = database.InterfaceError(reason)
+        return error
+
+    # -- what Django asks of it --------------------------------------------------------------
+
+    @property
+    def closed(self) -> int:
+        """0 while open, else as the driver has it."""
+        if self._ended:
+            return 1
+        conn = self._lent
+        closed: int = 0 if conn is None else conn.closed
+        return closed
+
+    @property
+    def autocommit(self) -> bool:
+        """Whether each statement is its own transaction. If not, the connection stays."""
+        return self._autocommits
+
+    @autocommit.setter
+    def autocommit(self, value: bool) -> None:
+        with self._turn:
+            if self._lent is not None or not value:
+                self._borrow().autocommit = value
+            self._autocommits = value
+            self._let_go()
+
+    def commit(self) -> None:
+        """Commit the transaction, if one is open."""
+        self._end_transaction("commit")
+
+    def rollback(self) -> None:
+        """Roll the transaction back, if one is open."""
+        self._end_transaction("rollback")
+
+    def _end_transaction(self, how: str) -> None:
+        with self._turn:
+            if self._lent is not None or self._ended:
+                getattr(self._borrow(), how)()
+                self._let_go()
+
+    def cursor(self, *args: Any, **options: Any) -> Any:
+        """Return a cursor; one that is asked for anything in particular is the driver's own."""
+        if args or options:
+            return self.unwrap().cursor(*args, **options)
+        return self.create_cursor(None)
+
+    def create_cursor(self, name: str | None) -> Any:
+        """Return what Django is to have for a cursor, or for a named one."""
+        make = self._wrapper.driver_cursor
+        if name is None:
+            return OnDemandCursor(self, make)
+        return OnDemandNamedCursor(self, lambda conn: make(conn, name))
+
+    def close(self) -> None:
+        """Give back what is held. From here on there is none."""
+        # Without the turn, at once: a statement that still runs in another thread is lost.
+        self._ended = True
+        self.end_lease()
+
+    # -- and all the rest ----------------------------------------------------------------
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # protocols that nobody means to be the driver's
+            raise AttributeError(name)
+        return getattr(self.unwrap(), name)
+
+    def __enter__(self) -> Any:
+        return self.unwrap().__enter__()
+
+    def __exit__(self, *error: Any) -> Any:
+        return self.unwrap().__exit__(*error)
+
+    def __repr__(self) -> str:
+        conn = self._lent
+        holds = "closed" if self._ended else "idle" if conn is None else repr(conn)
+        return f"<{type(self).__name__} of pool {self._pool.name!r}: {holds}>"

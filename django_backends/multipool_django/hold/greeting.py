@@ -1,0 +1,37 @@
+"""``connection_created``, sent once for each connection of the pool."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+from django.db.backends.signals import connection_created
+
+from multipool.driver import Driver
+
+if TYPE_CHECKING:
+    from multipool_django.wrapper import PooledWrapper
+
+
+def greet(
+    wrapper: PooledWrapper, conn: Any, driver: Driver, kept: AbstractContextManager[None]
+) -> None:
+    """Send Django's signal for *conn*, which *wrapper* has just checked out for the first time.
+
+    What its receivers set is how every borrower finds the connection from then on; that costs
+    it one question to the server. Raises what they raise.
+    """
+    # At first, since they will use it.
+    conn._multipool_greeted = True
+    if not connection_created.has_listeners(type(wrapper)):
+        return
+    try:
+        with kept:
+            connection_created.send(sender=type(wrapper), connection=wrapper)
+            slot = conn._multipool_slot
+            if slot is not None and slot.touched:
+                slot.settings = driver.remember(conn, configured=True)
+                slot.touched = 0
+    except BaseException:
+        conn._multipool_greeted = False
+        raise

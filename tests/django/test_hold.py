@@ -1,0 +1,440 @@
+"""``hold="transaction"``: when a connection goes back, and when it stays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
+from django.test.utils import CaptureQueriesContext
+from library.models import Author
+
+MakeAlias = Callable[..., BaseDatabaseWrapper]
+
+OPTIONS = {"pool": {"max_size": 4, "timeout": 5, "hold": "transaction"}}
+
+
+@pytest.fixture
+def held(make_alias: MakeAlias) -> Any:
+    """A connection that is held only while it is needed."""
+    return make_alias(OPTIONS=OPTIONS)
+
+
+@pytest.fixture
+def authors(library: Any, make_alias: MakeAlias) -> Any:
+    """The same, to a database with three authors."""
+    Author.objects.bulk_create(Author(name=name) for name in ("Ada", "Bela", "Cleo"))
+    library.close()
+    return make_alias(OPTIONS=OPTIONS)
+
+
+def used(connection: Any) -> int:
+    """How many connections are checked out now."""
+    found: int = connection.pool.stats().used
+    return found
+
+
+def ask(connection: Any, sql: str, *params: Any) -> Any:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params or None)
+        return cursor.fetchone()[0] if cursor.description else None
+
+
+# -- it goes back ------------------------------------------------------------------------
+
+
+def test_a_connection_goes_back_as_soon_as_the_rows_are_read(held: Any) -> None:
+    ask(held, "select 1")  # the first in a process asks for the server's version
+    before = held.pool.stats().checkouts
+    with held.cursor() as cursor:
+        assert used(held) == 0
+        cursor.execute("select generate_series(1, 5)")
+        assert used(held) == 0
+        assert cursor.fetchone() == (1,)
+        assert cursor.fetchmany(2) == [(2,), (3,)]
+        assert cursor.fetchall() == [(4,), (5,)]
+        assert cursor.fetchall() == []
+    assert held.pool.stats().checkouts == before + 1
+
+
+def test_rows_can_be_read_after_the_connection_was_closed(held: Any) -> None:
+    with held.cursor() as cursor:
+        cursor.execute("select generate_series(1, 3) as number")
+        held.close_pool()
+        assert [name for name, *_ in cursor.description] == ["number"]
+        assert cursor.rowcount == 3
+        assert list(cursor) == [(1,), (2,), (3,)]
+
+
+def test_the_orm_holds_nothing_between_its_queries(authors: Any) -> None:
+    for author in Author.objects.order_by("name"):
+        assert used(authors) == 0
+        assert Author.objects.get(pk=author.pk).name == author.name
+    assert used(authors) == 0
+
+
+def test_a_connection_that_failed_a_statement_goes_back(held: Any) -> None:
+    with pytest.raises(DatabaseError, match="division by zero"):
+        ask(held, "select 1 / 0")
+    assert used(held) == 0
+    assert ask(held, "select 42") == 42
+
+
+def test_a_closed_server_connection_concerns_one_statement_only(held: Any) -> None:
+    with pytest.raises(DatabaseError):
+        ask(held, "select pg_terminate_backend(pg_backend_pid())")
+    assert used(held) == 0
+    assert ask(held, "select 42") == 42
+
+
+def test_nothing_more_is_sent_than_the_statements(held: Any, params: dict[str, str]) -> None:
+    ask(held, "select 1")
+    with CaptureQueriesContext(held) as captured:
+        ask(held, "select 1")
+        ask(held, "select 2")
+    assert [query["sql"] for query in captured.captured_queries] == ["select 1", "select 2"]
+    assert held.pool.stats().opened == 1
+
+
+# -- it stays ----------------------------------------------------------------------------
+
+
+def test_it_stays_in_a_transaction_and_goes_back_when_that_ends(authors: Any) -> None:
+    with transaction.atomic():
+        pid = ask(authors, "select pg_backend_pid()")
+        with transaction.atomic():
+            Author.objects.create(name="Dora")
+        assert used(authors) == 1
+        assert ask(authors, "select pg_backend_pid()") == pid
+    assert used(authors) == 0
+    assert Author.objects.filter(name="Dora").exists()
+
+
+def test_it_goes_back_after_a_transaction_that_was_rolled_back(authors: Any) -> None:
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        Author.objects.create(name="Dora")
+        raise ZeroDivisionError
+    assert used(authors) == 0
+    assert not Author.objects.filter(name="Dora").exists()
+
+
+def test_a_transaction_with_no_statement_is_no_trouble(held: Any) -> None:
+    with transaction.atomic():
+        pass
+    assert used(held) == 0
+
+
+def test_it_stays_while_autocommit_is_off(authors: Any) -> None:
+    transaction.set_autocommit(False)
+    Author.objects.create(name="Dora")
+    transaction.rollback()
+    Author.objects.create(name="Emma")
+    transaction.commit()
+    assert used(authors) == 1
+    transaction.set_autocommit(True)
+    assert used(authors) == 0
+    assert {*Author.objects.values_list("name", flat=True)} == {"Ada", "Bela", "Cleo", "Emma"}
+
+
+def test_it_stays_in_a_transaction_that_was_begun_in_sql(held: Any) -> None:
+    with held.cursor() as cursor:
+        cursor.execute("begin")
+        cursor.execute("select 1")
+        assert used(held) == 1
+        cursor.execute("commit")
+        assert used(held) == 0
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "set statement_timeout = 12345",
+        "create temporary table t (a int)",
+        "select pg_advisory_lock(1)",
+        "listen something",
+        "select set_config('statement_timeout', '12345', false)",
+    ],
+)
+def test_it_stays_with_state_in_the_session_until_the_request_ends(held: Any, sql: str) -> None:
+    ask(held, sql)
+    pid = ask(held, "select pg_backend_pid()")
+    assert used(held) == 1
+    assert ask(held, "select pg_backend_pid()") == pid
+    held.close_if_unusable_or_obsolete()
+    assert used(held) == 0
+    assert ask(held, "select current_setting('statement_timeout')") == "0"
+    assert ask(held, "select count(*) from pg_locks where locktype = 'advisory'") == 0
+
+
+def test_it_stays_with_a_cursor_on_the_server_until_that_is_closed(authors: Any) -> None:
+    names = Author.objects.order_by("name").values_list("name", flat=True).iterator(chunk_size=1)
+    assert next(names) == "Ada"
+    assert used(authors) == 1
+    assert Author.objects.count() == 3
+    assert used(authors) == 1
+    assert list(names) == ["Bela", "Cleo"]
+    assert used(authors) == 0
+    assert authors.pool.stats().opened == 1
+
+
+def test_what_a_session_was_touched_by_beside_an_iterator_still_stays(authors: Any) -> None:
+    names = Author.objects.values_list("name", flat=True).iterator(chunk_size=1)
+    next(names)
+    ask(authors, "set statement_timeout = 12345")
+    assert len(list(names)) == 2
+    assert used(authors) == 1
+
+
+def test_a_cursor_on_the_server_that_nobody_closes_goes_with_the_request(authors: Any) -> None:
+    names = Author.objects.values_list("name", flat=True).iterator(chunk_size=1)
+    next(names)
+    authors.close()
+    assert used(authors) == 0
+    assert ask(authors, "select count(*) from pg_cursors") == 0
+
+
+def test_a_cursor_on_the_server_says_so_when_its_transaction_is_over(authors: Any) -> None:
+    with transaction.atomic():
+        names = Author.objects.values_list("name", flat=True).iterator(chunk_size=1)
+        next(names)
+    with pytest.raises(Exception, match="went back"):
+        list(names)
+
+
+def test_it_stays_within_a_hold(held: Any) -> None:
+    with held.pool.hold():
+        assert used(held) == 0
+        pid = ask(held, "select pg_backend_pid()")
+        assert used(held) == 1
+        with transaction.atomic():
+            assert ask(held, "select pg_backend_pid()") == pid
+        assert used(held) == 1
+        assert held.connection.info.backend_pid == pid
+    assert used(held) == 0
+
+
+def test_a_hold_that_ends_in_a_transaction_leaves_it_alone(authors: Any) -> None:
+    with transaction.atomic():
+        with authors.pool.hold():
+            Author.objects.create(name="Dora")
+        assert used(authors) == 1
+    assert used(authors) == 0
+    assert Author.objects.filter(name="Dora").exists()
+
+
+def test_it_stays_when_the_drivers_connection_was_handed_out(held: Any) -> None:
+    ask(held, "select 1")
+    pid = held.connection.info.backend_pid
+    assert used(held) == 1
+    assert ask(held, "select pg_backend_pid()") == pid
+    held.close_if_unusable_or_obsolete()
+    assert used(held) == 0
+
+
+def test_the_drivers_own_connection_can_be_had(held: Any) -> None:
+    with held.pool.hold():
+        held.ensure_connection()
+        own = held.connection.unwrap()
+        assert own is held.connection.lent
+        with held.cursor() as cursor:
+            cursor.execute("select 1")
+            assert cursor.cursor.unwrap().connection is own
+    assert used(held) == 0
+
+
+# -- as before ---------------------------------------------------------------------------
+
+
+def test_a_cursor_made_in_a_transaction_runs_elsewhere_after_it(held: Any) -> None:
+    with transaction.atomic():
+        cursor = held.cursor()
+        cursor.execute("select pg_backend_pid()")
+    cursor.execute("select 42")
+    assert cursor.fetchone() == (42,)
+    assert used(held) == 0
+
+
+def test_a_cursor_of_a_connection_that_django_closed_is_of_no_use(held: Any) -> None:
+    cursor = held.cursor()
+    cursor.execute("select 1")
+    held.close()
+    with pytest.raises(Exception, match="already closed"):
+        cursor.execute("select 1")
+    assert used(held) == 0
+
+
+def test_on_commit_runs_when_the_transaction_has_gone_back(authors: Any) -> None:
+    seen = []
+    with transaction.atomic():
+        Author.objects.create(name="Dora")
+        transaction.on_commit(lambda: seen.append(Author.objects.count()))
+    assert seen == [4]
+    transaction.on_commit(lambda: seen.append(used(authors)))
+    assert seen == [4, 0]
+
+
+def test_set_rollback_and_savepoints_are_as_before(authors: Any) -> None:
+    with transaction.atomic():
+        Author.objects.create(name="Dora")
+        transaction.set_rollback(True)
+    with transaction.atomic():
+        with suppress(ZeroDivisionError), transaction.atomic():
+            Author.objects.create(name="Emma")
+            raise ZeroDivisionError
+        Author.objects.create(name="Fay")
+    assert {*Author.objects.values_list("name", flat=True)} == {"Ada", "Bela", "Cleo", "Fay"}
+
+
+def test_select_for_update_locks_in_its_transaction(authors: Any) -> None:
+    with transaction.atomic():
+        Author.objects.select_for_update().get(name="Ada")
+        other = authors.copy("other")
+        with pytest.raises(DatabaseError, match="could not obtain lock"), other.cursor() as cursor:
+            cursor.execute("select 1 from library_author where name = 'Ada' for update nowait")
+        other.close()
+        other.close_pool()
+
+
+def test_execute_wrappers_see_each_statement(held: Any) -> None:
+    seen = []
+
+    def wrapper(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        seen.append((sql, context["connection"] is held))
+        return execute(sql, params, many, context)
+
+    with held.execute_wrapper(wrapper):
+        ask(held, "select 1")
+    assert seen == [("select 1", True)]
+
+
+def test_the_log_of_queries_has_their_values(held: Any) -> None:
+    held.force_debug_cursor = True
+    ask(held, "select %s", 42)
+    held.force_debug_cursor = False
+    assert "42" in held.queries_log[-1]["sql"]
+    assert used(held) == 0
+
+
+def test_a_request_that_left_autocommit_off_finds_it_on_again(held: Any) -> None:
+    transaction.set_autocommit(False)
+    ask(held, "select 1")
+    held.close_if_unusable_or_obsolete()
+    assert used(held) == 0
+    assert transaction.get_autocommit()
+
+
+def test_the_end_of_a_request_with_an_error_asks_nothing(held: Any) -> None:
+    with pytest.raises(DatabaseError):
+        ask(held, "select 1 / 0")
+    before = held.pool.stats().checkouts
+    held.close_if_unusable_or_obsolete()
+    assert held.pool.stats().checkouts == before
+    assert not held.errors_occurred
+
+
+def test_times_come_in_the_time_zone_of_the_settings(held: Any) -> None:
+    assert ask(held, "show timezone") == "UTC"
+    assert str(ask(held, "select now()").tzinfo) == "UTC"
+
+
+def test_django_connects_with_the_same_outcome_in_both_ways(
+    held: Any, make_alias: MakeAlias
+) -> None:
+    plain: Any = make_alias("plain", OPTIONS={"pool": {"max_size": 4}})
+    for connection in (held, plain):
+        # What a connection that was lost in a transaction leaves behind.
+        connection.needs_rollback = connection.closed_in_transaction = True
+        connection.run_on_commit = [None]
+        connection.ensure_connection()
+    simple = {n for n, v in vars(plain).items() if isinstance(v, (bool, int, str, list))}
+    simple -= {"alias", "pg_version", "_serial"}
+    assert {"autocommit", "needs_rollback", "run_on_commit"} < simple
+    assert [(n, vars(held)[n]) for n in simple] == [(n, vars(plain)[n]) for n in simple]
+
+
+# -- the signal --------------------------------------------------------------------------
+
+
+def test_the_signal_comes_once_for_each_connection_and_what_it_sets_stays(held: Any) -> None:
+    seen = []
+
+    def receive(connection: Any, **kwargs: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("set statement_timeout = '54321ms'")
+        seen.append(connection)
+
+    connection_created.connect(receive)
+    try:
+        assert ask(held, "show statement_timeout") == "54321ms"
+        assert used(held) == 0
+        held.close()
+        assert ask(held, "show statement_timeout") == "54321ms"
+        assert seen == [held]
+        # What is reset goes back to it.
+        ask(held, "set statement_timeout = 1")
+        held.close()
+        assert ask(held, "show statement_timeout") == "54321ms"
+    finally:
+        connection_created.disconnect(receive)
+
+
+def test_a_receiver_that_raises_lets_nobody_have_the_connection(held: Any) -> None:
+    def receive(connection: Any, **kwargs: Any) -> None:
+        raise ZeroDivisionError
+
+    connection_created.connect(receive)
+    try:
+        for _ in range(2):
+            with pytest.raises(ZeroDivisionError):
+                ask(held, "select 1")
+            assert used(held) == 0
+    finally:
+        connection_created.disconnect(receive)
+    assert ask(held, "select 42") == 42
+
+
+EXTEND = """
+from django.contrib.postgres import operations
+from django.db import connection
+
+def pid():
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_backend_pid()")
+        return cursor.fetchone()[0]
+
+before = pid()
+assert pid() == before
+operations.register_type_handlers(connection)  # as CreateExtension does
+assert pid() != before
+print("done")
+"""
+
+
+def test_a_migration_that_creates_an_extension_has_no_old_connection_go_on_without_it(
+    manage: Callable[..., Any], database: dict[str, Any]
+) -> None:
+    databases = {"default": {**database, "OPTIONS": OPTIONS}}
+    apps = ["multipool_django", "django.contrib.postgres"]
+    done = manage("shell", "-v", "0", "-c", EXTEND, databases=databases, apps=apps)
+    assert done.stdout == "done\n"
+
+
+# -- settings ----------------------------------------------------------------------------
+
+
+def test_hold_is_one_of_two_words(make_alias: MakeAlias) -> None:
+    wrong: Any = make_alias(OPTIONS={"pool": {"hold": "statement"}})
+    with pytest.raises(ImproperlyConfigured, match="'statement'; it must be 'request' or 'trans"):
+        ask(wrong, "select 1")
+    wrong.settings_dict["OPTIONS"]["pool"]["hold"] = "request"
+
+
+def test_by_default_a_connection_is_held_until_the_request_ends(make_alias: MakeAlias) -> None:
+    plain: Any = make_alias(OPTIONS={"pool": {"max_size": 4}})
+    ask(plain, "select 1")
+    assert used(plain) == 1

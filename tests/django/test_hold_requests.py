@@ -1,0 +1,116 @@
+"""What requests hold with ``hold="transaction"`` while they wait for something else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.db import connections
+from library import views
+from library.models import Author
+from support import Thread, until
+
+MakeAlias = Callable[..., Any]
+Get = Callable[[str], tuple[int, Any]]
+
+
+@pytest.fixture(params=["transaction", "request"])
+def hold(request: pytest.FixtureRequest) -> str:
+    """Each of the two ways in turn."""
+    way: str = request.param
+    return way
+
+
+@pytest.fixture
+def gates() -> Iterator[None]:
+    """Between views and tests, closed again when the site has ended."""
+    yield
+    views.holding.clear()
+    views.let_go.clear()
+
+
+@pytest.fixture
+def waiting(gates: None, site: Get, hold: str) -> Iterator[Get]:
+    """The site with *hold*, whose pages wait until the test lets go."""
+    connections.settings["default"]["OPTIONS"]["pool"]["hold"] = hold
+    yield site
+    views.let_go.set()
+
+
+def used() -> int:
+    number: int = connections["default"].pool.stats().used  # type: ignore[attr-defined]
+    return number
+
+
+def test_a_view_that_waits_between_two_queries_holds_nothing_meanwhile(
+    waiting: Get, hold: str
+) -> None:
+    request = Thread(lambda: waiting("/hold/twice/"))
+    until(views.holding.is_set)
+    assert used() == (0 if hold == "transaction" else 1)
+    views.let_go.set()
+    assert request.outcome(10) == (200, {"authors": [0, 0]})
+    until(lambda: used() == 0)
+
+
+def test_a_response_that_streams_after_its_query_holds_nothing_meanwhile(
+    waiting: Get, hold: str
+) -> None:
+    request = Thread(lambda: waiting("/trickle/"))
+    until(views.holding.is_set)
+    assert used() == (0 if hold == "transaction" else 1)
+    views.let_go.set()
+    # What the helper makes of an answer that is no JSON is not of interest.
+    with pytest.raises(ValueError, match="Extra data"):
+        request.outcome(10)
+    until(lambda: used() == 0)
+
+
+@pytest.mark.parametrize("hold", ["transaction"])
+def test_twenty_such_views_at_once_need_no_more_than_five_connections(
+    waiting: Get, hold: str
+) -> None:
+    requests = [Thread(lambda: waiting("/hold/twice/")) for _ in range(20)]
+    until(lambda: connections["default"].pool.stats().checkouts >= 20)  # type: ignore[attr-defined]
+    until(lambda: used() == 0)
+    views.let_go.set()
+    assert {request.outcome(20)[0] for request in requests} == {200}
+
+
+def test_the_asynchronous_orm_holds_nothing_between_its_calls(
+    library: Any, make_alias: MakeAlias
+) -> None:
+    library.close()
+    make_alias(OPTIONS={"pool": {"max_size": 2, "timeout": 5, "hold": "transaction"}})
+
+    async def play() -> list[int]:
+        await Author.objects.acreate(name="Ada")
+        found = [used()]
+        async for author in Author.objects.all():
+            found.append(await Author.objects.filter(name=author.name).acount())
+        return [*found, used()]
+
+    assert asyncio.run(play()) == [0, 1, 0]
+
+
+def test_a_wrapper_that_threads_share_gives_each_statement_its_own_turn(
+    make_alias: MakeAlias,
+) -> None:
+    shared: Any = make_alias(OPTIONS={"pool": {"max_size": 4, "timeout": 5, "hold": "transaction"}})
+    shared.inc_thread_sharing()
+
+    def ask(number: int) -> list[int]:
+        found = []
+        for _ in range(50):
+            with shared.cursor() as cursor:
+                cursor.execute("select %s::int from generate_series(1, 3)", [number])
+                found += [answer for (answer,) in cursor.fetchall()]
+        return found
+
+    threads = [Thread(lambda number=number: ask(number)) for number in range(4)]
+    for number, thread in enumerate(threads):
+        assert thread.outcome(20) == [number] * 150
+    shared.dec_thread_sharing()
+    assert shared.pool.stats().used == 0
