@@ -12,7 +12,7 @@ from types import CodeType, ModuleType
 
 import pytest
 
-from multipool.watch.queries.fingerprints import GENERATION, Fingerprints
+from multipool.watch.queries.fingerprints import CHARACTERS, GENERATION, Fingerprints
 from multipool.watch.queries.histogram import BUCKETS, Histogram, bucket, middle
 from multipool.watch.queries.log import QueryLog, _fingerprints
 from multipool.watch.queries.report import Query, QueryReport
@@ -130,6 +130,15 @@ def test_a_raw_statement_is_not_kept_and_a_shape_is_kept_once() -> None:
     assert "hunter" not in repr(vars(fingerprints))
     assert fingerprints.of(b"select 'hunter2'") == "select ?"
     assert fingerprints.of("-- a remark") == "<no statement>"
+
+
+def test_what_is_kept_of_long_texts_is_bounded_by_their_length() -> None:
+    fingerprints = Fingerprints()
+    columns = ", ".join(f"column_{number}" for number in range(500))
+    for number in range(2_000):
+        fingerprints.of(f"select {columns} from table_{number}")
+    kept = {*fingerprints._young.values(), *fingerprints._old.values()}
+    assert sum(map(len, kept)) < 2.1 * CHARACTERS
 
 
 @pytest.mark.parametrize("part", [0.5, 0.95, 0.99])

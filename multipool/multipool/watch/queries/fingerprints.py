@@ -12,8 +12,9 @@ from typing import Final
 
 from multipool.watch.queries.normaliser import normalise
 
-#: How many statements a generation holds.
+#: How many statements a generation holds, and how many characters of text.
 GENERATION: Final = 2048
+CHARACTERS: Final = 1_000_000
 
 #: Stands for what has no text, such as a comment alone.
 NO_TEXT: Final = "<no statement>"
@@ -27,6 +28,7 @@ class Fingerprints:
         self._old: dict[int, str] = {}
         # One string for each text, so that many statements of one shape hold it once.
         self._texts: dict[str, str] = {}
+        self._characters = 0
 
     def of(self, statement: str | bytes) -> str:
         """Return the text that stands for *statement*."""
@@ -40,8 +42,10 @@ class Fingerprints:
             read = normalise(
                 statement if isinstance(statement, str) else statement.decode("latin-1")
             )
+            if read not in self._texts:
+                self._characters += len(read)
             text = self._texts.setdefault(read, read) or NO_TEXT
-        if len(self._young) >= GENERATION:
-            self._old, self._young, self._texts = self._young, {}, {}
+        if len(self._young) >= GENERATION or self._characters > CHARACTERS:
+            self._old, self._young, self._texts, self._characters = self._young, {}, {}, 0
         self._young[key] = text
         return text

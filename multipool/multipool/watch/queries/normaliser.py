@@ -38,6 +38,11 @@ _SIGNS: Final = frozenset("+-*/<>=~!@#%^&|`?:;,.()[]")
 _NAME: Final = re.compile(r'"[\w$. -]{1,63}"')
 _DIGITS: Final = re.compile(r"\d+")
 
+# The words that may touch the quote of a literal, whose type they are.
+_TYPES: Final = frozenset(
+    "date time timetz timestamp timestamptz interval json jsonb uuid numeric boolean text".split()
+)
+
 # Statements in which names are made up for each execution: savepoints, cursors.
 _NAMING: Final = frozenset(
     "close declare deallocate execute fetch move prepare release rollback savepoint".split()
@@ -93,13 +98,17 @@ class _Reading:
         """Read it all. Raises `_CutError`."""
         text, end, match, out = self.text, self._end, TOKEN.match, self.out
         at = 0
+        word: str | None = None  # the one that ends here, if one does
         while token := match(text, at, end):
             kind, start, at = token.lastgroup, at, token.end()
+            before, word = word, token[0] if kind == "word" else None
             if kind == "blank":
                 out.blank()
             elif kind == "word":
                 self._word(token[0])
             elif kind == "other":
+                if text.startswith("*/", start):  # the end of a comment without its beginning
+                    raise _CutError(CUT_UNSURE)
                 self._other(token[0])
             elif kind == "placeholder":
                 out.add(token[0])
@@ -123,6 +132,8 @@ class _Reading:
                 self._found(at if token["string_end"] or token["escaped_end"] else None)
                 if kind == "string" and ends_elsewhere(text, token[0], start):
                     raise _CutError(CUT_BACKSLASH)
+                if before is not None and before.lower() not in _TYPES:
+                    raise _CutError(CUT_UNSURE)  # it may be the end of a literal, not its beginning
                 self._literal(at)
         if end < len(text):
             raise _CutError(CUT_LONG)
@@ -144,7 +155,8 @@ class _Reading:
         self.out.add("?")
 
     def _word(self, word: str) -> None:
-        if "$" in word and self.text.count("$") > 2:  # a dollar quote may have lost its first
+        # A dollar quote may have lost its first, or what there is of it.
+        if "$" in word and (self.text.count("$") > 2 or word.count("$") > 1 or word[-1] == "$"):
             raise _CutError(CUT_UNSURE)
         lower = word.lower()
         if self._first is None:
