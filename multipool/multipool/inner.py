@@ -180,6 +180,14 @@ class Inner:
         for conn, slot in self._open():
             self.caretaker.see(conn, slot)
 
+    def end_observing(self, observer: Observer) -> None:
+        """Tell *observer* no more."""
+        with self.places.lock:
+            self.tracing.observers = tuple(
+                one for one in self.tracing.observers if one is not observer
+            )
+        self.places.match()
+
     def _open(self) -> list[tuple[Any, Slot]]:
         slots = [slot for slot in list(self.places.slots) if slot.conn_ref is not None]
         found = [(slot.conn_ref(), slot) for slot in slots if slot.conn_ref is not None]

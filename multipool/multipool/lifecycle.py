@@ -56,6 +56,12 @@ def meet(function: Callable[[Any], object]) -> None:
         function(pool)
 
 
+def part(function: Callable[[Any], object]) -> None:
+    """Call *function* with no further pool."""
+    global _meeting
+    _meeting = tuple(one for one in _meeting if one != function)
+
+
 def _at_exit() -> None:
     for pool in registered():
         pool._leave()

@@ -119,6 +119,15 @@ def test_off_again_nothing_is_recorded_and_on_again_everything_once(operations, 
     assert by_operation(operations)["select"].count == 1
 
 
+def test_once_it_is_off_no_pool_pays_for_it_any_more(operations, pool, dsn, driver):
+    from multipool.export import otel
+
+    assert pool._inner.tracing.observers
+    otel.uninstrument(operations.provider)
+    with Pool(dsn, driver=driver) as later:
+        assert pool._inner.tracing.observers == later._inner.tracing.observers == ()
+
+
 def test_no_literal_parameter_or_password_is_told(operations, params, driver):
     """Not even where somebody writes it in the place of a command."""
     with Pool(params, driver=driver, name="shop") as pool:

@@ -102,17 +102,22 @@ class _Instrumentation:
         self._aside = Aside(lambda record, *values: record(*values))
         listening.listen(self._heard)
         self.active = True
-        if operations and self._operations is None:
-            self._operations = self._meter.create_histogram(
-                NAME, UNIT, DESCRIPTION, explicit_bucket_boundaries_advisory=BOUNDS
-            )
-            lifecycle.meet(self._met)
         self._with_operations = operations
+        if operations:
+            if self._operations is None:
+                self._operations = self._meter.create_histogram(
+                    NAME, UNIT, DESCRIPTION, explicit_bucket_boundaries_advisory=BOUNDS
+                )
+            lifecycle.meet(self._met)
 
     def end(self) -> None:
         """Be active no more."""
         self.active = self._with_operations = False
         listening.unlisten(self._heard)
+        lifecycle.part(self._met)
+        while self._observed:
+            pool, operations = self._observed.popitem()
+            pool._inner.end_observing(operations)
         self._aside.close()
 
     def _observe(self, figure: Figure, options: CallbackOptions) -> Iterator[Observation]:
@@ -125,7 +130,7 @@ class _Instrumentation:
         self._aside(self._durations[what].record, seconds, {POOL_NAME: pool})
 
     def _met(self, pool: Pool) -> None:
-        """Observe what is executed on *pool*, for good."""
+        """Observe what is executed on *pool*."""
         operations = Operations(pool, self._executed)
         # One step, since two threads may come by here with one pool.
         if self._observed.setdefault(pool, operations) is operations:

@@ -31,6 +31,9 @@ WATCHED: Final = 2.0
 SELDOM: Final = 30.0
 #: Beats of all processes together in a second at most: above it each beats less often.
 WRITES: Final = 50
+#: Seconds that a new process is given before its first beat, so that this tells more than that
+#: there is one connection. Inline nobody may call again so soon.
+SETTLING: Final = 1.0
 #: Seconds after which a beat is cut.
 PATIENCE: Final = 2.0
 #: Seconds that a goodbye may take: somebody waits for it.
@@ -52,7 +55,7 @@ class Heart:
         self._lock = allocate_lock()
         #: Monotonic times: of the next beat; before which no connection is opened in a pool,
         #: since the last attempt failed; and before which there is none of our own.
-        self._due = 0.0
+        self._due: float | None = None
         self._next_growth = 0.0
         self._next_own = 0.0
         #: While a beat is under way: when it is cut, and the line that it goes by.
@@ -62,7 +65,7 @@ class Heart:
         self._epoch: str | None = None
         self._watched = False
         self._processes = 0
-        #: Whether something was wrong at the last beat.
+        #: Whether the last beat told of trouble. If not, trouble is news.
         self._troubled = False
         self._warned: str | None = None
 
@@ -74,6 +77,8 @@ class Heart:
         now = monotonic()
         with self._lock:
             self._reporter.join(inner)
+            if self._due is None:
+                self._due = now if inner.inline else now + SETTLING
             if self._cut_at is not None:
                 if now >= self._cut_at and self._line is not None:
                     self._line.cut()
@@ -174,7 +179,7 @@ class Heart:
         self._reporter.heard()
         self._epoch, self._processes = answer["epoch"], answer["processes"]
         self._watched, self._warned = answer["watched"], None
-        self._troubled = self._reporter.in_trouble()
+        self._troubled = self._reporter.troubled
         if answer["backend"] != line.backend:
             for inner in self._reporter.inners():
                 tag(inner)

@@ -38,6 +38,8 @@ class Reporter:
         self._began = monotonic()
         #: The pools that somebody else may add to, at any time.
         self._joined: list[ReferenceType[Inner]] = []
+        #: Whether something was wrong when the last report was made.
+        self.troubled = False
         #: The same by the names they have here, and what each had counted when last seen.
         self._pools: dict[str, tuple[ReferenceType[Inner], dict[str, float]]] = {}
         #: What pools that are gone had counted: a process's totals never fall.
@@ -67,7 +69,8 @@ class Reporter:
         self._look()
         gauges: dict[str, Any] = {}
         details: dict[str, Any] = {}
-        detailed = detailed or self.in_trouble()
+        self.troubled = self.in_trouble()
+        detailed = detailed or self.troubled
         for name, pool in self._open():
             values = pool.stats()
             waiters = [one.since for one in list(pool._inner.places.waiting)]
