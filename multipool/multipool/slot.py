@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import CodeType, FrameType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from weakref import ReferenceType, ref
 
 from multipool.borrower import Borrower, here
@@ -12,6 +12,9 @@ from multipool.errors import ConnectionNotLeased, PoolError
 from multipool.watch.doing import task_here
 from multipool.watch.stacks import Stack, line_of, whole
 from multipool.watch.tracing import STACKS
+
+if TYPE_CHECKING:
+    from multipool.watch.usage import Span
 
 _MANY = 32
 
@@ -66,6 +69,7 @@ class Slot:
         "serial",
         "settings",
         "since",
+        "span",
         "spent",
         "stack",
         "stack_lease",
@@ -116,6 +120,8 @@ class Slot:
         #: Beside a whole stack: the asyncio task that checked it out, if one did.
         self.task: ReferenceType[Any] | None = None
         self.since = 0.0
+        #: What whoever knows what it is for counts of it.
+        self.span: Span | None = None
         #: The same to the microsecond, written only where leases are timed (``use_time``).
         self.lent_at = 0.0
         #: Counts the leases: whoever noted it can tell whether a lease is still theirs.
