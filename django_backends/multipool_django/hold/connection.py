@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from multipool import Pool
+from multipool.borrower import here
 from multipool.driver import CLIENT, IDLE, SESSION, UNKNOWN
 from multipool.hold import hold_of
 from multipool.watch.usage import Errand
@@ -126,9 +127,10 @@ class OnDemandConnection:
         if slot is not None:
             if getattr(conn, "notices", None):
                 conn.touch(CLIENT)  # which are of no concern to the next borrower
-            if slot.touched & SESSION or IDLE < self._pool.driver.status(conn) < UNKNOWN:
+            inner = self._pool._inner
+            if slot.touched & SESSION or IDLE < inner.status(conn) < UNKNOWN:
                 return
-            hold = hold_of(self._pool._inner)
+            hold = hold_of(inner)
             if hold is not None:
                 hold.at_end(self, self._let_go_in_turn)
                 return
@@ -151,8 +153,12 @@ class OnDemandConnection:
             conn.touch(SESSION)
         slot = conn._multipool_slot
         if slot is not None:  # else it was closed, as in a forked child
-            # Our lease and no other, from whatever thread Django closes.
-            slot.end(conn, self._serial)
+            inner = self._pool._inner
+            if slot.borrower is here.borrower and slot.serial == self._serial and slot.leased:
+                inner.putconn(conn)
+            else:
+                # Our lease and no other, from whatever thread Django closes.
+                slot.end(conn, self._serial)
 
     def count(self) -> None:
         """Count what connections were held for: it is over."""
