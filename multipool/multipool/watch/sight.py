@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from multipool.watch.stacks import Place, Stack, caller, site_of, whole
-from multipool.watch.tracing import CALLER, Tracing
+from multipool.watch.tracing import Tracing
 
 if TYPE_CHECKING:
     from multipool.slot import Slot
@@ -45,10 +45,10 @@ class Sight:
 
     def cursor_made(self) -> None:
         """Note that the caller's caller makes a cursor."""
-        level = self.tracing.level
-        if level:
+        tracing = self.tracing
+        if tracing.base:
             frame = _frame(2)
-            self.cursor = caller(frame) if level == CALLER else whole(frame)
+            self.cursor = whole(frame) if tracing.stacks else caller(frame)
             self.cursor_lease = self.slot.serial
 
     def begins(self) -> Place | None:
@@ -58,12 +58,11 @@ class Sight:
         """
         self.running = True
         tracing = self.tracing
-        level = tracing.level
         wanted = tracing.observers or tracing.amend
-        if not level:
+        if not tracing.base:
             return caller(_frame(2)) if wanted else None
         self.query_lease = self.slot.serial
-        if level == CALLER:
+        if not tracing.stacks:
             self.query = place = caller(_frame(2))
             return place
         self.query = stack = whole(_frame(2))
