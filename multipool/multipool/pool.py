@@ -199,7 +199,7 @@ class Pool:
         inner = self._inner
         slots = list(inner.places.slots)
         idle = len(inner.places.idle)
-        used = sum(slot.leased for slot in slots)
+        used = sum(slot.leased is not None for slot in slots)
         config, totals = inner.config, inner.totals.as_dict()
         totals["checkouts"] += sum(slot.serial for slot in slots)
         return PoolStats(

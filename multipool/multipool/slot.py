@@ -7,11 +7,10 @@ from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, Protocol
 from weakref import ReferenceType, ref
 
-from multipool.borrower import Borrower, here
+from multipool.borrower import NOBODY, Borrower, here
 from multipool.errors import ConnectionNotLeased, PoolError
 from multipool.watch.doing import task_here
 from multipool.watch.stacks import Stack, line_of, whole
-from multipool.watch.tracing import STACKS
 
 if TYPE_CHECKING:
     from multipool.watch.usage import Span
@@ -104,9 +103,10 @@ class Slot:
         #: What its borrower did to the session, see `Pooled.touch`.
         self.touched = 0
 
-        #: Whether somebody has it, and who has or had it last.
-        self.leased = False
-        self.borrower: Borrower | None = None
+        #: `home` while somebody has it, so that the hot path sees by one look that it is lent, and
+        #: by which pool; else None. And who has or had it last.
+        self.leased: Callable[[], Home | None] | None = None
+        self.borrower: Borrower = NOBODY
         #: The server process, as it was told at connect.
         self.backend_pid: int | None = None
         #: Where in the code it was opened.
@@ -165,17 +165,17 @@ class Slot:
         self.spent = True
         self.wary = True
 
-    def lend(self, borrower: Borrower, frame: FrameType, level: int, now: float) -> None:
+    def lend(self, borrower: Borrower, frame: FrameType, stacks: bool, now: float) -> None:
         """Begin a lease. The hot path writes the same, in line."""
         self.since = now
         self.code = frame.f_code
         self.lasti = frame.f_lasti
-        if level == STACKS:
+        if stacks:
             self.keep_stack(frame)
         self.serial += 1
         if self.borrower is not borrower:
             self.pass_to(borrower)
-        self.leased = True  # last: until then whoever had it before cannot give it back
+        self.leased = self.home  # last: until then whoever had it before cannot give it back
 
     def keep_stack(self, frame: FrameType) -> None:
         """Note the whole stack of the lease that is about to begin."""
@@ -186,7 +186,7 @@ class Slot:
     def pass_to(self, borrower: Borrower) -> None:
         """Note that another thread than before borrows."""
         former = self.former
-        if self.borrower is not None:
+        if self.borrower is not NOBODY:
             former.add(self.borrower)
             former.discard(borrower)
             if len(former) >= self.purge_at:
@@ -212,7 +212,7 @@ class Slot:
             pool.give_back(conn)
         elif self.leased:
             # The pool was dropped while this was out: nobody is left to keep it.
-            self.leased = False
+            self.leased = None
             self.detach(conn)
             conn.close()
         else:

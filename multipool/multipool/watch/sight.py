@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from multipool.watch.stacks import Place, Stack, caller, site_of, whole
-from multipool.watch.tracing import CALLER, Tracing
+from multipool.watch.tracing import Tracing
 
 if TYPE_CHECKING:
     from multipool.slot import Slot
@@ -50,14 +50,14 @@ class Sight:
 
     def cursor_made(self) -> None:
         """Note that the caller's caller makes a cursor."""
-        level = self.tracing.level
-        if level:
+        tracing = self.tracing
+        if tracing.base:
             slot = self.slot
             if self.foretold == slot.serial == slot.stack_lease:
                 self.cursor = slot.stack
             else:
                 frame = _frame(2)
-                self.cursor = caller(frame) if level == CALLER else whole(frame)
+                self.cursor = whole(frame) if tracing.stacks else caller(frame)
             self.cursor_lease = slot.serial
 
     def begins(self) -> Place | None:
@@ -67,13 +67,12 @@ class Sight:
         """
         self.running = True
         tracing = self.tracing
-        level = tracing.level
         wanted = tracing.observers or tracing.amend
-        if not level:
+        if not tracing.base:
             return caller(_frame(2)) if wanted else None
         slot = self.slot
         self.query_lease = serial = slot.serial
-        if level == CALLER:
+        if not tracing.stacks:
             self.query = place = caller(_frame(2))
             return place
         if self.foretold == serial == slot.stack_lease and slot.stack is not None:
