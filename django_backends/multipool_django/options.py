@@ -8,6 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from multipool import Pool, pools
 from multipool.config import WITHOUT_EFFECT
+from multipool.watch.usage import HoldUntil
 from multipool_django.naming import with_name
 from multipool_django.targets import Owner, is_derived
 
@@ -16,8 +17,8 @@ from multipool_django.targets import Owner, is_derived
 _DEFAULTS: Final = {"trace": "full", "queries": True}
 
 #: Until when a connection is held: the end of the request, or of what needs it.
-REQUEST: Final = "request"
-TRANSACTION: Final = "transaction"
+REQUEST: Final[HoldUntil] = "request"
+TRANSACTION: Final[HoldUntil] = "transaction"
 
 #: The entry of a dict in ``OPTIONS["pool"]`` that is Django's business, not the pool's.
 _HOLD: Final = "hold"

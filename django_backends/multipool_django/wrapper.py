@@ -17,8 +17,11 @@ from django.utils.asyncio import async_unsafe
 
 from multipool import Pool, PoolConfig, get_driver
 from multipool.errors import PoolConfigError
+from multipool.slot import Slot
+from multipool.watch.cursor import sight_of
 from multipool.watch.library import is_library
-from multipool_django import options, passwords, querysets, shortcut, startup
+from multipool.watch.usage import Span
+from multipool_django import errands, options, passwords, querysets, shortcut, startup
 from multipool_django.binding import bind_as_asked
 from multipool_django.callers import depth_of_asker
 from multipool_django.checks import check_pooled_aliases
@@ -53,6 +56,8 @@ class PooledWrapper(BaseDatabaseWrapper):
     isolation_level: Any
     # Which lease of the connection is ours: see `_close`.
     _serial = 0
+    # What is counted of that lease, if anything is.
+    _span: Span | None = None
     # What the settings came to when they were looked at last.
     _seen: Snapshot | None = None
 
@@ -142,7 +147,10 @@ class PooledWrapper(BaseDatabaseWrapper):
             if not startup.refused(params, error):
                 raise
             connection = pool.getconn(_depth=depth)
-        self._serial = connection._multipool_slot.serial
+        slot = connection._multipool_slot
+        self._serial = slot.serial
+        if pool._inner.usage_log is not None:
+            self._span = slot.span = Span(sight_of(connection), errands.of_caller())
         return connection
 
     def create_cursor(self, name: str | None = None) -> Any:
@@ -156,6 +164,12 @@ class PooledWrapper(BaseDatabaseWrapper):
         if self.connection.autocommit is not autocommit:
             # What django-stubs leave out, here and below.
             super()._set_autocommit(autocommit)  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+        span = self._span
+        if span is not None:
+            if autocommit:
+                span.end()
+            else:
+                span.begin()
 
     def init_connection_state(self) -> None:
         """Do what is left to do at each checkout; `Opening` has done the rest."""
@@ -193,6 +207,7 @@ class PooledWrapper(BaseDatabaseWrapper):
             # It stands for the next request's connections as well, and of those that had
             # errors none is left.
             stand_in.end_lease()
+            stand_in.count()
             self.errors_occurred = False
         else:
             super().close_if_unusable_or_obsolete()
@@ -211,10 +226,21 @@ class PooledWrapper(BaseDatabaseWrapper):
             else:
                 # Our lease and no other: somebody may have closed it under us, and it is
                 # back in the pool, perhaps lent again. From whatever thread Django closes.
+                self._count(slot)
                 slot.end(connection, self._serial)
         except Exception:
             with self.wrap_database_errors:
                 raise
+
+    def _count(self, slot: Slot) -> None:
+        """Count the lease that is about to end."""
+        span, self._span = self._span, None
+        if span is not None and slot.serial == self._serial and slot.leased:
+            home: Any = slot.home()
+            if home is not None and home.usage_log is not None:
+                held, used = span.so_far(slot)
+                errand = errands.view() or span.errand
+                home.usage_log.count(errand, options.REQUEST, held, held, used)
 
     @contextmanager
     def temporary_connection(self) -> Iterator[Any]:
