@@ -24,6 +24,7 @@ def press(tracing: Tracing) -> None:
     if tracing.base == CALLER:
         tracing.pressed_until = monotonic() + LASTS
         tracing.stacks = True
+        tracing.settle()
 
 
 def weigh(inner: Inner, now: float) -> None:
@@ -37,3 +38,4 @@ def weigh(inner: Inner, now: float) -> None:
         press(tracing)
     elif tracing.stacks and now >= tracing.pressed_until:
         tracing.stacks = False
+        tracing.settle()

@@ -43,11 +43,11 @@ class Sight:
         self.running = False
         self.quiet_since = 0.0
 
-    def cursor_made(self) -> None:
-        """Note that the caller's caller makes a cursor."""
+    def cursor_made(self, depth: int = 2) -> None:
+        """Note that the caller's caller makes a cursor; or who is *depth* calls above."""
         tracing = self.tracing
         if tracing.base:
-            frame = _frame(2)
+            frame = _frame(depth)
             self.cursor = whole(frame) if tracing.stacks else caller(frame)
             self.cursor_lease = self.slot.serial
 

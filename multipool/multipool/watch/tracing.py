@@ -53,7 +53,7 @@ class Observer(Protocol):
 class Tracing:
     """What is on for one pool. Read on the hot path, so it is plain attributes."""
 
-    __slots__ = ("amend", "base", "frame_of", "observers", "pressed_until", "stacks")
+    __slots__ = ("amend", "base", "brief", "frame_of", "observers", "pressed_until", "stacks")
 
     def __init__(self, trace: Trace) -> None:
         #: What the option asks for, and whether whole stacks are in force, as under pressure.
@@ -68,6 +68,14 @@ class Tracing:
         #: whether there are parameters; returns what is executed in its stead. Not called for
         #: COPY.
         self.amend: Callable[[Any, Any, Place, bool], Any] | None = None
+        #: Whether nothing is on but what is by default: the calling frame is noted, and nobody
+        #: else wants to know. Whoever changes one of the above calls `settle`.
+        self.brief = False
+        self.settle()
+
+    def settle(self) -> None:
+        """Set `brief` to what it is now."""
+        self.brief = self.base == CALLER and not (self.stacks or self.observers or self.amend)
 
     @property
     def on(self) -> bool:
