@@ -63,7 +63,7 @@ class _Planned(_Base):
             and self._execute_quick(shelf, quick, query, params)
         ):
             return self
-        wording = shelf.find(query)
+        wording = shelf.find(conn, query)
         if wording is None:
             return self._execute_other(shelf, query, params, options)
         if not self._execute_prepared_now(shelf, wording, query, params):

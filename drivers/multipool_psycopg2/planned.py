@@ -53,7 +53,7 @@ class PlannedCursor(PlannedByText, Watching):  # type: ignore[misc]  # `_send` i
         return self._execute_thoughtfully(shelf, query, vars)
 
     def _execute_thoughtfully(self, shelf: Shelf, query: str, vars: Any) -> Any:  # noqa: A002
-        wording = shelf.find(query)
+        wording = shelf.find(self.connection, query)
         if wording is None:
             return self._execute_other(shelf, query, vars)
         message = self._prepared(shelf, query, wording, vars)
