@@ -31,7 +31,7 @@ create unlogged table if not exists multipool.process (
     pooler boolean not null,                                       -- its pid of the server is not ours
     pools jsonb not null check (jsonb_typeof(pools) = 'object'),       -- gauges by pool
     counters jsonb not null check (jsonb_typeof(counters) = 'object'), -- totals by pool
-    detail jsonb
+    detail text -- packed by who writes it, see packing.py
 ) with (
     fillfactor = 50,
     autovacuum_vacuum_scale_factor = 0,
@@ -132,7 +132,7 @@ begin
                pooler = (report->>'backend')::bigint is distinct from pg_backend_pid(),
                pools = report->'pools',
                counters = report->'counters',
-               detail = nullif(report->'detail', 'null')
+               detail = report->>'detail'
          where id = (report->>'id')::uuid;
         if not found then
             known := (report->>'epoch') is distinct from control.epoch::text;
@@ -150,7 +150,7 @@ begin
                     (report->>'backend')::bigint is distinct from pg_backend_pid(),
                     report->'pools',
                     report->'counters',
-                    nullif(report->'detail', 'null')
+                    report->>'detail'
                 );
             end if;
         end if;
