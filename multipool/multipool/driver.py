@@ -311,6 +311,13 @@ class Driver(ABC):
         cursor was made or a statement executed.
         """
 
+    def has_rows(self, cursor: Any) -> bool:
+        """Return whether the last statement of *cursor* has a result to fetch.
+
+        An adapter overrides it where the driver's ``description`` is dear.
+        """
+        return cursor.description is not None
+
     # -- errors ------------------------------------------------------------------
 
     @abstractmethod
