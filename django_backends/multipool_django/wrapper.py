@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
+from _thread import get_ident
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -25,6 +26,7 @@ from multipool_django import errands, options, passwords, querysets, shortcut, s
 from multipool_django.binding import bind_as_asked
 from multipool_django.callers import depth_of_asker
 from multipool_django.checks import check_pooled_aliases
+from multipool_django.cursors import wrapper_class
 from multipool_django.health import HealthCheck
 from multipool_django.hold.connecting import connect_on_demand
 from multipool_django.hold.connection import OnDemandConnection
@@ -148,7 +150,8 @@ class PooledWrapper(BaseDatabaseWrapper):
                 raise
             connection = pool.getconn(_depth=depth)
         slot = connection._multipool_slot
-        self._serial = slot.serial
+        # What each cursor and each transaction would have the pool clean is seen to by `_close`.
+        self._serial = slot.settled_lease = slot.serial
         if pool._inner.usage_log is not None:
             self._span = slot.span = Span(sight_of(connection), errands.of_caller())
         return connection
@@ -159,17 +162,47 @@ class PooledWrapper(BaseDatabaseWrapper):
             return self.connection.create_cursor(name)
         return super().create_cursor(name)
 
+    def _cursor(self, name: str | None = None) -> Any:
+        if self.connection is None:
+            self.ensure_connection()
+        elif not self.pooled:  # one that was lent is as the pool said
+            self.close_if_health_check_failed()
+            self.ensure_connection()
+        with self.wrap_database_errors:
+            # What django-stubs leave out, here and below.
+            return self._prepare_cursor(self.create_cursor(name))  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+
+    def make_cursor(self, cursor: Any) -> Any:
+        """Return what Django is to have of the driver's *cursor*."""
+        return wrapper_class()(cursor, self)
+
+    def validate_thread_sharing(self) -> None:
+        """Raise `DatabaseError` if this thread may not use the wrapper."""
+        # Django asks whether it is shared first, for which it takes a lock.
+        if self._thread_ident != get_ident():  # type: ignore[attr-defined]
+            super().validate_thread_sharing()
+
     def _set_autocommit(self, autocommit: bool) -> None:
         # At each checkout it is asked for what a pooled connection is in already.
         if self.connection.autocommit is not autocommit:
-            # What django-stubs leave out, here and below.
-            super()._set_autocommit(autocommit)  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+            with self.wrap_database_errors:
+                self.connection.autocommit = autocommit
         span = self._span
         if span is not None:
             if autocommit:
                 span.end()
             else:
                 span.begin()
+
+    def _commit(self) -> None:
+        connection = self.connection
+        if connection is None or self.queries_logged:
+            # What django-stubs leave out, here and below.
+            super()._commit()  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+            return
+        # Django's is the same, within the context manager that logs it.
+        with self.wrap_database_errors:
+            connection.commit()
 
     def init_connection_state(self) -> None:
         """Do what is left to do at each checkout; `Opening` has done the rest."""
@@ -227,6 +260,8 @@ class PooledWrapper(BaseDatabaseWrapper):
                 # Our lease and no other: somebody may have closed it under us, and it is
                 # back in the pool, perhaps lent again. From whatever thread Django closes.
                 self._count(slot)
+                if slot.serial == self._serial:
+                    connection.settle()
                 slot.end(connection, self._serial)
         except Exception:
             with self.wrap_database_errors:
