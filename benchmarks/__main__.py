@@ -19,6 +19,7 @@ from benchmarks import (
     drivers,
     fleet,
     hard_cases,
+    held_snapshot,
     hold,
     kills,
     outage,
@@ -45,6 +46,7 @@ BENCHMARKS: Final[dict[str, Callable[[Effort], Report]]] = {
     "plans": plans.run,
     "watching": watching.run,
     "fleet": fleet.run,
+    "held_snapshot": held_snapshot.run,
     "dashboard": dashboard.run,
 }
 

@@ -60,6 +60,12 @@ class Connection(Pooled, psycopg.Connection[Any]):
             self._pool = value
         super().__setattr__(name, value)
 
+    def settle(self) -> None:
+        """Touch if what may change without a touch is not as it was."""
+        slot = self._multipool_slot
+        if slot is not None and self._autocommit != slot.settings.autocommit:
+            self.touch(CLIENT)
+
     #: Its cursor factory, where what `execute` does can be done at once, else None.
     _everyday: Any = None
 

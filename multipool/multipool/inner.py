@@ -27,6 +27,7 @@ from multipool.watch.tracing import Observer, Tracing
 if TYPE_CHECKING:
     from multipool.plans.planner import Planner
     from multipool.watch.queries.log import QueryLog
+    from multipool.watch.usage import UsageLog
 
 
 class Inner:
@@ -50,6 +51,8 @@ class Inner:
         self.tracing = Tracing(config.trace)
         #: What counts the queries; None where the option is off.
         self.query_log: QueryLog | None = None
+        #: What counts the use that is made of its connections; None as well.
+        self.usage_log: UsageLog | None = None
         self._begin_options(config)
         #: What was said of its leases, and when its report is logged next (monotonic time).
         self.alarms = Alarms()
@@ -77,15 +80,17 @@ class Inner:
         """Begin what is done to statements from the first connection on, if asked to."""
         if config.queries:
             from multipool.watch.queries.log import QueryLog
+            from multipool.watch.usage import UsageLog
 
             self.query_log = QueryLog()
+            self.usage_log = UsageLog()
             self.tracing.observers += (self.query_log,)
         if config.comments:
             from multipool.watch.comments import Comments
 
             tags = {} if config.comments is True else config.comments
             self.tracing.amend = Comments(tags).amend
-        self.tracing.settle()
+        self.tracing.sum_up()
 
     # -- what a slot asks of its home ------------------------------------------------------
 
@@ -177,7 +182,7 @@ class Inner:
         """Tell *observer* what is executed on all connections from now on, lent ones too."""
         with self.places.lock:
             self.tracing.observers += (observer,)
-            self.tracing.settle()
+            self.tracing.sum_up()
         self.places.match()
         for conn, slot in self._open():
             self.caretaker.see(conn, slot)
@@ -188,7 +193,7 @@ class Inner:
             self.tracing.observers = tuple(
                 one for one in self.tracing.observers if one is not observer
             )
-            self.tracing.settle()
+            self.tracing.sum_up()
         self.places.match()
 
     def _open(self) -> list[tuple[Any, Slot]]:
@@ -224,6 +229,8 @@ class Inner:
         self.totals.begin_anew()
         if self.query_log is not None:
             self.query_log.begin_anew()
+        if self.usage_log is not None:
+            self.usage_log.begin_anew()
         self.alarms = Alarms()
         if self.caretaker.planner is not None:
             self.caretaker.planner.begin_anew()

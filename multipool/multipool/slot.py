@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import CodeType, FrameType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from weakref import ReferenceType, ref
 
 from multipool.borrower import NOBODY, Borrower, here
 from multipool.errors import ConnectionNotLeased, PoolError
 from multipool.watch.doing import task_here
 from multipool.watch.stacks import Stack, line_of, whole
+
+if TYPE_CHECKING:
+    from multipool.watch.usage import Span
 
 _MANY = 32
 
@@ -64,7 +67,9 @@ class Slot:
         "seen_outside",
         "serial",
         "settings",
+        "settled_lease",
         "since",
+        "span",
         "spent",
         "stack",
         "stack_lease",
@@ -116,10 +121,14 @@ class Slot:
         #: Beside a whole stack: the asyncio task that checked it out, if one did.
         self.task: ReferenceType[Any] | None = None
         self.since = 0.0
+        #: What whoever knows what it is for counts of it.
+        self.span: Span | None = None
         #: The same to the microsecond, written only where leases are timed (``use_time``).
         self.lent_at = 0.0
         #: Counts the leases: whoever noted it can tell whether a lease is still theirs.
         self.serial = 0
+        #: The lease whose borrower has promised to call `Pooled.settle` before it ends.
+        self.settled_lease = -1
         #: The borrowers before: a thread among these that returns the lease of another holds a
         #: stale reference.
         self.former: set[Borrower] = set()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import random
-import re
 from _thread import allocate_lock
 from contextlib import suppress
 from time import monotonic
@@ -19,6 +18,7 @@ from multipool.fleet.errors import MISSING, REMEDY
 from multipool.fleet.lines import CONNECTING, Line, borrowed, grow, opened
 from multipool.fleet.options import LONGEST, SHORTEST, FleetOptions
 from multipool.fleet.reporting import Report, Reporter
+from multipool.fleet.wire import as_json
 
 if TYPE_CHECKING:
     from multipool.inner import Inner
@@ -108,7 +108,7 @@ class Heart:
             with suppress(Exception), borrowed([inner]) as line:
                 if line is not None:
                     self._line = line
-                    line.ask(GOODBYE, _as_json(report))
+                    line.ask(GOODBYE, as_json(report))
                     self._reporter.heard()
                     self._begin_anew()
         finally:
@@ -176,7 +176,8 @@ class Heart:
             self._begin_anew()
             report = self._reporter.report(detailed=self._watched)
             answer = self._tell(line, report, every)
-        self._reporter.heard()
+        if answer["written"]:
+            self._reporter.heard()
         self._epoch, self._processes = answer["epoch"], answer["processes"]
         self._watched, self._warned = answer["watched"], None
         self._troubled = self._reporter.troubled
@@ -188,7 +189,7 @@ class Heart:
 
     def _tell(self, line: Line, report: Report, every: float) -> Any:
         more = {"every": every, "epoch": self._epoch, "backend": line.backend}
-        return json.loads(line.ask(BEAT, _as_json({**report, **more})) or "null")
+        return json.loads(line.ask(BEAT, as_json({**report, **more})) or "null")
 
     def _begin_anew(self) -> None:
         """Go on as another process, since this one is retired."""
@@ -208,19 +209,6 @@ class Heart:
             log.warning("no heartbeat: %s", _words(state, error))
             self._warned = state
         return MISSING_PAUSE if state in MISSING else self._every()
-
-
-#: What JSON may have and PostgreSQL's may not: NUL, and one half of a surrogate pair, which
-#: stands in Python for a byte of a file's name that is no text.
-_UNFIT: Final = re.compile(
-    r"\\u0000"
-    r"|\\ud[89ab][0-9a-f]{2}(?!\\ud[c-f][0-9a-f]{2})"
-    r"|(?<!\\ud[89ab][0-9a-f]{2})\\ud[c-f][0-9a-f]{2}"
-)
-
-
-def _as_json(report: Report) -> str:
-    return _UNFIT.sub(r"\\ufffd", json.dumps(report))
 
 
 def _words(state: str, error: Exception) -> str:
