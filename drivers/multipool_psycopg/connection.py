@@ -128,12 +128,14 @@ class Connection(Pooled, psycopg.Connection[Any]):
         sight.cursor = sight.query = place
         sight.cursor_lease = sight.query_lease = sight.slot.serial
         cursor = factory(self, row_factory=self.row_factory)
+        sight.statement = query
         sight.running = True
         try:
             return factory._multipool_plain(cursor, query, params)
         finally:
             sight.quiet_since = perf_counter()
             sight.running = False
+            sight.statement = None
 
     def _execute_at_length(self, query: Any, params: Any, prepare: Any, binary: bool) -> Any:
         sight = self._multipool_sight

@@ -86,6 +86,7 @@ class _Everyday(ObservedCursor):
         code = frame.f_code
         sight.query = caller(frame) if is_library[code.co_filename] else (code, frame.f_lasti)
         sight.query_lease = sight.slot.serial
+        sight.statement = query
         sight.running = True
         try:
             if params is NOT_GIVEN:
@@ -94,6 +95,7 @@ class _Everyday(ObservedCursor):
         finally:
             sight.quiet_since = perf_counter()
             sight.running = False
+            sight.statement = None
 
 
 class _ObservedServerCursor(ObservedNamed, ObservedCursor):

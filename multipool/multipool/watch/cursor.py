@@ -50,6 +50,7 @@ class Observed(_Base):
         tracing = sight.tracing
         if tracing.brief:  # in line and as short as can be
             sight.running = True
+            sight.statement = query
             sight.query_lease = sight.slot.serial
             frame = _frame(1)
             code = frame.f_code
@@ -59,6 +60,7 @@ class Observed(_Base):
             finally:
                 sight.quiet_since = perf_counter()
                 sight.running = False
+                sight.statement = None
         sent, place, begun = query, None, 0.0
         try:
             place = sight.begins(query)
