@@ -45,10 +45,9 @@ class PiggybackCursor(Watching):
         conn: Any = self._conn
         if not (conn._begin_due() and isinstance(query, str) and carries_begin(query)):
             # What most queries come to. A plain text is looked at here: a call less.
-            seen: Any = query
-            if type(seen) is not str or touches(seen):
-                self._look_at(seen)
-            return super(Watching, self).execute(seen, *args, **options)
+            if type(query) is not str or touches(query):
+                self._look_at(query)
+            return super(Watching, self).execute(query, *args, **options)  # pyright: ignore[reportCallIssue, reportArgumentType]
         with _carrying_begin(self):
             return super().execute(query, *args, **options)
 
