@@ -53,8 +53,8 @@ class Sight:
         #: Seconds that statements have taken in all, where there are observers.
         self.spent = 0.0
 
-    def cursor_made(self) -> None:
-        """Note that the caller's caller makes a cursor."""
+    def cursor_made(self, depth: int = 2) -> None:
+        """Note that the caller's caller makes a cursor; or who is *depth* calls above."""
         tracing = self.tracing
         if tracing.base:
             slot = self.slot
@@ -63,7 +63,7 @@ class Sight:
                 self.cursor_foretold = -1
                 self.cursor = slot.stack
             else:
-                frame = _frame(2)
+                frame = _frame(depth)
                 self.cursor = whole(frame) if tracing.stacks else caller(frame)
             self.cursor_lease = serial
 
