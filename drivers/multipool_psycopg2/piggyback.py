@@ -240,6 +240,8 @@ class PiggybackConnection(Connection):
                 if isinstance(factory, type):  # as for each query
                     self.touch_unless_settled()
                     shelf, sight = self._multipool_shelf, self._multipool_sight
+                    if sight is not None:
+                        sight.cursor_made()
                     made = _unnamed(factory, shelf is not None, sight is not None)
                     return _cursor(self, cursor_factory=made)
             return super().cursor(name, cursor_factory, withhold, scrollable)
