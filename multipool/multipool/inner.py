@@ -22,6 +22,7 @@ from multipool.slot import Slot
 from multipool.stats import Totals
 from multipool.target import Target
 from multipool.watch.alarms import Alarms
+from multipool.watch.demand import Demand
 from multipool.watch.tracing import Observer, Tracing
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ class Inner:
         #: What was said of its leases, and when its report is logged next (monotonic time).
         self.alarms = Alarms()
         self.next_report = 0.0
+        #: How many of its connections were wanted at once.
+        self.demand = Demand()
         self.caretaker = Caretaker(name, driver, target, config, self.tracing)
         self.totals = Totals(name, use_time=config.use_time)
         #: How its slots know whose they are.
@@ -222,6 +225,7 @@ class Inner:
         if self.query_log is not None:
             self.query_log.begin_anew()
         self.alarms = Alarms()
+        self.demand = Demand()
         if self.caretaker.planner is not None:
             self.caretaker.planner.begin_anew()
         self.upkeep = self.upkeep.after_fork()

@@ -211,6 +211,7 @@ class Pool:
             used=used,
             connecting=max(len(slots) - idle - used, 0),
             waiting=len(inner.waiting),
+            busy_time=inner.demand.busy,
             **totals,
         )
 

@@ -51,6 +51,8 @@ class PoolStats:
     connect_time: float
     wait_time: float
     use_time: float
+    #: Seconds that connections were lent, summed over all of them, as upkeep saw it now and then.
+    busy_time: float
     #: How many of each took up to each of `BOUNDS`, and, at the end, longer; ``use_times`` is
     #: empty unless the option is on.
     connect_times: tuple[int, ...]
@@ -83,6 +85,7 @@ class PoolStats:
             "multipool.connection.lost": self.lost,
             "multipool.connection.held_too_long": self.held_too_long,
             "multipool.connection.idle_in_transaction_too_long": self.idle_in_transaction_too_long,
+            "multipool.connection.busy_time": self.busy_time,
             "multipool.checkouts": self.checkouts,
             "multipool.checkouts.waited": self.waited,
             "multipool.checkouts.rejected": self.rejected,

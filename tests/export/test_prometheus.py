@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from export.using import use
+from export.using import exposed, use
 
 from multipool.export.facts import DURATIONS, FIGURES, POOL_NAME, STATE
 from multipool.stats import BOUNDS
@@ -30,10 +30,9 @@ def test_figures_are_gauges_and_counters_and_equal_the_stats(registry, make_pool
     pool.putconn(lent.pop())
     stats = pool.stats()
     for fact in FIGURES:
-        name = fact.name.replace(".", "_") + ("_total" if fact.total else "")
         for state, field in fact.fields.items():
             labels = {STATE.replace(".", "_"): state} if state else {}
-            assert value(registry, name, **labels) == getattr(stats, field)
+            assert value(registry, exposed(fact), **labels) == getattr(stats, field)
     pool.putconn(lent.pop())
 
 

@@ -6,10 +6,12 @@ import json
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
+from export.using import exposed
 from support import until
 
 from multipool.export.facts import DURATIONS, FIGURES, STATE
@@ -65,9 +67,15 @@ def shop(driver, dsn):
 
 
 def series(fact, state=None):
-    name = fact.name.replace(".", "_") + ("_total" if fact.total else "")
     more = f',{STATE.replace(".", "_")}="{state}"' if state else ""
-    return f'{name}{{db_client_connection_pool_name="shop"{more}}}'
+    return f'{exposed(fact)}{{db_client_connection_pool_name="shop"{more}}}'
+
+
+def is_at_rest(shop):
+    """Return whether upkeep has seen that nobody has a connection any more."""
+    before = shop.stats()
+    time.sleep(0.3)
+    return shop.stats() == before
 
 
 def test_what_is_scraped_is_what_the_pools_stats_say(shop):
@@ -81,6 +89,7 @@ def test_what_is_scraped_is_what_the_pools_stats_say(shop):
     assert scraped[series(count, "idle")] + scraped[series(count, "used")] <= 3
 
     shop.quiet()
+    until(lambda: is_at_rest(shop))
     stats, scraped = shop.stats(), shop.metrics()
     for fact in FIGURES:
         for state, field in fact.fields.items():

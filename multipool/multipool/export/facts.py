@@ -159,6 +159,14 @@ FIGURES: Final = (
         total=True,
     ),
     _of(
+        "busy_time",
+        "multipool.connection.busy_time",
+        "s",
+        "The time that connections were lent, summed over all of them; its rate is how many were"
+        " lent on average.",
+        total=True,
+    ),
+    _of(
         "checkouts",
         "multipool.checkouts",
         "{checkout}",

@@ -62,10 +62,13 @@ class PoolCollector(Collector):
 
 def _figure(figure: Figure, found: list[PoolStats]) -> Metric:
     # An up-down counter is a gauge here, and "{connection}" no unit; a counter's family adds
-    # "_total" by itself, as a histogram's adds its unit.
+    # "_total" by itself, as every family adds its unit.
     kind = CounterMetricFamily if figure.total else GaugeMetricFamily
     family = kind(
-        _mapped(figure.name), figure.description, labels=list(map(_mapped, figure.attributes))
+        _mapped(figure.name),
+        figure.description,
+        labels=list(map(_mapped, figure.attributes)),
+        unit="seconds" if figure.unit == "s" else "",
     )
     for stats in found:
         for attributes, value in figure.values(stats):

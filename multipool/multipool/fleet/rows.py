@@ -20,6 +20,7 @@ from multipool.fleet.snapshot import (
     State,
     Waiter,
 )
+from multipool.watch.demand import Peak
 
 
 def process_of(row: Mapping[str, Any]) -> Process:
@@ -63,7 +64,13 @@ def pools_of(row: Mapping[str, Any]) -> Iterator[PoolState]:
             waiting=integer(gauges.get("waiting")),
             oldest_wait=number(gauges.get("oldest_wait")),
             counters=numbers(row["counters"].get(name)),
+            observed=number(gauges.get("observed")),
+            peak=_peak(gauges.get("peak")),
         )
+
+
+def _peak(told: Any) -> Peak | None:
+    return Peak.from_dict(told) if isinstance(told, dict) else None
 
 
 def holders_of(row: Mapping[str, Any], sessions: Sessions) -> Iterator[Holder]:

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
+from multipool.watch.demand import Peak
+
 #: What a process may be: beating; silent for 3 of its beats; silent for 10, so dead or cut off.
 State = Literal["alive", "stale", "gone"]
 
@@ -65,6 +67,10 @@ class PoolState:
     oldest_wait: float
     #: Totals since the process began: ``checkouts``, ``timeouts``, ``wait_time``, ...
     counters: Mapping[str, float]
+    #: Seconds for which upkeep has looked how many of its connections are wanted, and the busiest
+    #: five minutes of those; None if nothing is known yet.
+    observed: float = 0.0
+    peak: Peak | None = None
 
     @property
     def exhausted(self) -> bool:
