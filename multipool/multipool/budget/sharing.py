@@ -9,7 +9,8 @@ decides nothing. It keeps a row for each process and answers one question, `Clai
         others = sum of the other rows' share
         share  = granted(budget, others, Claim.keep, Claim.ask)
         turn   = now, if the row is new, Claim.want was 0 before, or Claim.end_turn
-        store want, cap = max(Claim.cap, share if it asked for more), share; lease = now + Claim.lease
+        cap    = max(Claim.cap, min(Claim.ask, share)), which the process knows too
+        store want, cap, share, turn; the lease ends `lease` seconds from now
         return share and a State: the other rows by (want, cap), how many of each kind stand
             before this process in the order of their turns; free = budget - all shares
 
@@ -20,9 +21,9 @@ for a moment, never a connection too many.
 
 A process claims every `pulse` seconds, more often while it lacks something (`pause`), and as
 often as `decide` has something new to say to the answer, `ROUNDS` times at most. Between the
-sending of a claim and its answer it opens nothing beyond ``Claim.cap``, and after the answer
-nothing beyond the share told, or ``Claim.cap`` if it asked for no more than that; and it opens
-nothing at all once its lease, counted from the sending, is over.
+sending of a claim and its answer it opens nothing beyond ``Claim.cap``, after the answer nothing
+beyond the row's cap; and nothing at all once its lease, counted from the sending, is over.
+``Mine.had_for`` counts from when its cap rose from 0.
 """
 
 from __future__ import annotations
