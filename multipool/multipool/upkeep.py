@@ -193,7 +193,7 @@ class Thread(Upkeep):
             ended = self._sockets.sleep(min(until, max(due - clock.read(), 0.0)))
             now = clock.read()
             for slot in _really_ended(ended):
-                slot.spend()
+                _end(slot)
             if ended or self._rung or now >= due:
                 due = self._round()
             if not clock.asleep:
@@ -228,6 +228,8 @@ class Thread(Upkeep):
         for pool in pools:
             activity += pool.places.leases()
             weigh(pool, clock.now)
+            if pool.stake is not None:
+                pool.stake.feel(pool)
         if activity == before:
             self._doze()
         return activity
@@ -273,6 +275,13 @@ def _nobody_looks(timeout: float, most: int) -> Any:
 def _really_ended(slots: list[Slot]) -> list[Slot]:
     # Else the number is another file's by now.
     return [slot for slot in slots if look(slot.fd) != ALIVE]
+
+
+def _end(slot: Slot) -> None:
+    """Let a connection be lent no more whose other end has gone."""
+    home = slot.home()
+    if home is not None:
+        home.ended(slot)
 
 
 def _never() -> bool:

@@ -32,11 +32,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-#: Seconds between two claims of a process that lacks nothing, of one that does, and of one that
-#: has no connection to ask by.
+#: Seconds between two claims of a process that lacks nothing, of one that has less than its due,
+#: and of one that has its due but could use more.
 PULSE: Final = 1.0
 EAGER: Final = 0.25
-SHARELESS: Final = 0.5
+PATIENT: Final = 0.5
+#: Seconds more for each who stands before a process that has nothing.
+QUEUE: Final = 0.1
 #: Claims of all processes together in a second at most: above it each claims less often.
 WRITES: Final = 50
 #: A share must be claimed again within so many pulses.
@@ -148,7 +150,8 @@ def decide(state: State | None, mine: Mine) -> Claim:
         # What is left over when all have what they want may be kept open.
         spare = max(state.free - lack - (target - cap), 0)
         return _claim(mine, cap, max(target, min(mine.wish, cap + spare)))
-    missing = lack - state.free - state.coming
+    # Where something is idle, whoever comes next should find one free.
+    missing = max(lack, 1) - state.free - state.coming
     if missing > 0:
         ours = cap - target
         cap -= min(ours, -(-missing * ours // (ours + surplus)))
@@ -216,6 +219,12 @@ def lease(state: State | None) -> float:
 def pause(state: State | None, mine: Mine) -> float:
     """Return the seconds until the next claim."""
     slow = pulse(state)
-    if mine.want <= mine.cap:
+    if state is None or mine.want <= mine.cap:
         return slow
-    return slow * (EAGER if mine.held else SHARELESS) / PULSE
+    claim = decide(state, mine)
+    if claim.ask > claim.cap:
+        return slow * EAGER
+    if mine.held:
+        return slow * PATIENT
+    # Each of its claims costs a connection: the farther back in line, the fewer.
+    return max(slow * PATIENT, QUEUE * sum(one.ahead for one in state.groups if not one.cap))
