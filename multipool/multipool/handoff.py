@@ -17,16 +17,19 @@ from multipool.borrower import here
 class Waiter:
     """One thread that waits, asleep on a lock of its own."""
 
-    __slots__ = ("_lock", "borrower", "grant", "since")
+    __slots__ = ("_lock", "borrower", "grant", "ours", "since")
 
     def __init__(self) -> None:
         self._lock = allocate_lock()
         self._lock.acquire()
         #: Who waits.
         self.borrower = here.borrower
+        #: Whether it waits for the sake of the pool, not of the application.
+        self.ours = False
         #: Monotonic time at which it began to wait.
         self.since = monotonic()
-        #: What it was given: a connection, a `Room` to open one in, or `CLOSED`.
+        #: What it was given: a connection, a `Room` to open one in, `CLOSED`
+        #: or `Refused`.
         #: Written once, with the pool's lock held.
         self.grant: Any = None
 

@@ -14,7 +14,7 @@ from multipool.errors import PoolClosed, PoolError, PoolTimeout
 from multipool.handoff import Waiter
 from multipool.inner import Inner
 from multipool.opening import open_in
-from multipool.places import CLOSED, Grant, Room
+from multipool.places import CLOSED, Grant, Refused, Room
 from multipool.slot import Slot
 from multipool.watch.pressure import press
 
@@ -55,6 +55,8 @@ def _ask(inner: Inner, timeout: float, deadline: float, *, first: bool) -> Grant
     *first* keeps its turn to a thread that was given something of no use.
     """
     places = inner.places
+    if inner.stake is not None:
+        inner.stake.wake(inner)
     found = _line_up(inner, timeout, first=first)
     if found is None:
         gc.collect()  # this thread holds them all; they may lie in cycles of garbage
@@ -71,6 +73,8 @@ def _ask(inner: Inner, timeout: float, deadline: float, *, first: bool) -> Grant
         )
     if found.grant is CLOSED:
         raise inner.error(PoolClosed, "closed while waiting")
+    if isinstance(found.grant, Refused):
+        raise found.grant.error.with_traceback(None)
     inner.totals.add_wait(monotonic() - found.since)
     return found.grant
 
@@ -121,7 +125,7 @@ def look_around(inner: Inner, timeout: float | None) -> None:
     """Note which connections have ended, and do what is due, in a call into the pool."""
     upkeep = inner.upkeep
     for slot in upkeep.notice():
-        slot.spend()
+        inner.ended(slot)
         upkeep.due = 0.0
     upkeep.step(inner, clock.now + (inner.config.timeout if timeout is None else timeout))
 

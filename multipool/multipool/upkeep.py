@@ -203,7 +203,7 @@ class Thread(Upkeep):
             ended = self._sockets.sleep(min(until, max(due - clock.read(), 0.0)))
             now = clock.read()
             for slot in _really_ended(ended):
-                slot.spend()
+                _end(slot)
             ticked = not ended and not self._rung
             if not ticked or now >= due:
                 due = self._round()
@@ -248,6 +248,8 @@ class Thread(Upkeep):
         for pool in pools:
             activity += pool.places.leases()
             weigh(pool, clock.now)
+            if pool.stake is not None:
+                pool.stake.feel(pool)
         if activity == before:
             self._doze()
         return activity
@@ -293,6 +295,13 @@ def _nobody_looks(timeout: float, most: int) -> Any:
 def _really_ended(slots: list[Slot]) -> list[Slot]:
     # Else the number is another file's by now.
     return [slot for slot in slots if look(slot.fd) != ALIVE]
+
+
+def _end(slot: Slot) -> None:
+    """Let a connection be lent no more whose other end has gone."""
+    home = slot.home()
+    if home is not None:
+        home.ended(slot)
 
 
 def _never() -> bool:

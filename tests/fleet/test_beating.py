@@ -10,7 +10,7 @@ from fleet_store import beat, heart_of
 from support import until
 
 from multipool.fleet import read
-from multipool.fleet.heart import _as_json
+from multipool.fleet.wire import as_json
 
 
 def test_a_row_tells_who_the_process_is_and_what_its_pools_have(make_pool, store, look):
@@ -169,7 +169,7 @@ def test_a_process_that_closes_its_pools_is_gone_at_once_and_its_totals_stay(
     ],
 )
 def test_what_postgresql_cannot_store_is_replaced(store, text, kept):
-    sent = _as_json({"name": text})
+    sent = as_json({"name": text})
     assert json.loads(sent) == {"name": kept}
     quoted = sent.replace("'", "''")
     assert store.psql(f"select '{quoted}'::jsonb->>'name'") == kept

@@ -108,7 +108,7 @@ def test_a_pool_can_be_closed_while_it_beats(make_pool, store):
         works(pool)
         until(lambda: store.processes(), timeout=15)
         proxy.silence()
-        until(lambda: heart_of(pool)._line is not None, timeout=10)
+        until(lambda: heart_of(pool)._calls.line is not None, timeout=10)
         began = time.monotonic()
         pool.close(timeout=1)
         assert time.monotonic() - began < 2

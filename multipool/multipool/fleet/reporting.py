@@ -85,7 +85,7 @@ class Reporter:
         self._told = self._counted()
         return {
             "id": self.id,
-            "app": self._app or _program(),
+            "app": self._app or program(),
             "host": socket.gethostname(),
             "pid": os.getpid(),
             "uptime": monotonic() - self._began,
@@ -164,7 +164,7 @@ def _negative(counters: Counters) -> Counters:
     return {pool: {name: -n for name, n in one.items()} for pool, one in counters.items()}
 
 
-def _program() -> str:
+def program() -> str:
     """Return what this process runs, as its users call it."""
     path = Path(sys.argv[0] if sys.argv and sys.argv[0] else sys.executable)
     return path.parent.name if path.name == "__main__.py" else path.name
