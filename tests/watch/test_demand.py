@@ -32,7 +32,7 @@ class Scene:
         self.now += after
         self.leases += new
         self.places.slots = [SimpleNamespace(leased=True)] * used + [SimpleNamespace(leased=False)]
-        self.places.waiting = [None] * waiting
+        self.places.waiting = [SimpleNamespace(ours=False)] * waiting
         self.demand.look(self, self.now, napped=napped)
 
     def pass_window(self, *looks):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from multipool.advise.loads import Facts, Load, grouped
-from multipool.advise.queueing import enough, late
+from multipool.advise.queueing import enough, late, within
+from multipool.budget.options import SMALLEST
 from multipool.watch.demand import Peak
 
 #: How much is known: too little to say anything; minutes, hours, or a whole day, in which the
@@ -61,13 +62,13 @@ class Need:
     offered: float
     #: How much the number wanted varied, by how much it would by chance.
     burst: float
-    #: Whether there were too few connections, so that the figures tell less than was wanted.
+    #: Whether somebody had to wait, so that more may have been wanted than was seen.
     full: bool
+    #: How many times as long as on average over all connections were held.
+    slower: float
     #: How many are enough; and whether that is so since never more were wanted.
     connections: int
     never_more: bool
-    #: How many times as long as on average over all connections were held.
-    slower: float
 
     def late(self, patience: float) -> float:
         """Return the share that would have waited longer than *patience*."""
@@ -136,11 +137,22 @@ def judge(facts: Facts, aim: Aim) -> Advice:
     pools = tuple(
         _pool(app, pool, loads, aim) for (app, pool), loads in grouped(facts.loads).items()
     )
-    apps = sorted({one.app for one in pools})
+    # One process alone shares with nobody.
+    apps = sorted(
+        {
+            one.app
+            for one in pools
+            if facts.server is not None or len(_processes(facts, one.app)) > 1
+        }
+    )
     budgets = tuple(
         _budget(app, [one for one in pools if one.app == app], facts, aim) for app in apps
     )
     return Advice(aim, pools, budgets)
+
+
+def _processes(facts: Facts, app: str) -> set[str]:
+    return {load.process for load in facts.loads if load.app == app}
 
 
 def _pool(app: str, pool: str, loads: Sequence[Load], aim: Aim) -> PoolAdvice:
@@ -169,30 +181,42 @@ def need_of(load: Load, aim: Aim) -> Need | None:
     peak = load.peak
     if peak is None or peak.seconds < LEAST_SECONDS:
         return None
-    served = max(peak.checkouts, 1)
-    held = peak.busy / served
     asked = peak.checkouts + peak.refused
-    # Those who got none would have held one as long as the others.
-    offered = held * asked / peak.seconds
-    full = peak.refused > 0 or peak.short > _SHORT * peak.seconds
-    # Where there are too few, it is the line that varies, not what is wanted.
-    burst = 1.0 if full or not peak.wanted else peak.variance / peak.wanted
-    burst = min(max(burst, 0.1), 50.0)
-    connections = enough(offered, held, patience=aim.patience, burst=burst)
-    never_more = bool(peak.most) and peak.most <= connections
+    held = peak.busy / max(peak.checkouts, 1)
     usual = load.counted("busy_time") / max(load.counted("checkouts"), 1)
-    return Need(
-        load,
-        peak,
-        asked / peak.seconds,
-        held,
-        offered,
-        burst,
-        full,
-        max(min(connections, peak.most) if never_more else connections, 1),
-        never_more,
-        held / usual if usual else 1.0,
+    full = peak.refused > 0 or peak.short > _SHORT * peak.seconds
+    need = Need(
+        load=load,
+        peak=peak,
+        rate=asked / peak.seconds,
+        held=held,
+        # Those who got none would have held one as long as the others.
+        offered=held * asked / peak.seconds,
+        # Where there are too few, it is the line that varies, not what is wanted.
+        burst=1.0 if full or not peak.wanted else within(peak.variance / peak.wanted),
+        full=full,
+        slower=held / usual if usual else 1.0,
+        connections=0,
+        never_more=False,
     )
+    connections = max(enough(need.offered, held, patience=aim.patience, burst=need.burst), 1)
+    if full and is_slower(need):
+        # A line because each took so long tells nothing of a usual day.
+        usually = enough(need.rate * usual, usual, patience=aim.patience)
+        connections = max(usually, load.max_size or 1)
+    elif _disappoints(peak, aim) and load.max_size and connections <= load.max_size:
+        # They came all at once, which the line tells and the formula does not know.
+        connections = max(peak.p99, load.max_size + 1)
+    if 0 < peak.most <= connections and not (full and is_slower(need)):
+        return replace(need, connections=peak.most, never_more=True)
+    return replace(need, connections=connections)
+
+
+def _disappoints(peak: Peak, aim: Aim) -> bool:
+    """Return whether more than one checkout in a hundred got none, or waited for too long."""
+    few = 0.01 * (peak.checkouts + peak.refused)
+    slow = peak.waited > few and peak.wait_time > aim.patience * peak.waited
+    return peak.refused > few or slow
 
 
 def is_slower(need: Need) -> bool:
@@ -203,10 +227,10 @@ def is_slower(need: Need) -> bool:
 def _budget(app: str, pools: Sequence[PoolAdvice], facts: Facts, aim: Aim) -> BudgetAdvice:
     needs = [need for pool in pools for need in pool.needs]
     loads = [load for pool in pools for load in pool.loads]
-    # Of who has told too little is known that one is the least.
-    unknown = len(loads) - len(needs)
-    wanted = sum(need.connections for need in needs) + unknown
-    least = max(_together(needs, aim), *(need.connections for need in needs), 1)
+    # Of who has told too little is known that one is the least. And the budget keeps one by which
+    # those ask who have none.
+    wanted = sum(need.connections for need in needs) + len(loads) - len(needs) + 1
+    least = max(_together(needs, aim), *(need.connections for need in needs), 1) + 1
     sizes = [load.max_size for load in loads]
     asking = facts.asking.get(app)
     room = None if facts.server is None else facts.server.room_for(app)
@@ -214,15 +238,15 @@ def _budget(app: str, pools: Sequence[PoolAdvice], facts: Facts, aim: Aim) -> Bu
     useful = max(round(aim.at_work / asking), 1) if aim.at_work is not None and asking else None
     budget = wanted
     if useful is not None and offered > useful:
-        budget = min(budget, max(useful, len(loads)))
+        budget = min(budget, max(useful, len(loads)) + 1)
     if room is not None:
         budget = min(budget, room)
     known = all(pool.certainty != "none" for pool in pools)
     return BudgetAdvice(
         app,
-        len({load.process for load in loads}),
+        len(_processes(facts, app)),
         None if None in sizes else sum(size for size in sizes if size is not None),
-        max(budget, 1) if known else None,
+        max(budget, SMALLEST) if known else None,
         wanted,
         min(least, wanted),
         offered,

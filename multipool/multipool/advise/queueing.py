@@ -46,9 +46,13 @@ def enough(
     """Return the least number with which no more than *share* wait longer than *patience*."""
     if load <= 0:
         return 0
-    burst = min(max(burst, _BURSTS[0]), _BURSTS[1])
-    bunches = load / burst
+    bunches = load / within(burst)
     servers = max(math.ceil(bunches), 1)
     while late(servers, bunches, held, patience) > share and servers < MOST:
         servers += 1
-    return math.ceil(servers * burst)
+    return math.ceil(servers * within(burst))
+
+
+def within(burst: float) -> float:
+    """Return *burst*, but no more and no less than makes sense."""
+    return min(max(burst, _BURSTS[0]), _BURSTS[1])

@@ -110,12 +110,13 @@ def _load(need: Need, processes: int) -> Iterator[str]:
         " times the other."
     )
     if need.full:
-        short = peak.short / peak.seconds
-        yield (
-            f"There were too few: in {_percent(short)} of the time somebody waited, and"
-            f" {count(peak.refused, 'checkout')} got none. So more may be wanted than is seen; ask"
-            " again once there are more."
-        )
+        said = f"In {_percent(peak.short / peak.seconds)} of the time somebody waited"
+        if peak.waited:
+            said += f", {_brief(peak.wait_time / peak.waited)} on average"
+        if peak.refused:
+            said += f", and {count(peak.refused, 'checkout')} got none"
+        more = "" if need.never_more else ", and more may have been wanted than was seen"
+        yield f"{said}; up to {peak.most} were wanted at once{more}."
     else:
         yield (
             f"{peak.p99} were enough for 99 of 100 seconds, and never more than {peak.most} were"
@@ -131,7 +132,9 @@ def _load(need: Need, processes: int) -> Iterator[str]:
 
 
 def _result(need: Need, aim: Aim) -> Iterator[str]:
-    if need.never_more:
+    if need.full and is_slower(need):
+        yield f"By what is usual {need.connections} are enough."
+    elif need.never_more:
         yield f"With {need.connections} nobody would have waited."
     else:
         yield (
@@ -160,9 +163,9 @@ def _beside(pool: PoolAdvice, need: Need) -> Iterator[str]:
     """Yield what no number of connections mends."""
     if is_slower(need):
         yield (
-            f"Connections were held {need.slower:.0f} times as long as they are over all: the"
-            " server was slow, or somebody waited for a lock. First find out which; more"
-            " connections would not have helped."
+            f"Then each was held {need.slower:.0f} times as long as on average: a job of another"
+            " kind, a slow server, or a lock. First find out which; against the latter two no"
+            " number of connections helps."
         )
     elif need.held >= _LONG_HELD:
         yield (
@@ -207,7 +210,8 @@ def of_budget(budget: BudgetAdvice, aim: Aim) -> Iterator[str]:
         return
     yield (
         f"If all had their busiest five minutes at once, {budget.offered:.2g} connections would be"
-        f" in use on average, and {budget.wanted} are what each needs for itself, added up."
+        f" in use on average, and {budget.wanted} are what each needs for itself, added up, and one"
+        " by which those ask who have none."
     )
     if budget.least < budget.wanted:
         yield (

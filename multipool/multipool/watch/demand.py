@@ -108,7 +108,7 @@ class Demand:
         """
         places = inner.places
         used = sum(slot.leased for slot in list(places.slots))
-        waiting = len(places.waiting)
+        waiting = sum(not waiter.ours for waiter in list(places.waiting))
         leases, leases_before = places.leases(), self._leases
         last, self._last = self._last, now
         before, queued_before = self._used, self._waiting
