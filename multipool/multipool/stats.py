@@ -30,6 +30,10 @@ class PoolStats:
     connecting: int
     #: Threads that wait now.
     waiting: int
+    #: How many it may have by the budget that all processes of the application share, and the
+    #: whole of that as far as is known; None without one.
+    share: int | None
+    budget: int | None
     #: Totals: connections opened, attempts that failed, connections closed.
     opened: int
     connect_errors: int
@@ -79,6 +83,8 @@ class PoolStats:
             "db.client.connection.use_time": self.use_time if self.use_times else None,
             "multipool.driver": self.driver,
             "multipool.connection.connecting": self.connecting,
+            "multipool.budget.share": self.share,
+            "multipool.budget.limit": self.budget,
             "multipool.connection.opened": self.opened,
             "multipool.connection.errors": self.connect_errors,
             "multipool.connection.closed": self.closed,

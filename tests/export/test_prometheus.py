@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from export.using import exposed, use
+from export.using import PLAIN, exposed, use
 
-from multipool.export.facts import DURATIONS, FIGURES, POOL_NAME, STATE
+from multipool.export.facts import DURATIONS, POOL_NAME, STATE
 from multipool.stats import BOUNDS
 
 LABEL = "db_client_connection_pool_name"
@@ -29,7 +29,7 @@ def test_figures_are_gauges_and_counters_and_equal_the_stats(registry, make_pool
     lent = [pool.getconn() for _ in range(2)]
     pool.putconn(lent.pop())
     stats = pool.stats()
-    for fact in FIGURES:
+    for fact in PLAIN:
         for state, field in fact.fields.items():
             labels = {STATE.replace(".", "_"): state} if state else {}
             assert value(registry, exposed(fact), **labels) == getattr(stats, field)

@@ -11,14 +11,14 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
-from export.using import exposed
+from export.using import PLAIN, exposed
 from support import until
 
-from multipool.export.facts import DURATIONS, FIGURES, STATE
+from multipool.export.facts import DURATIONS, STATE
 
 pytest.importorskip("prometheus_client", reason='pip install "multipool[prometheus]"')
 
-TOTALS = [fact for fact in FIGURES if fact.total]
+TOTALS = [fact for fact in PLAIN if fact.total]
 
 
 class Shop:
@@ -85,13 +85,13 @@ def test_what_is_scraped_is_what_the_pools_stats_say(shop):
     for fact in TOTALS:
         field = fact.fields[None]
         assert before[field] <= scraped[series(fact)] <= after[field]
-    count = FIGURES[0]
+    count = PLAIN[0]
     assert scraped[series(count, "idle")] + scraped[series(count, "used")] <= 3
 
     shop.quiet()
     until(lambda: is_at_rest(shop))
     stats, scraped = shop.stats(), shop.metrics()
-    for fact in FIGURES:
+    for fact in PLAIN:
         for state, field in fact.fields.items():
             assert scraped[series(fact, state)] == stats[field]
     for fact in DURATIONS:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from support import Thread, until
 
 from multipool import Pool
-from multipool.export.facts import Figure
+from multipool.export.facts import FIGURES, Figure
+
+#: What every pool tells: these share no budget.
+PLAIN = [fact for fact in FIGURES if not fact.name.startswith("multipool.budget.")]
 
 
 def use(pool: Pool) -> None:

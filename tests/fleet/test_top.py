@@ -63,6 +63,15 @@ def test_queries_are_sorted_as_asked(by):
     assert section.rows[0][-1].endswith(f": {most.statement}")
 
 
+def test_what_processes_share_is_told_where_they_share_anything():
+    assert "shared budgets" not in text_of(fleets.healthy())
+    _, budgets, pools, *_ = overview(fleets.sharing(), "total", 3).sections
+    assert budgets.rows == [
+        ("shop", "30", "29", "0", "36", "24", "4", "3 of web-01 2109, pool default")
+    ]
+    assert pools.rows[0][8] == "3 of 30"
+
+
 def test_a_silent_process_is_told_to_be():
     assert "(stale)" in text_of(fleets.large(), limit=200)
 

@@ -155,6 +155,11 @@ class Stake:
         self.cap = min(self.cap, has)
         inner.confine(self.cap)
 
+    @property
+    def whole(self) -> int | None:
+        """The whole budget, the one for asking too, as the store told it last."""
+        return None if self.answer is None else self.answer.budget
+
     # -- now and then ----------------------------------------------------------------------
 
     def tick(self, inner: Inner) -> float:

@@ -116,6 +116,18 @@ FIGURES: Final = (
         "The number of connections that are currently being opened or closed.",
     ),
     _of(
+        "share",
+        "multipool.budget.share",
+        "{connection}",
+        "The number of connections that the pool may open by the budget that all processes share.",
+    ),
+    _of(
+        "budget",
+        "multipool.budget.limit",
+        "{connection}",
+        "The number of connections that all processes of the application may have together.",
+    ),
+    _of(
         "opened",
         "multipool.connection.opened",
         "{connection}",

@@ -46,11 +46,12 @@ class PoolCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield every metric that any pool has."""
         found = read()
-        yield from (_figure(figure, found) for figure in FIGURES)
-        for duration in DURATIONS:
-            measured = _duration(duration, found)
-            if measured.samples:
-                yield measured
+        for family in (
+            *(_figure(figure, found) for figure in FIGURES),
+            *(_duration(duration, found) for duration in DURATIONS),
+        ):
+            if family.samples:
+                yield family
 
     def describe(self) -> list[Metric]:
         """Return the metrics without values, by which a registry finds out double names."""

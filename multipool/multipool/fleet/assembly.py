@@ -9,6 +9,7 @@ from typing import Any
 from multipool.fleet.blocking import trees
 from multipool.fleet.rows import (
     backends_of,
+    budgets_of,
     holders_of,
     numbers,
     pools_of,
@@ -55,6 +56,7 @@ def assemble(told: Mapping[str, Any], *, took: float) -> Snapshot:
         backends=backends,
         blocking=trees(backends),
         notes=tuple(_notes(told, processes)),
+        budgets=budgets_of(told),
     )
 
 

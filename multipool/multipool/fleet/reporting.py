@@ -25,7 +25,7 @@ Report = dict[str, Any]
 #: The gauges of `PoolStats` that a beat tells; all its other numbers are totals.
 GAUGES: Final = (
     *("driver", "min_size", "max_size"),
-    *("size", "idle", "used", "connecting", "waiting"),
+    *("size", "idle", "used", "connecting", "waiting", "share", "budget"),
 )
 
 

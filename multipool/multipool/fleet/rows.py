@@ -16,7 +16,9 @@ from multipool.fleet.snapshot import (
     PoolState,
     Process,
     Query,
+    SharedBudget,
     Stack,
+    Stake,
     State,
     Waiter,
 )
@@ -66,6 +68,8 @@ def pools_of(row: Mapping[str, Any]) -> Iterator[PoolState]:
             counters=numbers(row["counters"].get(name)),
             observed=number(gauges.get("observed")),
             peak=_peak(gauges.get("peak")),
+            share=None if gauges.get("share") is None else integer(gauges["share"]),
+            budget=None if gauges.get("budget") is None else integer(gauges["budget"]),
         )
 
 
@@ -133,6 +137,32 @@ def backends_of(rows: Iterable[Mapping[str, Any]], sessions: Sessions) -> tuple[
             )
         )
     return tuple(sorted(found, key=lambda one: one.pid))
+
+
+def budgets_of(told: Mapping[str, Any]) -> tuple[SharedBudget, ...]:
+    """Return the budgets that applications share, and who has what of them."""
+    processes: defaultdict[tuple[str, str, int], list[str]] = defaultdict(list)
+    for row in told["processes"]:
+        processes[row["app"], row["host"], row["pid"]].append(row["id"])
+    stakes: defaultdict[str, list[Stake]] = defaultdict(list)
+    for row in told["stakes"]:
+        # Containers may share a name, and give the same numbers to their processes.
+        known = processes[row["app"], row["host"], row["pid"]]
+        stakes[row["app"]].append(
+            Stake(
+                process=known[0] if len(known) == 1 else None,
+                **{name: row[name] for name in Stake.__slots__ if name != "process"},
+            )
+        )
+    budgets = {row["app"]: row["budget"] for row in told["budgets"]}
+    return tuple(
+        SharedBudget(
+            app=app,
+            budget=budgets.get(app),
+            stakes=tuple(sorted(stakes[app], key=lambda one: (-one.share, one.host, one.pid))),
+        )
+        for app in sorted(stakes)
+    )
 
 
 def queries_of(rows: Iterable[Mapping[str, Any]]) -> tuple[Query, ...]:

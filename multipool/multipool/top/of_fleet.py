@@ -13,7 +13,7 @@ from multipool.driver import Driver
 from multipool.fleet import read
 from multipool.fleet.snapshot import Holder, PoolState, Process, Query, Snapshot
 from multipool.pool import Pool
-from multipool.top.overview import bound, first
+from multipool.top.overview import bound, first, of_budget
 from multipool.top.sections import Overview, Section
 from multipool.watch.queries.report import By
 
@@ -27,10 +27,15 @@ _APPLICATIONS: Final = (
     "counted since ever",
 )
 _POOLS: Final = (
-    *("process", "pool", "driver", "used", "idle", "waiting", "oldest", "max", "timeouts"),
+    *("process", "pool", "driver", "used", "idle", "waiting", "oldest", "max", "budget"),
+    "timeouts",
     "application",
 )
 _HOLDERS: Final = ("process", "pool", "thread", "held", "idle in transaction", "checked out", "now")
+_BUDGETS: Final = (
+    *("application", "budget", "given", "free", "wanted", "pools", "without a share"),
+    "largest share",
+)
 _BLOCKED: Final = ("session", "whose", "sessions waiting", "for", "where")
 _QUERIES: Final = (
     *("share", "total", "calls", "mean", "p50", "p95", "p99", "rows", "errors"),
@@ -96,6 +101,8 @@ def overview(snapshot: Snapshot, by: By, limit: int) -> Overview:
             len(snapshot.holders),
         ),
     ]
+    if snapshot.budgets:
+        sections.insert(1, Section("shared budgets", _BUDGETS, list(_budgets(snapshot))))
     if snapshot.blocking:
         blocked = list(_blocking(snapshot))
         sections.append(
@@ -133,6 +140,18 @@ def _applications(snapshot: Snapshot) -> Iterator[tuple[str, ...]]:
         )
 
 
+def _budgets(snapshot: Snapshot) -> Iterator[tuple[str, ...]]:
+    for one in snapshot.budgets:
+        most = one.stakes[0]
+        numbers = (one.shared, one.free, one.wanted, len(one.stakes), one.without)
+        yield (
+            one.app,
+            "?" if one.budget is None else str(one.budget),
+            *map(str, numbers),
+            f"{most.share} of {most.host} {most.pid}, pool {most.pool}",
+        )
+
+
 def _trouble(pool: PoolState) -> tuple[int, bool, float, str, str]:
     """Return what sorts the worst to the front: who waits, what is full, how full the rest is."""
     full = pool.used / pool.max_size if pool.max_size else 0.0
@@ -153,6 +172,7 @@ def _pool_row(pool: PoolState, processes: dict[str, Process]) -> tuple[str, ...]
         *map(str, (pool.used, pool.idle, pool.waiting)),
         duration(pool.oldest_wait) if pool.waiting else "-",
         bound(pool.max_size),
+        of_budget(pool.share, pool.budget),
         str(int(pool.counters.get("timeouts", 0))),
         pool.app,
     )

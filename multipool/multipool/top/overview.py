@@ -16,7 +16,8 @@ Process = dict[str, Any]
 NOBODY: Final = f"No process of this user answers. Start them with {VARIABLE}=1."
 
 _POOLS: Final = (
-    *("process", "pool", "driver", "used", "idle", "waiting", "max", "timeouts", "lost"),
+    *("process", "pool", "driver", "used", "idle", "waiting", "max", "budget", "timeouts"),
+    "lost",
     "database",
 )
 _HOLDERS: Final = ("process", "pool", "thread", "held", "state", "checked out", "last query", "now")
@@ -74,7 +75,9 @@ def _pool_row(process: Process, pool: dict[str, Any]) -> tuple[str, ...]:
     most = bound(stats["max_size"])
     return (
         *(_name(process), stats["name"], stats["driver"]),
-        *map(str, (*numbers, most, stats["timeouts"], stats["lost"])),
+        *map(str, (*numbers, most)),
+        of_budget(stats["share"], stats["budget"]),
+        *map(str, (stats["timeouts"], stats["lost"])),
         pool["target"],
     )
 
@@ -91,6 +94,13 @@ def _holder_row(process: Process, holder: dict[str, Any]) -> tuple[str, ...]:
 def bound(most: int | None) -> str:
     """Return how many connections a pool may have, as the option is written."""
     return UNLIMITED if most is None else str(most)
+
+
+def of_budget(share: int | None, budget: int | None) -> str:
+    """Return what a pool has of the budget, as ``3 of 12``."""
+    if share is None:
+        return "-"
+    return f"{share} of {'?' if budget is None else budget}"
 
 
 def first(lines: Sequence[str]) -> str:
