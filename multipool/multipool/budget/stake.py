@@ -21,7 +21,7 @@ from uuid import uuid4
 
 from multipool.budget import store
 from multipool.budget.options import AUTO
-from multipool.budget.sharing import EAGER, ROUNDS, Claim, Mine, State, decide, lease, pause
+from multipool.budget.sharing import ROUNDS, Claim, Mine, State, decide, lease, pause
 from multipool.budget.store import Answer
 from multipool.driver import OUTAGE, REFUSAL
 from multipool.errors import without_frames
@@ -82,9 +82,13 @@ class Stake:
         self._had_since = 0.0
         #: The most it had use for since it claimed last.
         self._peak = 0
+        #: How many of the pool's connections this has for a call: none or one.
+        self._borrowed = 0
         #: What a full server gave, and until when it is not asked for more.
         self._ceiling = NEVER
         self._ceiling_until = 0.0
+        #: Whether it is known that the pool could use more.
+        self._asking = False
         #: Monotonic times: of the last call, and before which none goes by a line of its own.
         self._called_at = 0.0
         self._next_own = 0.0
@@ -128,16 +132,16 @@ class Stake:
 
     def feel(self, inner: Inner) -> None:
         """Note how many connections the pool has use for just now."""
-        self._peak = max(self._peak, _used(inner))
+        self._peak = max(self._peak, self._used(inner))
 
     def wake(self, inner: Inner) -> None:
         """See to it that more is asked for: somebody finds no connection."""
         if self.static or not self.is_short(inner):
             return
-        self._peak = max(self._peak, _used(inner) + 1)
-        due, now = self._calls.due, monotonic()
-        if due is not None and due <= now + EAGER:
+        self._peak = max(self._peak, self._used(inner) + 1)
+        if self._asking:  # often enough
             return
+        self._asking = True
         self._hurry()
         if inner.inline:
             self.tick(inner)
@@ -170,8 +174,10 @@ class Stake:
             busy_until = calls.look(now)
             if busy_until is not None:
                 return busy_until
-            if not (held or inner.waiting or self._peak or inner.config.min_size):
-                return NEVER  # what it had runs out by itself
+            if not self._is_needed(inner):
+                self._asking = False
+                if not self._is_needed(inner):  # nor since then
+                    return NEVER  # what it had runs out by itself
             due = calls.due or now
             if self.share > max(self.cap, held):  # which others wait for
                 due = min(due, self._called_at + RELEASE)
@@ -182,6 +188,9 @@ class Stake:
         inner.upkeep.background(self._call, inner)
         with calls.lock:
             return calls.due or now if calls.cut_at is None else calls.cut_at
+
+    def _is_needed(self, inner: Inner) -> bool:
+        return bool(inner.places.slots or inner.waiting or self._peak or inner.config.min_size > 0)
 
     def leave(self, inner: Inner) -> None:
         """Say that the pool is about to close. Takes `MOMENT` at most."""
@@ -195,9 +204,7 @@ class Stake:
             with suppress(Exception), borrowed([inner]) as line:
                 if line is not None:
                     calls.line = line
-                    self.cap = self._lease_until = 0
-                    held = len(inner.places.slots)
-                    store.leave(line, self._told(inner, Claim(0, 0, held, 0), held))
+                    self._give_all(inner, line)
         finally:
             calls.end(NEVER)
 
@@ -213,6 +220,7 @@ class Stake:
             else:
                 wait = self._refused(inner, error)
         finally:
+            self._borrowed = 0
             self._called_at = monotonic()
             self._calls.end(wait * random.uniform(0.9, 1.0))
             inner.upkeep.soon(inner)
@@ -233,7 +241,9 @@ class Stake:
                 raise
         self.trouble = None
         self._peak = 0
-        return pause(self._state(), self._mine(inner, len(inner.places.slots)))
+        mine = self._mine(inner, len(inner.places.slots))
+        self._asking = mine.want > mine.cap
+        return pause(self._state(), mine)
 
     def _claim(self, inner: Inner, line: Line) -> bool:
         """Put a claim to the store; return whether the answer asks for another."""
@@ -242,6 +252,9 @@ class Stake:
             self.cap = min(self.cap, len(places.slots))
         mine = self._mine(inner, len(places.slots))
         claim = decide(self._state(), mine)
+        if self.cap and not claim.cap:
+            self._give_all(inner, line)
+            return False
         if claim.cap < self.cap:
             self.cap = claim.cap
             inner.confine(claim.cap)
@@ -252,6 +265,17 @@ class Stake:
         answer = store.claim(line, told)
         self._heed(inner, answer, sent, told["lease"], ended=claim.end_turn)
         return self._has_more_to_say(inner)
+
+    def _give_all(self, inner: Inner, line: Line) -> None:
+        """Open nothing more, and let the store see for itself when what is open has gone.
+
+        Afterwards there may be no connection to tell it by.
+        """
+        self.cap = self.share = 0
+        self._lease_until = 0.0
+        inner.confine(0)
+        held = len(inner.places.slots)
+        store.leave(line, self._told(inner, Claim(0, 0, held, 0), held))
 
     def _heed(
         self, inner: Inner, answer: Answer, sent: float, lasts: float, *, ended: bool
@@ -283,10 +307,17 @@ class Stake:
         return Mine(
             cap=self.cap,
             held=held,
-            want=int(min(max(self._peak, _used(inner)), most, 1_000_000)),
+            want=int(min(max(self._peak, self._used(inner)), most, 1_000_000)),
             wish=int(min(inner.config.min_size, most)),
             had_for=now - self._had_since if self.cap else 0.0,
         )
+
+    def _used(self, inner: Inner) -> int:
+        """Return how many connections are lent, being opened, or waited for."""
+        places = inner.places
+        busy = sum(not slot.spent for slot in list(places.slots)) - len(places.idle)
+        waiting = sum(not waiter.ours for waiter in list(places.waiting))
+        return max(busy - self._borrowed, 0) + waiting
 
     def _told(self, inner: Inner, claim: Claim, held: int) -> dict[str, Any]:
         options = FleetOptions.read(inner.config.fleet)
@@ -315,12 +346,14 @@ class Stake:
         """Yield a line to the store; None if there is none to be had just now."""
         with borrowed([inner]) as line:
             if line is not None:
+                self._borrowed = 1
                 yield line
                 return
         now = monotonic()
         if any(slot.leased and not slot.spent for slot in list(inner.places.slots)):
             with in_turn(inner, now + TURN) as line:
                 if line is not None:
+                    self._borrowed = 1
                     yield line
                     return
             if now < self._next_own:
@@ -408,14 +441,6 @@ class Stake:
 
 #: A lock, a deadlock, a serialisation failure: next time it may be otherwise.
 _MOMENTARY: Final = frozenset(["55P03", "40P01", "40001", "57014"])
-
-
-def _used(inner: Inner) -> int:
-    """Return how many connections the pool has use for: lent, being opened, and waited for."""
-    places = inner.places
-    open_or_lent = sum(not slot.spent for slot in list(places.slots)) - len(places.idle)
-    waiting = sum(not waiter.ours for waiter in list(places.waiting))
-    return max(open_or_lent, 0) + waiting
 
 
 def _plural(word: str, number: int) -> str:
