@@ -41,6 +41,7 @@ def run(*arguments: str) -> str:
         ("plans", ["psycopg, six joins", "by hand", "skewed data", "slow executions, pg8000"]),
         ("fleet", ["200 processes", "table locked", "server full", "network silent"]),
         ("dashboard", ["200 processes", "reading the fleet", "the page, over HTTP"]),
+        ("shares", ["1,000 processes", "the first 60", "restarted", "sessions of pools"]),
         ("kills", ["10 idle connections killed", "psycopg_pool, check", "multipool, pg8000"]),
         ("hard_cases", ["3 A thread ends without", "14 A second return", "held", "why"]),
     ],
