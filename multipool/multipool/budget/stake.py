@@ -82,11 +82,10 @@ class Stake:
         self._had_since = 0.0
         #: The most it had use for since it claimed last.
         self._peak = 0
-        #: How many of the pool's connections this has for a call: none or one.
-        self._borrowed = 0
         #: What a full server gave, and until when it is not asked for more.
         self._ceiling = NEVER
         self._ceiling_until = 0.0
+        self._was_full = False
         #: Whether it is known that the pool could use more.
         self._asking = False
         #: Monotonic times: of the last call, and before which none goes by a line of its own.
@@ -155,6 +154,7 @@ class Stake:
         if has <= 0:
             self.doubt()
             return
+        self._was_full = True
         self._ceiling, self._ceiling_until = has, monotonic() + FULL_FOR
         self.cap = min(self.cap, has)
         inner.confine(self.cap)
@@ -215,7 +215,6 @@ class Stake:
             else:
                 wait = self._refused(inner, error)
         finally:
-            self._borrowed = 0
             self._called_at = monotonic()
             self._calls.end(wait * random.uniform(0.9, 1.0))
             inner.upkeep.soon(inner)
@@ -258,6 +257,7 @@ class Stake:
         sent = monotonic()
         told = self._told(inner, claim, held)
         answer = store.claim(line, told)
+        self._was_full = False
         self._heed(inner, answer, sent, told["lease"], ended=claim.end_turn)
         return self._has_more_to_say(inner)
 
@@ -309,10 +309,9 @@ class Stake:
 
     def _used(self, inner: Inner) -> int:
         """Return how many connections are lent, being opened, or waited for."""
-        places = inner.places
-        busy = sum(not slot.spent for slot in list(places.slots)) - len(places.idle)
-        waiting = sum(not waiter.ours for waiter in list(places.waiting))
-        return max(busy - self._borrowed, 0) + waiting
+        slots = list(inner.places.slots)
+        waiting = sum(not waiter.ours for waiter in list(inner.places.waiting))
+        return sum(slot.leased or not slot.born for slot in slots) + waiting
 
     def _told(self, inner: Inner, claim: Claim, held: int) -> dict[str, Any]:
         options = FleetOptions.read(inner.config.fleet)
@@ -331,6 +330,7 @@ class Stake:
             "keep": max(claim.keep, held),
             "ask": claim.ask,
             "end_turn": claim.end_turn,
+            "full": self._was_full,
             "lease": lease(self._state()),
         }
 
@@ -341,14 +341,12 @@ class Stake:
         """Yield a line to the store; None if there is none to be had just now."""
         with borrowed([inner]) as line:
             if line is not None:
-                self._borrowed = 1
                 yield line
                 return
         now = monotonic()
         if any(slot.leased and not slot.spent for slot in list(inner.places.slots)):
             with in_turn(inner, now + TURN) as line:
                 if line is not None:
-                    self._borrowed = 1
                     yield line
                     return
             if now < self._next_own:
@@ -402,6 +400,7 @@ class Stake:
         self.cap = max(1, min(int(budget or 1) // STATIC_PART, int(min(inner.config.limit, 1e6))))
         self.share, self.answer, self.static = self.cap, None, True
         self._lease_until = self._fresh_until = NEVER
+        self.trouble = why
         if not self._warned:
             self._warned = True
             log.warning(
@@ -418,6 +417,8 @@ class Stake:
     def words(self) -> str:
         """Return what the pool has of the budget, and who has the rest."""
         answer = self.answer
+        if self.static:
+            return f"this pool confines itself to {self.cap} of the budget: {self.trouble}"
         if answer is None:
             return f"no share of the budget yet{f': {self.trouble}' if self.trouble else ''}"
         hosts = ", ".join(
