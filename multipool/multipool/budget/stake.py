@@ -75,6 +75,8 @@ class Stake:
         self.cap = 0
         self._lease_until = 0.0
         self._fresh_until = 0.0
+        #: How often something has happened that the store may not know.
+        self._doubts = 0
         #: What the store has written down.
         self.share = 0
         self.answer: Answer | None = None
@@ -112,17 +114,17 @@ class Stake:
     def doubt(self) -> None:
         """Open nothing until the store has been asked again: connections have ended by themselves.
 
-        The server may have crashed, and the store be empty.
+        The server may have crashed, and the store be empty; or it may be busy yet with ending a
+        connection that nobody has closed. Called by finalisers too: takes no lock.
         """
         if not self.static:
+            self._doubts += 1
             self._lease_until = 0.0
             self._hurry()
 
     def _hurry(self) -> None:
-        calls = self._calls
-        with calls.lock:
-            if calls.due is not None:
-                calls.due = min(calls.due, self._called_at + RELEASE)
+        if self._calls.due is not None:
+            self._calls.due = min(self._calls.due, monotonic() + RELEASE)
 
     def is_short(self, inner: Inner) -> bool:
         """Return whether it is for want of a share that the pool opens no more."""
@@ -254,11 +256,12 @@ class Stake:
             inner.confine(claim.cap)
         # From here on nothing is opened beyond it; what was opened until then counts.
         held = len(places.slots)
-        sent = monotonic()
+        sent, doubts = monotonic(), self._doubts
         told = self._told(inner, claim, held)
         answer = store.claim(line, told)
         self._was_full = False
-        self._heed(inner, answer, sent, told["lease"], ended=claim.end_turn)
+        lasts = told["lease"] if doubts == self._doubts else 0.0
+        self._heed(inner, answer, sent + lasts, ended=claim.end_turn)
         return self._has_more_to_say(inner)
 
     def _give_all(self, inner: Inner, line: Line) -> None:
@@ -272,15 +275,13 @@ class Stake:
         held = len(inner.places.slots)
         store.leave(line, self._told(inner, Claim(0, 0, held, 0), held))
 
-    def _heed(
-        self, inner: Inner, answer: Answer, sent: float, lasts: float, *, ended: bool
-    ) -> None:
+    def _heed(self, inner: Inner, answer: Answer, until: float, *, ended: bool) -> None:
         if (not self.cap or ended) and answer.cap:
             self._had_since = monotonic()
         self.answer, self.share, self.cap = answer, answer.share, answer.cap
         self.static = self._warned = False
         self._refused_since = None
-        self._lease_until = sent + lasts
+        self._lease_until = until
         self._fresh_until = monotonic() + FRESH
         inner.confine(self.cap)
 
@@ -344,8 +345,9 @@ class Stake:
                 yield line
                 return
         now = monotonic()
-        if any(slot.leased and not slot.spent for slot in list(inner.places.slots)):
-            with in_turn(inner, now + TURN) as line:
+        if any(slot.leased for slot in list(inner.places.slots)):
+            # Inline this may be the very thread that is about to return one.
+            with in_turn(inner, now + (0 if inner.inline else TURN)) as line:
                 if line is not None:
                     yield line
                     return

@@ -425,8 +425,8 @@ set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
         'budgets', coalesce((select jsonb_agg(jsonb_build_object('app', app, 'budget', budget))
             from multipool.budget), '[]'),
         'stakes', coalesce((select jsonb_agg(jsonb_build_object(
-            'app', app, 'host', host, 'pid', pid, 'pool', pool, 'want', want, 'cap', cap,
-            'share', share, 'silent', ends_at < now(),
+            'app', app, 'host', host, 'pid', pid, 'pool', pool, 'mark', mark,
+            'want', want, 'cap', cap, 'share', share, 'silent', ends_at < now(),
             'age', greatest(extract(epoch from now() - claimed_at), 0)::float8
         )) from multipool.stake), '[]'),
         'backends', coalesce((select jsonb_agg(jsonb_build_object(
