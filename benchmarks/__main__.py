@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks import (
+    budget,
     checkout,
     cold,
     contention,
@@ -47,6 +48,7 @@ BENCHMARKS: Final[dict[str, Callable[[Effort], Report]]] = {
     "plans": plans.run,
     "watching": watching.run,
     "fleet": fleet.run,
+    "budget": budget.run,
     "dashboard": dashboard.run,
     "shares": shares.run,
 }

@@ -146,6 +146,8 @@ class Places:
                 self._totals.add("closed", slot.born > 0)
                 if slot.leased:
                     self._totals.add("lost")
+                    if self.stake is not None:
+                        self.stake.doubt()
                     self.lost.append(slot)
                 self._totals.add("checkouts", slot.serial)
             self.vacant.popleft()  # last, lest an interrupt come in between

@@ -1,8 +1,9 @@
 """One at a time on this machine: those who have no connection, and open one to ask for a share.
 
 The budget keeps a single connection for that. Which of the machine's processes uses it a file
-decides, by a lock that the system takes back when its holder dies. Where there are no such
-locks (Windows), or no place for the file, each process keeps to itself only.
+decides, by a lock that the system takes back when its holder dies; what stands in the file then
+tells the next one that the server may still be busy with ending the dead one's connection. Where
+there are no such locks (Windows), or no place for the file, each process keeps to itself only.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ fcntl: Any = None
 with suppress(ImportError):
     import fcntl
 
-#: Seconds between two attempts to get through.
+#: Seconds between two attempts to get through; and until a dead holder's connection is gone.
 _POLL: Final = 0.005
+_MOURNING: Final = 0.2
 
 #: A process's own threads, whom a lock on a file does not keep apart. Of a forked child's
 #: parent nothing is known here.
@@ -31,7 +33,10 @@ _threads: Final[dict[tuple[int, str], LockType]] = {}
 
 @contextmanager
 def gate(where: object, patience: float) -> Iterator[bool]:
-    """Yield whether this thread is alone, on this machine, at *where*, within so many seconds."""
+    """Yield whether this thread is alone, on this machine, at *where*, within so many seconds.
+
+    What the block leaves by an error is taken for not cleaned up yet.
+    """
     until = monotonic() + patience
     path = _path(where)
     lock = _threads.setdefault((os.getpid(), path), allocate_lock())
@@ -43,7 +48,13 @@ def gate(where: object, patience: float) -> Iterator[bool]:
         fd = _open(path)
         while not (alone := _lock(fd)) and monotonic() < until:
             sleep(_POLL)
+        if alone and fd >= 0:
+            if os.fstat(fd).st_size:
+                sleep(_MOURNING)
+            os.pwrite(fd, b"!", 0)
         yield alone
+        if alone and fd >= 0:
+            os.ftruncate(fd, 0)
     finally:
         if fd >= 0:
             os.close(fd)  # and with it the lock

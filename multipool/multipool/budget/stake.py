@@ -75,6 +75,8 @@ class Stake:
         self.cap = 0
         self._lease_until = 0.0
         self._fresh_until = 0.0
+        #: How often something has happened that the store may not know.
+        self._doubts = 0
         #: What the store has written down.
         self.share = 0
         self.answer: Answer | None = None
@@ -82,11 +84,10 @@ class Stake:
         self._had_since = 0.0
         #: The most it had use for since it claimed last.
         self._peak = 0
-        #: How many of the pool's connections this has for a call: none or one.
-        self._borrowed = 0
         #: What a full server gave, and until when it is not asked for more.
         self._ceiling = NEVER
         self._ceiling_until = 0.0
+        self._was_full = False
         #: Whether it is known that the pool could use more.
         self._asking = False
         #: Monotonic times: of the last call, and before which none goes by a line of its own.
@@ -113,17 +114,17 @@ class Stake:
     def doubt(self) -> None:
         """Open nothing until the store has been asked again: connections have ended by themselves.
 
-        The server may have crashed, and the store be empty.
+        The server may have crashed, and the store be empty; or it may be busy yet with ending a
+        connection that nobody has closed. Called by finalisers too: takes no lock.
         """
         if not self.static:
+            self._doubts += 1
             self._lease_until = 0.0
             self._hurry()
 
     def _hurry(self) -> None:
-        calls = self._calls
-        with calls.lock:
-            if calls.due is not None:
-                calls.due = min(calls.due, self._called_at + RELEASE)
+        if self._calls.due is not None:
+            self._calls.due = min(self._calls.due, monotonic() + RELEASE)
 
     def is_short(self, inner: Inner) -> bool:
         """Return whether it is for want of a share that the pool opens no more."""
@@ -155,6 +156,7 @@ class Stake:
         if has <= 0:
             self.doubt()
             return
+        self._was_full = True
         self._ceiling, self._ceiling_until = has, monotonic() + FULL_FOR
         self.cap = min(self.cap, has)
         inner.confine(self.cap)
@@ -220,7 +222,6 @@ class Stake:
             else:
                 wait = self._refused(inner, error)
         finally:
-            self._borrowed = 0
             self._called_at = monotonic()
             self._calls.end(wait * random.uniform(0.9, 1.0))
             inner.upkeep.soon(inner)
@@ -260,10 +261,12 @@ class Stake:
             inner.confine(claim.cap)
         # From here on nothing is opened beyond it; what was opened until then counts.
         held = len(places.slots)
-        sent = monotonic()
+        sent, doubts = monotonic(), self._doubts
         told = self._told(inner, claim, held)
         answer = store.claim(line, told)
-        self._heed(inner, answer, sent, told["lease"], ended=claim.end_turn)
+        self._was_full = False
+        lasts = told["lease"] if doubts == self._doubts else 0.0
+        self._heed(inner, answer, sent + lasts, ended=claim.end_turn)
         return self._has_more_to_say(inner)
 
     def _give_all(self, inner: Inner, line: Line) -> None:
@@ -277,15 +280,13 @@ class Stake:
         held = len(inner.places.slots)
         store.leave(line, self._told(inner, Claim(0, 0, held, 0), held))
 
-    def _heed(
-        self, inner: Inner, answer: Answer, sent: float, lasts: float, *, ended: bool
-    ) -> None:
+    def _heed(self, inner: Inner, answer: Answer, until: float, *, ended: bool) -> None:
         if (not self.cap or ended) and answer.cap:
             self._had_since = monotonic()
         self.answer, self.share, self.cap = answer, answer.share, answer.cap
         self.static = self._warned = False
         self._refused_since = None
-        self._lease_until = sent + lasts
+        self._lease_until = until
         self._fresh_until = monotonic() + FRESH
         inner.confine(self.cap)
 
@@ -314,10 +315,9 @@ class Stake:
 
     def _used(self, inner: Inner) -> int:
         """Return how many connections are lent, being opened, or waited for."""
-        places = inner.places
-        busy = sum(not slot.spent for slot in list(places.slots)) - len(places.idle)
-        waiting = sum(not waiter.ours for waiter in list(places.waiting))
-        return max(busy - self._borrowed, 0) + waiting
+        slots = list(inner.places.slots)
+        waiting = sum(not waiter.ours for waiter in list(inner.places.waiting))
+        return sum(slot.leased or not slot.born for slot in slots) + waiting
 
     def _told(self, inner: Inner, claim: Claim, held: int) -> dict[str, Any]:
         options = FleetOptions.read(inner.config.fleet)
@@ -336,6 +336,7 @@ class Stake:
             "keep": max(claim.keep, held),
             "ask": claim.ask,
             "end_turn": claim.end_turn,
+            "full": self._was_full,
             "lease": lease(self._state()),
         }
 
@@ -346,14 +347,13 @@ class Stake:
         """Yield a line to the store; None if there is none to be had just now."""
         with borrowed([inner]) as line:
             if line is not None:
-                self._borrowed = 1
                 yield line
                 return
         now = monotonic()
-        if any(slot.leased and not slot.spent for slot in list(inner.places.slots)):
-            with in_turn(inner, now + TURN) as line:
+        if any(slot.leased for slot in list(inner.places.slots)):
+            # Inline this may be the very thread that is about to return one.
+            with in_turn(inner, now + (0 if inner.inline else TURN)) as line:
                 if line is not None:
-                    self._borrowed = 1
                     yield line
                     return
             if now < self._next_own:
@@ -407,6 +407,7 @@ class Stake:
         self.cap = max(1, min(int(budget or 1) // STATIC_PART, int(min(inner.config.limit, 1e6))))
         self.share, self.answer, self.static = self.cap, None, True
         self._lease_until = self._fresh_until = NEVER
+        self.trouble = why
         if not self._warned:
             self._warned = True
             log.warning(
@@ -423,6 +424,8 @@ class Stake:
     def words(self) -> str:
         """Return what the pool has of the budget, and who has the rest."""
         answer = self.answer
+        if self.static:
+            return f"this pool confines itself to {self.cap} of the budget: {self.trouble}"
         if answer is None:
             return f"no share of the budget yet{f': {self.trouble}' if self.trouble else ''}"
         hosts = ", ".join(

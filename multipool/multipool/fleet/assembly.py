@@ -17,7 +17,7 @@ from multipool.fleet.rows import (
     queries_of,
     waiters_of,
 )
-from multipool.fleet.sessions import Sessions
+from multipool.fleet.sessions import Sessions, stake_in
 from multipool.fleet.snapshot import (
     Application,
     Backend,
@@ -64,9 +64,14 @@ def _budget(
     told: Mapping[str, Any], backends: Iterable[Backend], processes: Iterable[Process]
 ) -> Budget:
     apps = {process.id: process.app for process in processes}
-    shares = Counter(
-        apps.get(one.process or "") or one.application or f"(user {one.user})" for one in backends
-    )
+    # Where a budget is shared each session carries a mark, be it told of or not.
+    apps.update((stake["mark"], stake["app"]) for stake in told.get("stakes", ()))
+
+    def app_of(one: Backend) -> str:
+        marked = apps.get(stake_in(one.application) or "")
+        return apps.get(one.process or "") or marked or one.application or f"(user {one.user})"
+
+    shares = Counter(map(app_of, backends))
     return Budget(
         used=sum(shares.values()),
         max_connections=told["max_connections"],

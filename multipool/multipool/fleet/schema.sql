@@ -74,7 +74,9 @@ create unlogged table if not exists multipool.budget (
     app text primary key,
     budget integer,                         -- all of it, the one for asking too
     counted integer,                        -- what "auto" came to
-    counted_at timestamptz not null default '-infinity'
+    counted_at timestamptz not null default '-infinity',
+    full_at integer,                        -- so many they had when the server refused one more
+    full_until timestamptz not null default '-infinity'
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 revoke all on multipool.budget from public;
 
@@ -268,15 +270,26 @@ begin
             select mark from multipool.stake where app = my_app));
         total.counted_at := now();
     end if;
+    -- Where the server has given no more, one of those there are must serve for asking: else
+    -- whoever has none could not even ask.
+    if (told->>'full')::boolean then
+        total.full_at := (
+            select count(*) from pg_stat_activity
+             where substring(application_name from 'mb:[0-9a-f]{8}') in (
+                select mark from multipool.stake where app = my_app));
+        total.full_until := now() + interval '30 s';
+    end if;
     -- The smallest, if their pools were told different ones.
     select least(mine.budget, min(budget),
+                 case when total.full_until > now() then greatest(total.full_at, 2) end,
                  case when mine.budget is null or bool_or(budget is null) then total.counted end)
       into strict total.budget
       from multipool.stake where app = my_app and id <> my_id and ends_at >= now();
     update multipool.budget
-       set budget = total.budget, counted = total.counted, counted_at = total.counted_at
-     where app = my_app
-       and (budget, counted_at) is distinct from (total.budget, total.counted_at);
+       set budget = total.budget, counted = total.counted, counted_at = total.counted_at,
+           full_at = total.full_at, full_until = total.full_until
+     where app = my_app and (budget, counted_at, full_until)
+        is distinct from (total.budget, total.counted_at, total.full_until);
 
     select coalesce(sum(share), 0), coalesce(sum(share - cap), 0) into others, coming
       from multipool.stake where app = my_app and id <> my_id;
@@ -412,8 +425,8 @@ set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
         'budgets', coalesce((select jsonb_agg(jsonb_build_object('app', app, 'budget', budget))
             from multipool.budget), '[]'),
         'stakes', coalesce((select jsonb_agg(jsonb_build_object(
-            'app', app, 'host', host, 'pid', pid, 'pool', pool, 'want', want, 'cap', cap,
-            'share', share, 'silent', ends_at < now(),
+            'app', app, 'host', host, 'pid', pid, 'pool', pool, 'mark', mark,
+            'want', want, 'cap', cap, 'share', share, 'silent', ends_at < now(),
             'age', greatest(extract(epoch from now() - claimed_at), 0)::float8
         )) from multipool.stake), '[]'),
         'backends', coalesce((select jsonb_agg(jsonb_build_object(
