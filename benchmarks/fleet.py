@@ -34,7 +34,6 @@ PROCESSES: Final = 200
 HOLDERS: Final = 10  # of each process
 FRAMES: Final = 24  # of each of a holder's four stacks
 OWN: Final = 3  # of which no other stack has any
-SWEEPS: Final = 10.0  # seconds between two
 CONNECTIONS: Final = 10  # that carry the beats
 THREADS: Final = 4  # that check out
 
@@ -97,20 +96,26 @@ def _share(
     """Return the share of a core that the server computes for *seconds*."""
     before, began = _cpu(server), time.perf_counter()
     stop = began + seconds
-    each = len(ids) // CONNECTIONS
-    tasks = [
-        partial(_beat, server, ids[n * each : (n + 1) * each], every, stop)
-        for n in range(CONNECTIONS)
-    ]
-    tasks.append(partial(_now_and_then, server, SWEEP, SWEEPS, stop))
+    tasks = beats_of(server, ids, every, stop)
     if reads:
         tasks.append(partial(_now_and_then, server, SNAPSHOT, WATCHED, stop, "false"))
     at_once(len(tasks), lambda number: tasks[number]())
     return (_cpu(server) - before) / (time.perf_counter() - began)
 
 
+def beats_of(
+    server: EmbeddedServer, ids: list[str], every: float, stop: float
+) -> list[Callable[[], None]]:
+    """Return tasks, to be run at once, that beat for *ids* until *stop*."""
+    each = len(ids) // CONNECTIONS
+    return [
+        partial(_beat, server, ids[n * each : (n + 1) * each], every, stop)
+        for n in range(CONNECTIONS)
+    ]
+
+
 def _beat(server: EmbeddedServer, ids: list[str], every: float, stop: float) -> None:
-    """Beat for each of *ids* every so often, evenly spread, over one connection."""
+    """Beat for each of *ids* every so often, over one connection; sweep when told to."""
     driver = get_driver(DRIVER)
     conn = driver.connect(server.params, 10)
     reports = {one: json.dumps(report_of(one, every)) for one in ids}
@@ -122,7 +127,9 @@ def _beat(server: EmbeddedServer, ids: list[str], every: float, stop: float) -> 
                 time.sleep(max(due - time.perf_counter(), 0))
                 if time.perf_counter() >= stop:
                     return
-                driver.ask(conn, BEAT, reports[one])
+                answer = json.loads(driver.ask(conn, BEAT, reports[one]) or "{}")
+                if answer["sweep"]:
+                    driver.ask(conn, SWEEP)
     finally:
         driver.close(conn)
 

@@ -213,7 +213,8 @@ class PiggybackConnection(Connection):
         with self.lock:
             # Nothing goes over the wire then, so there is nothing to wait for in psycopg's way.
             if self.pgconn.transaction_status == IDLE and self._pipeline is None:
-                self._autocommit = bool(value)
+                vars(self)["_autocommit"] = bool(value)  # past what would touch
+                self.touch_unless_settled()
                 return
         super().set_autocommit(value)
 

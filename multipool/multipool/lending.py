@@ -43,7 +43,7 @@ def check_out(inner: Inner, timeout: float | None, frame: FrameType) -> Any:
         inner.discard(conn, slot)
         inner.refuse_if_closed()
     slot.wary = slot.wary or inner.always_wary
-    slot.lend(here.borrower, frame, inner.tracing.level, clock.read())
+    slot.lend(here.borrower, frame, inner.tracing.stacks, clock.read())
     if clock.asleep:  # now that there is a lease more, which would be missed before
         inner.upkeep.rouse()
     return conn
@@ -141,12 +141,14 @@ def take_back(inner: Inner, conn: Any, slot: Slot) -> None:
 
     Raises `ConnectionNotLeased` as `Pool.putconn` does.
     """
+    if slot.home is not inner.home:
+        raise refusing.not_ours(inner, conn)
     refusing.refuse_stale(inner, slot)
     look_back(inner)
     # Read and cleared with no call in between, see `hotpath`.
     if not slot.leased:
         raise refusing.not_leased(inner)
-    slot.leased = False
+    slot.leased = None
     try:
         if inner.config.use_time:
             inner.totals.add_use(monotonic() - slot.lent_at)

@@ -248,7 +248,7 @@ class Places:
         for slot in list(self.slots):
             if slot.conn_ref is not None and slot.conn_ref() is None:
                 self.vacate(slot)  # its finaliser was interrupted
-            if slot.leased and slot.borrower is not None:
+            if slot.leased:
                 ended = ended or slot.borrower.ended
         leases, now = self.leases(), monotonic()
         if leases != self._seen_leases:

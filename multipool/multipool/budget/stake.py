@@ -317,7 +317,7 @@ class Stake:
         """Return how many connections are lent, being opened, or waited for."""
         slots = list(inner.places.slots)
         waiting = sum(not waiter.ours for waiter in list(inner.places.waiting))
-        return sum(slot.leased or not slot.born for slot in slots) + waiting
+        return sum(bool(slot.leased or not slot.born) for slot in slots) + waiting
 
     def _told(self, inner: Inner, claim: Claim, held: int) -> dict[str, Any]:
         options = FleetOptions.read(inner.config.fleet)

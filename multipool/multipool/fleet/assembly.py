@@ -142,8 +142,8 @@ def _notes(told: Mapping[str, Any], processes: Iterable[Process]) -> Iterable[st
         )
     if told["is_full"]:
         yield (
-            "The table of processes is over its cap and cannot be emptied, since somebody holds"
-            " a lock on it; nothing new is written until that ends."
+            "The table of processes is over its cap: somebody holds a lock on it, so that it cannot"
+            " be emptied, or the cap is too low; nothing new is written until that ends."
         )
     pooled = sum(process.pooler for process in processes)
     if pooled:

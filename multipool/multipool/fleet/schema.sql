@@ -138,6 +138,8 @@ set search_path = pg_catalog, pg_temp set lock_timeout = '50ms' as $$
 declare
     control multipool.control;
     known boolean := true;
+    size bigint := 0;
+    written boolean;
 begin
     if pg_column_size(report) > 1024 * 1024 then
         raise program_limit_exceeded using message = 'a report must have less than 1 MB';
@@ -147,7 +149,14 @@ begin
         insert into multipool.control default values on conflict do nothing;
         select * into strict control from multipool.control;
     end if;
+    -- Each beat looks, since the table may grow by much between two sweeps. The last eighth of
+    -- what it may have is for indexes, and for those who write at the same time.
     if not control.is_full then
+        select pg_relation_size(oid) + pg_relation_size(reltoastrelid) into size
+          from pg_class where oid = 'multipool.process'::regclass;
+    end if;
+    written := not control.is_full and size <= control.cap_bytes / 8 * 7;
+    if written then
         update multipool.process
            set beat_at = now(),
                every_s = least(greatest((report->>'every')::float8, 1), 600),
@@ -179,10 +188,12 @@ begin
     end if;
     return jsonb_build_object(
         'known', known,
+        'written', written,
         'epoch', control.epoch,
         'watched', control.watch_until > now(),
         'processes', control.processes,
-        'sweep', control.swept_at < now() - interval '10 s',
+        'sweep', control.swept_at < now() - interval '10 s'
+            or size > control.cap_bytes / 4 * 3,
         'backend', pg_backend_pid()
     );
 end
@@ -341,14 +352,14 @@ end
 $$;
 
 -- The janitor: retire who was silent for ten beats, count the others, and keep the table small.
--- An open snapshot keeps dead rows from being cleared, whatever vacuum does; so above the cap
--- the table is emptied and the living rows put back. Where even that cannot be, since somebody
--- has a lock on it for longer than a moment, nothing is written until it can.
+-- An open snapshot keeps dead rows from being cleared, whatever vacuum does; so shortly below the
+-- cap the table is emptied and the living rows put back. Where that cannot be, since somebody has
+-- a lock on it for longer than a moment, or is of no use, nothing is written until the next sweep.
 create or replace function multipool.sweep() returns void
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp set lock_timeout = '50ms' as $$
 declare
-    cap bigint := (select cap_bytes from multipool.control);
+    most bigint := (select cap_bytes / 4 * 3 from multipool.control);
     is_over boolean;
     living multipool.process[];
     stakes multipool.stake[];
@@ -359,14 +370,14 @@ begin
     perform multipool.retire(array(
         select id from multipool.process where beat_at < now() - make_interval(secs => 10 * every_s)
     ));
-    is_over := pg_total_relation_size('multipool.process') > cap;
+    is_over := pg_total_relation_size('multipool.process') > most;
     if is_over then
         begin
             lock table multipool.process in access exclusive mode;
             living := array(select process from multipool.process);
             truncate multipool.process;
             insert into multipool.process select (unnest(living)).*;
-            is_over := false;
+            is_over := pg_total_relation_size('multipool.process') > most;
         exception when lock_not_available then
             null; -- said by is_full
         end;

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from multipool.watch.library import is_library
 from multipool.watch.stacks import caller
-from multipool.watch.tracing import CALLER
 
 if TYPE_CHECKING:
     from multipool.watch.sight import Sight
@@ -56,7 +55,7 @@ class Observed(_Base):
         if sight is None:
             return super().execute(query, *args, **options)
         tracing = sight.tracing
-        if tracing.level == CALLER and not tracing.observers and tracing.amend is None:
+        if tracing.base and not (tracing.stacks or tracing.observers or tracing.amend):
             # What is on by default, in line and as short as can be.
             sight.running = True
             sight.query_lease = sight.slot.serial

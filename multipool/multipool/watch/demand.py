@@ -107,7 +107,7 @@ class Demand:
         With *napped* nobody was lent one between the last look and a moment ago.
         """
         places = inner.places
-        used = sum(slot.leased for slot in list(places.slots))
+        used = sum(bool(slot.leased) for slot in list(places.slots))
         waiting = sum(not waiter.ours for waiter in list(places.waiting))
         leases, leases_before = places.leases(), self._leases
         last, self._last = self._last, now

@@ -54,7 +54,7 @@ def describe(inner: Inner, slot: Slot) -> Holder | None:
     idle_since = idle_since_of(slot, sight, status)
     holder = Holder(
         pool=inner.name,
-        borrower="?" if borrower is None else borrower.name,
+        borrower=borrower.name,
         backend_pid=slot.backend_pid,
         state=STATES[status],
         held_for=max(now - slot.since, 0.0),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
-from multipool.watch.tracing import CALLER, STACKS, Tracing
+from multipool.watch.tracing import CALLER, Tracing
 
 if TYPE_CHECKING:
     from multipool.inner import Inner
@@ -23,7 +23,7 @@ def press(tracing: Tracing) -> None:
     """Keep whole stacks for a while, if the option leaves it to us."""
     if tracing.base == CALLER:
         tracing.pressed_until = monotonic() + LASTS
-        tracing.level = STACKS
+        tracing.stacks = True
 
 
 def weigh(inner: Inner, now: float) -> None:
@@ -35,5 +35,5 @@ def weigh(inner: Inner, now: float) -> None:
     used = len(places.slots) - len(places.idle)
     if places.waiting or (limit > _SMALL and used >= _MOST * limit):
         press(tracing)
-    elif tracing.level != CALLER and now >= tracing.pressed_until:
-        tracing.level = CALLER
+    elif tracing.stacks and now >= tracing.pressed_until:
+        tracing.stacks = False

@@ -27,7 +27,7 @@ def describe() -> dict[str, Any]:
 
 
 def describe_pool(pool: Pool) -> dict[str, Any]:
-    """Return a pool's figures, who holds its connections, and its queries."""
+    """Return a pool's figures, who holds its connections, its queries, and what holds were for."""
     inner = pool._inner
     peak = inner.demand.peak(inner, monotonic())
     return {
@@ -37,4 +37,5 @@ def describe_pool(pool: Pool) -> dict[str, Any]:
         "stats": asdict(pool.stats()),
         "holders": [holder.as_dict() for holder in holders(inner)],
         "queries": pool.queries(limit=QUERIES).as_dict(),
+        "usage": pool.usage().as_dict(),
     }

@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from multipool.watch.stacks import Place, Stack, caller, site_of, whole
-from multipool.watch.tracing import CALLER, Tracing
+from multipool.watch.tracing import Tracing
 
 if TYPE_CHECKING:
     from multipool.slot import Slot
@@ -27,7 +27,7 @@ class Sight:
 
     __slots__ = (
         *("cursor", "cursor_lease", "query", "query_lease", "quiet_since", "running", "slot"),
-        "tracing",
+        *("foretold", "spent", "tracing"),
     )
 
     def __init__(self, slot: Slot, tracing: Tracing) -> None:
@@ -42,14 +42,23 @@ class Sight:
         #: Whether a statement is being executed, and when the last one ended, by `perf_counter`.
         self.running = False
         self.quiet_since = 0.0
+        #: The ``serial`` of a lease that was made where a statement is about to be executed, and
+        #: for it: if its whole stack was kept, none need be made for the cursor and the statement.
+        self.foretold = -1
+        #: Seconds that statements have taken in all, where there are observers.
+        self.spent = 0.0
 
     def cursor_made(self) -> None:
         """Note that the caller's caller makes a cursor."""
-        level = self.tracing.level
-        if level:
-            frame = _frame(2)
-            self.cursor = caller(frame) if level == CALLER else whole(frame)
-            self.cursor_lease = self.slot.serial
+        tracing = self.tracing
+        if tracing.base:
+            slot = self.slot
+            if self.foretold == slot.serial == slot.stack_lease:
+                self.cursor = slot.stack
+            else:
+                frame = _frame(2)
+                self.cursor = whole(frame) if tracing.stacks else caller(frame)
+            self.cursor_lease = slot.serial
 
     def begins(self) -> Place | None:
         """Note that the caller's caller executes a statement.
@@ -58,15 +67,19 @@ class Sight:
         """
         self.running = True
         tracing = self.tracing
-        level = tracing.level
         wanted = tracing.observers or tracing.amend
-        if not level:
+        if not tracing.base:
             return caller(_frame(2)) if wanted else None
-        self.query_lease = self.slot.serial
-        if level == CALLER:
+        slot = self.slot
+        self.query_lease = serial = slot.serial
+        if not tracing.stacks:
             self.query = place = caller(_frame(2))
             return place
-        self.query = stack = whole(_frame(2))
+        if self.foretold == serial == slot.stack_lease and slot.stack is not None:
+            self.foretold = -1
+            self.query = stack = slot.stack
+        else:
+            self.query = stack = whole(_frame(2))
         return site_of(stack) if wanted else None
 
     def ended(
@@ -84,9 +97,11 @@ class Sight:
         observers = self.tracing.observers
         if observers and place is not None:
             sql = query if type(query) is str else _text_of(query, cursor)
+            seconds = now - begun
+            self.spent += seconds
             try:
                 for observer in observers:
-                    observer.executed(sql, place, now - begun, rows, error)
+                    observer.executed(sql, place, seconds, rows, error)
             except Exception as failure:  # the statement has been executed; that is what counts
                 home = self.slot.home()
                 name = None if home is None else home.name

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, Protocol
 
 from multipool.watch.stacks import Place
 
-# What `Tracing.level` is: nothing is noted, the calling frame, or whole stacks.
+# What the option ``trace`` asks for: nothing is noted, the calling frame, or whole stacks.
 NOTHING: Final = 0
 CALLER: Final = 1
 STACKS: Final = 2
@@ -53,11 +53,12 @@ class Observer(Protocol):
 class Tracing:
     """What is on for one pool. Read on the hot path, so it is plain attributes."""
 
-    __slots__ = ("amend", "base", "frame_of", "level", "observers", "pressed_until")
+    __slots__ = ("amend", "base", "frame_of", "observers", "pressed_until", "stacks")
 
     def __init__(self, trace: Trace) -> None:
-        #: The level that the option asks for, and the one in force, which pressure raises.
-        self.base = self.level = _LEVELS[trace]
+        #: What the option asks for, and whether whole stacks are in force, as under pressure.
+        self.base = _LEVELS[trace]
+        self.stacks = self.base == STACKS
         #: Returns the frame so many calls up, as `sys._getframe` does, or what stands for none.
         self.frame_of: Callable[[int], FrameType] = sys._getframe if self.base else _nowhere
         #: Monotonic time until which pressure is felt.
