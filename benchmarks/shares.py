@@ -40,6 +40,9 @@ FIRST: Final = range(BUSY)
 LAST: Final = range(PROCESSES - BUSY, PROCESSES)
 DYING: Final = range(PROCESSES - BUSY // 2, PROCESSES)
 
+#: How often each of them is asked where all are at once, more than there are connections.
+CROWDS: Final = (0.05, 0.2)
+
 LAYERS: Final = ("the first 60", "880 others", "the last 60")
 
 
@@ -61,6 +64,7 @@ def run(effort: Effort) -> Report:
     phases = list(_play(fleet, effort.pick(60.0, 6.0)))
     store = fleet.store
     spent = time.process_time() - began
+    crowds = {rate: _crowd(rate, effort.pick(120.0, 6.0)) for rate in CROWDS}
     rows = [
         [
             phase.name,
@@ -88,7 +92,20 @@ def run(effort: Effort) -> Report:
                     "those that only ask: one process of each host at a time",
                     f"{fleet.world.now:.0f} s were played in {spent:.0f} s",
                 ],
-            )
+            ),
+            Table(
+                "All of them at once, more than there are connections: they take turns",
+                ["each is asked", "connections that would do", "served", "longest wait"],
+                [
+                    [
+                        f"{rate:g} times a second",
+                        f"{rate * PROCESSES * MODEL.held:.0f} on average",
+                        f"{100 * served:.0f} %",
+                        f"{longest:.0f} s",
+                    ]
+                    for rate, (served, longest) in crowds.items()
+                ],
+            ),
         ],
         [
             Verdict("sessions of pools at any instant", store.most_lent, at_most=MODEL.budget - 1),
@@ -102,6 +119,10 @@ def run(effort: Effort) -> Report:
                 ),
                 at_most=20,
                 unit=" s",
+            ),
+            *(
+                Verdict(f"served where each is asked {rate:g} times a second", served, at_least=0.9)
+                for rate, (served, _) in crowds.items()
             ),
         ],
         Timeline(
@@ -127,6 +148,17 @@ def _play(fleet: Fleet, length: float) -> Iterator[Phase]:
     yield _phase(fleet, "crash", fleet.crash, LAST, length)
     yield _phase(fleet, "30 killed", lambda: fleet.kill(DYING), (), length / 2)
     yield _phase(fleet, "restarted", lambda: fleet.restart(DYING), LAST, length)
+
+
+def _crowd(rate: float, length: float) -> tuple[float, float]:
+    """Return which part of what all together are asked for is served, and the longest wait."""
+    fleet = Fleet(MODEL)
+    fleet.load(lambda _: rate)
+    fleet.pass_time(length)
+    served = sum(one.served for one in fleet.processes)
+    left = [fleet.world.now - one.waiting[0] for one in fleet.processes if one.waiting]
+    asked = served + sum(len(one.waiting) for one in fleet.processes)
+    return served / asked, max([*fleet.waits.values(), *left])
 
 
 def _phase(

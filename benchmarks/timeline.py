@@ -16,10 +16,10 @@ _SHADES: Final = "█▒░"
 
 # And of the SVG.
 _WIDTH: Final = 720
-_HEIGHT: Final = 320
+_HEIGHT: Final = 336
 _LEFT: Final = 50
 _TOP: Final = 60
-_BOTTOM: Final = 60
+_BOTTOM: Final = 76
 _STYLE: Final = """
     text { font: 14px system-ui, sans-serif; fill: #1f2328 }
     .title { font-weight: 600; font-size: 16px }
@@ -111,7 +111,11 @@ class Timeline:
         limit = self._y(self.limit)
         right = _WIDTH - 10
         box = f"0 0 {_WIDTH} {_HEIGHT}"
-        marks = [self._mark(when, what) for when, what in sorted(self.marks.items())]
+        # By turns on two lines, lest what follows soon stands upon it.
+        marks = [
+            self._mark(when, what, 18 + 17 * (place % 2))
+            for place, (_, when, what) in enumerate(self._marks())
+        ]
         return "\n".join(
             [
                 f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{box}" role="img">',
@@ -133,12 +137,12 @@ class Timeline:
         back = [f"{at:.1f},{self._y(low)}" for at, low in zip(x, floor, strict=True)]
         return " ".join([*there, *reversed(back)])
 
-    def _mark(self, when: float, what: str) -> str:
+    def _mark(self, when: float, what: str, below: int) -> str:
         x = f"{self._x(when):.1f}"
         bottom = _HEIGHT - _BOTTOM
         return (
             f'  <line class="mark" x1="{x}" x2="{x}" y1="{_TOP}" y2="{bottom}"/>\n'
-            f'  <text class="unit" x="{x}" y="{bottom + 18}" text-anchor="middle">'
+            f'  <text class="unit" x="{x}" y="{bottom + below}" text-anchor="middle">'
             f"{when:g} s: {escape(what)}</text>"
         )
 
