@@ -21,7 +21,16 @@ from uuid import uuid4
 
 from multipool.budget import store
 from multipool.budget.options import AUTO
-from multipool.budget.sharing import ROUNDS, Claim, Mine, State, decide, lease, pause
+from multipool.budget.sharing import (
+    ROUNDS,
+    Claim,
+    Mine,
+    State,
+    decide,
+    headroom,
+    lease,
+    pause,
+)
 from multipool.budget.store import Answer
 from multipool.driver import OUTAGE, REFUSAL
 from multipool.errors import without_frames
@@ -45,9 +54,14 @@ NEVER: Final = float("inf")
 #: the server has crashed, and forgotten whom it granted what.
 FRESH: Final = 1.0
 #: Seconds that a claim waits for a connection to come back; and between two connections of its
-#: own, where it has others.
-TURN: Final = 0.3
+#: own, where it has others: while it has less than its due, and else.
+TURN: Final = 0.1
+SOON: Final = 0.25
 SELDOM: Final = 2.0
+#: More than any server has.
+MANY: Final = 1_000_000
+#: Seconds at least between two calls because somebody finds no connection.
+BREATH: Final = 0.1
 #: Seconds until what was closed is told of; until a refused attempt is repeated; and for which
 #: a full server is not asked for more than it gave.
 RELEASE: Final = 0.05
@@ -120,11 +134,11 @@ class Stake:
         if not self.static:
             self._doubts += 1
             self._lease_until = 0.0
-            self._hurry()
+            self._hurry(monotonic() + RELEASE)
 
-    def _hurry(self) -> None:
+    def _hurry(self, due: float) -> None:
         if self._calls.due is not None:
-            self._calls.due = min(self._calls.due, monotonic() + RELEASE)
+            self._calls.due = min(self._calls.due, due)
 
     def is_short(self, inner: Inner) -> bool:
         """Return whether it is for want of a share that the pool opens no more."""
@@ -136,14 +150,17 @@ class Stake:
         self._peak = max(self._peak, self._used(inner))
 
     def wake(self, inner: Inner) -> None:
-        """See to it that more is asked for: somebody finds no connection."""
-        if self.static or not self.is_short(inner):
+        """See to it that more is asked for: somebody finds none idle, and uses up what there is."""
+        held = len(inner.places.slots)
+        if self.static or held >= inner.config.limit:
+            return
+        if held + 1 < self.cap and self.may_open(held):
             return
         self._peak = max(self._peak, self._used(inner) + 1)
         if self._asking:  # often enough
             return
         self._asking = True
-        self._hurry()
+        self._hurry(self._called_at + BREATH)
         if inner.inline:
             self.tick(inner)
         else:
@@ -300,11 +317,12 @@ class Stake:
         most = inner.config.limit
         if now < self._ceiling_until:
             most = min(most, self._ceiling)
+        want = int(min(max(self._peak, self._used(inner)), most, MANY))
         return Mine(
             cap=self.cap,
             held=held,
-            want=int(min(max(self._peak, self._used(inner)), most, 1_000_000)),
-            wish=int(min(inner.config.min_size, most)),
+            want=want,
+            wish=int(min(max(inner.config.min_size, headroom(want)), most)),
             had_for=now - self._had_since if self.cap else 0.0,
         )
 
@@ -354,7 +372,8 @@ class Stake:
             if now < self._next_own:
                 yield None
                 return
-        self._next_own = now + SELDOM
+        claim = decide(self._state(), self._mine(inner, len(inner.places.slots)))
+        self._next_own = now + (SOON if claim.ask > self.cap else SELDOM)
         with opened(inner) as line:
             yield line
 
@@ -399,7 +418,7 @@ class Stake:
         if budget == AUTO:
             told = line.ask(store.SERVER) if line is not None else None
             budget = int(told or STATIC_PART)
-        self.cap = max(1, min(int(budget or 1) // STATIC_PART, int(min(inner.config.limit, 1e6))))
+        self.cap = max(1, min(int(budget or 1) // STATIC_PART, int(min(inner.config.limit, MANY))))
         self.share, self.answer, self.static = self.cap, None, True
         self._lease_until = self._fresh_until = NEVER
         self.trouble = why
