@@ -20,6 +20,7 @@ from benchmarks import (
     drivers,
     fleet,
     hard_cases,
+    held_snapshot,
     hold,
     kills,
     outage,
@@ -47,6 +48,7 @@ BENCHMARKS: Final[dict[str, Callable[[Effort], Report]]] = {
     "watching": watching.run,
     "fleet": fleet.run,
     "budget": budget.run,
+    "held_snapshot": held_snapshot.run,
     "dashboard": dashboard.run,
 }
 

@@ -70,10 +70,11 @@ def medians(results: Mapping[str, Iterable[float]]) -> dict[str, float]:
     return {name: statistics.median(figures) for name, figures in results.items()}
 
 
-def at_once(number: int, task: Callable[[int], T]) -> list[T]:
+def at_once(number: int, task: Callable[[int], T], patience: float = _PATIENCE) -> list[T]:
     """Run ``task(0)`` ... ``task(number - 1)``, each in a thread, begun at the same moment.
 
-    Returns what they returned. The first error of any of them is raised, when all have ended.
+    Returns what they returned. The first error of any of them is raised, when all have ended;
+    a TimeoutError, if one needs more than *patience*, in seconds.
     """
     barrier = threading.Barrier(number)
     results: list[Any] = [None] * number
@@ -90,9 +91,9 @@ def at_once(number: int, task: Callable[[int], T]) -> list[T]:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(_PATIENCE)
+        thread.join(patience)
         if thread.is_alive():
-            raise TimeoutError(f"a thread has not ended within {_PATIENCE:g} s")
+            raise TimeoutError(f"a thread has not ended within {patience:g} s")
     if errors:
         raise errors[0]
     return results

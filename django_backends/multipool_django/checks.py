@@ -5,12 +5,14 @@ They connect to nothing. What only the server can tell is asked by `validation`.
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as CheckWarning
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
+from django.db.backends.signals import connection_created
 
 from multipool.config import WITHOUT_EFFECT
 from multipool_django import processes
@@ -49,12 +51,27 @@ def _check_alias(alias: str) -> list[CheckMessage]:
     found += [_useless_option(option, where) for option in sorted(useless)]
     if "POOL_OPTIONS" in wrapper.settings_dict:
         found.append(_another_pools_options(where))
+    if wrapper.holds_by_transaction:
+        receivers = _receivers_of_others(type(wrapper))
+        if receivers:
+            found.append(_called_once(receivers, where))
     return found
 
 
 def _is_ours(alias: str) -> bool:
     engine: str = connections.settings[alias]["ENGINE"]
     return engine.startswith(PREFIX)
+
+
+def _receivers_of_others(sender: type) -> list[str]:
+    """Return who is told of connections that *sender* makes, but for Django and us."""
+    live: Any = connection_created._live_receivers(sender)
+    names = []
+    for receiver in chain.from_iterable(live):
+        made = receiver if hasattr(receiver, "__qualname__") else type(receiver)
+        if not f"{made.__module__}.".startswith(("django.", PREFIX)):
+            names.append(f"{made.__module__}.{made.__qualname__}")
+    return sorted(names)
 
 
 def _engine_missing(reason: str, where: str) -> CheckMessage:
@@ -84,6 +101,18 @@ def _another_pools_options(where: str) -> CheckMessage:
         " POOL_SIZE and MAX_OVERFLOW together, max_lifetime for RECYCLE, timeout for TIMEOUT.",
         obj=where,
         id="multipool.W006",
+    )
+
+
+def _called_once(receivers: list[str], where: str) -> CheckMessage:
+    return CheckWarning(
+        'With hold="transaction" the signal connection_created is sent once for each connection'
+        f" of the pool, and not for each request: {', '.join(receivers)}.",
+        hint="What they set, every later request finds. If it differs from request to request, as"
+        " a tenant does, set it within atomic() or connection.pool.hold(). If it does not, add"
+        " multipool.W008 to SILENCED_SYSTEM_CHECKS.",
+        obj=where,
+        id="multipool.W008",
     )
 
 

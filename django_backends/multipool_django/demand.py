@@ -39,4 +39,5 @@ def _server(settings: Mapping[str, Any]) -> tuple[object, ...]:
 
 
 def _opened_with(settings: Mapping[str, Any]) -> str:
-    return repr([settings[name] for name in ("NAME", "USER", "TIME_ZONE", "OPTIONS")])
+    others = {name: value for name, value in settings["OPTIONS"].items() if name != "pool"}
+    return repr([*(settings[name] for name in ("NAME", "USER", "TIME_ZONE")), others])

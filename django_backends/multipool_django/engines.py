@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from django.core.exceptions import ImproperlyConfigured
 
+from multipool.conninfo import did_you_mean
 from multipool_django import generate
 from multipool_django.postgis import generate as postgis
 
@@ -20,11 +21,13 @@ ENGINES: Final = {backend.package: backend.driver for backend in generate.BACKEN
 def refuse_unknown(databases: Mapping[str, Mapping[str, Any]]) -> None:
     """Raise `ImproperlyConfigured` for an ENGINE in *databases* by a name of ours that is none.
 
-    Django itself has no place for it: its own message lists its own ENGINEs.
+    Called when the package is imported, which Django does to look for the ENGINE: its own message
+    lists its own ENGINEs.
     """
     for alias, database in databases.items():
         engine = database.get("ENGINE", "")
         if engine.startswith(PREFIX) and engine not in ENGINES:
             raise ImproperlyConfigured(
-                f"DATABASES[{alias!r}]: there is no ENGINE {engine!r}; known: {', '.join(ENGINES)}"
+                f"DATABASES[{alias!r}]: there is no ENGINE {engine!r}"
+                f"{did_you_mean(engine, ENGINES)}; known: {', '.join(ENGINES)}"
             )

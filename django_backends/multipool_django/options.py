@@ -8,6 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from multipool import Pool, pools
 from multipool.config import WITHOUT_EFFECT
+from multipool.watch.usage import HoldUntil
 from multipool_django.naming import with_name
 from multipool_django.targets import Owner, is_derived
 
@@ -16,17 +17,20 @@ from multipool_django.targets import Owner, is_derived
 _DEFAULTS: Final = {"trace": "full", "queries": True}
 
 #: Until when a connection is held: the end of the request, or of what needs it.
-REQUEST: Final = "request"
-TRANSACTION: Final = "transaction"
+REQUEST: Final[HoldUntil] = "request"
+TRANSACTION: Final[HoldUntil] = "transaction"
 
-#: The entry of a dict in ``OPTIONS["pool"]`` that is Django's business, not the pool's.
+#: The entries of a dict in ``OPTIONS["pool"]`` that are Django's business, not the pool's: until
+#: when a connection is held, and the name of a pool that is shared.
 _HOLD: Final = "hold"
+_SHARED: Final = "shared"
 
 
 def owner(alias: str, settings: dict[str, Any]) -> Owner:
     """Return whose pools serve *alias*."""
     given = settings["OPTIONS"].get("pool")
-    return ("pool", given) if isinstance(given, str) else ("alias", alias)
+    name = given.get(_SHARED) if isinstance(given, dict) else given
+    return ("pool", name) if isinstance(name, str) else ("alias", alias)
 
 
 def read(alias: str, settings: dict[str, Any]) -> dict[str, Any]:
@@ -41,7 +45,7 @@ def read(alias: str, settings: dict[str, Any]) -> dict[str, Any]:
         a pool with the options of the `Pool` of that name, shared by the aliases that
         name it as far as they connect to the same target. Only its options are
         borrowed: host, user and database always come from the settings, which the test
-        runner changes.
+        runner changes. ``{"shared": name}`` is the same, with room for `hold`.
     ``False``
         no pool; this is not called.
 
@@ -50,6 +54,8 @@ def read(alias: str, settings: dict[str, Any]) -> dict[str, Any]:
     given = settings["OPTIONS"].get("pool", True)
     if given is True:
         found = {"name": alias, **_DEFAULTS}
+    elif isinstance(given, dict) and _SHARED in given:
+        found = _borrowed(alias, _name_in(alias, given))
     elif isinstance(given, dict):
         without = {_HOLD, *WITHOUT_EFFECT}
         useful = {option: given[option] for option in given if option not in without}
@@ -93,6 +99,22 @@ def refuse_persistence(alias: str, settings: dict[str, Any], max_age: float | No
             f"Pooling doesn't support persistent connections. Set CONN_MAX_AGE of alias"
             f" {alias!r} to 0, or remove {_where(alias)}, or set it to False."
         )
+
+
+def _name_in(alias: str, given: dict[str, Any]) -> str:
+    """Return the name of the pool that a dict says is shared."""
+    name = given[_SHARED]
+    if not isinstance(name, str):
+        raise ImproperlyConfigured(
+            f"{_where(alias)}[{_SHARED!r}] is {name!r}; it must be the name of a pool"
+        )
+    others = sorted(given.keys() - {_SHARED, _HOLD}, key=str)
+    if others:
+        raise ImproperlyConfigured(
+            f"{_where(alias)} has {', '.join(map(repr, others))} beside {_SHARED!r}: the options"
+            f" are those of the pool {name!r}; only {_HOLD!r} may stand there"
+        )
+    return name
 
 
 def _borrowed(alias: str, name: str) -> dict[str, Any]:

@@ -110,7 +110,8 @@ def djangos_choice() -> str | None:
 
 def contrib_is_imported() -> bool:
     """Return whether ``django.contrib.postgres`` has been imported, for whatever driver."""
-    return any(name.startswith(f"{CONTRIB}.") for name in sys.modules)
+    # A copy in one step, since another thread may import something meanwhile.
+    return any(name.startswith(f"{CONTRIB}.") for name in list(sys.modules))
 
 
 def _primary() -> Twin | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
+from _thread import get_ident
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -17,11 +18,15 @@ from django.utils.asyncio import async_unsafe
 
 from multipool import Pool, PoolConfig, get_driver
 from multipool.errors import PoolConfigError
+from multipool.slot import Slot
+from multipool.watch.cursor import sight_of
 from multipool.watch.library import is_library
-from multipool_django import options, passwords, querysets, shortcut, startup
+from multipool.watch.usage import Span
+from multipool_django import errands, options, passwords, querysets, shortcut, startup
 from multipool_django.binding import bind_as_asked
 from multipool_django.callers import depth_of_asker
 from multipool_django.checks import check_pooled_aliases
+from multipool_django.cursors import wrapper_class
 from multipool_django.health import HealthCheck
 from multipool_django.hold.connecting import connect_on_demand
 from multipool_django.hold.connection import OnDemandConnection
@@ -53,6 +58,8 @@ class PooledWrapper(BaseDatabaseWrapper):
     isolation_level: Any
     # Which lease of the connection is ours: see `_close`.
     _serial = 0
+    # What is counted of that lease, if anything is.
+    _span: Span | None = None
     # What the settings came to when they were looked at last.
     _seen: Snapshot | None = None
 
@@ -142,7 +149,11 @@ class PooledWrapper(BaseDatabaseWrapper):
             if not startup.refused(params, error):
                 raise
             connection = pool.getconn(_depth=depth)
-        self._serial = connection._multipool_slot.serial
+        slot = connection._multipool_slot
+        # What each cursor and each transaction would have the pool clean is seen to by `_close`.
+        self._serial = slot.settled_lease = slot.serial
+        if pool._inner.usage_log is not None:
+            self._span = slot.span = Span(sight_of(connection), errands.of_caller())
         return connection
 
     def create_cursor(self, name: str | None = None) -> Any:
@@ -151,11 +162,47 @@ class PooledWrapper(BaseDatabaseWrapper):
             return self.connection.create_cursor(name)
         return super().create_cursor(name)
 
+    def _cursor(self, name: str | None = None) -> Any:
+        if self.connection is None:
+            self.ensure_connection()
+        elif not self.pooled:  # one that was lent is as the pool said
+            self.close_if_health_check_failed()
+            self.ensure_connection()
+        with self.wrap_database_errors:
+            # What django-stubs leave out, here and below.
+            return self._prepare_cursor(self.create_cursor(name))  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+
+    def make_cursor(self, cursor: Any) -> Any:
+        """Return what Django is to have of the driver's *cursor*."""
+        return wrapper_class()(cursor, self)
+
+    def validate_thread_sharing(self) -> None:
+        """Raise `DatabaseError` if this thread may not use the wrapper."""
+        # Django asks whether it is shared first, for which it takes a lock.
+        if self._thread_ident != get_ident():  # type: ignore[attr-defined]
+            super().validate_thread_sharing()
+
     def _set_autocommit(self, autocommit: bool) -> None:
         # At each checkout it is asked for what a pooled connection is in already.
         if self.connection.autocommit is not autocommit:
+            with self.wrap_database_errors:
+                self.connection.autocommit = autocommit
+        span = self._span
+        if span is not None:
+            if autocommit:
+                span.end()
+            else:
+                span.begin()
+
+    def _commit(self) -> None:
+        connection = self.connection
+        if connection is None or self.queries_logged:
             # What django-stubs leave out, here and below.
-            super()._set_autocommit(autocommit)  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+            super()._commit()  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+            return
+        # Django's is the same, within the context manager that logs it.
+        with self.wrap_database_errors:
+            connection.commit()
 
     def init_connection_state(self) -> None:
         """Do what is left to do at each checkout; `Opening` has done the rest."""
@@ -193,6 +240,7 @@ class PooledWrapper(BaseDatabaseWrapper):
             # It stands for the next request's connections as well, and of those that had
             # errors none is left.
             stand_in.end_lease()
+            stand_in.count()
             self.errors_occurred = False
         else:
             super().close_if_unusable_or_obsolete()
@@ -211,10 +259,23 @@ class PooledWrapper(BaseDatabaseWrapper):
             else:
                 # Our lease and no other: somebody may have closed it under us, and it is
                 # back in the pool, perhaps lent again. From whatever thread Django closes.
+                self._count(slot)
+                if slot.serial == self._serial:
+                    connection.settle()
                 slot.end(connection, self._serial)
         except Exception:
             with self.wrap_database_errors:
                 raise
+
+    def _count(self, slot: Slot) -> None:
+        """Count the lease that is about to end."""
+        span, self._span = self._span, None
+        if span is not None and slot.serial == self._serial and slot.leased:
+            home: Any = slot.home()
+            if home is not None and home.usage_log is not None:
+                held, used = span.so_far(slot)
+                errand = errands.view() or span.errand
+                home.usage_log.count(errand, options.REQUEST, held, held, used)
 
     @contextmanager
     def temporary_connection(self) -> Iterator[Any]:

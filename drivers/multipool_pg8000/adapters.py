@@ -82,6 +82,10 @@ class Adapters:
         """Return this level's registrations, for `restore`."""
         return dict(self._dumpers), dict(self._loaders)
 
+    def holds(self, snapshot: tuple[dict[type, Dumper], dict[int, Loader]]) -> bool:
+        """Return whether this level's registrations are those of *snapshot*."""
+        return self._dumpers == snapshot[0] and self._loaders == snapshot[1]
+
     def restore(self, snapshot: tuple[dict[type, Dumper], dict[int, Loader]]) -> None:
         """Put this level's registrations back to *snapshot*."""
         self._dumpers, self._loaders = dict(snapshot[0]), dict(snapshot[1])

@@ -18,7 +18,7 @@ from multipool_pg8000.info import ConnectionInfo
 from multipool_pg8000.named import named_class
 from multipool_pg8000.observed import observed, observed_named
 from multipool_pg8000.planned import planned
-from multipool_pg8000.results import FindLoaders, Result
+from multipool_pg8000.results import Columns, FindLoaders, Result
 from multipool_pg8000.tpc import TwoPhase
 from multipool_pg8000.wire import Wire
 
@@ -75,6 +75,7 @@ class Connection(Pooled, TwoPhase, Wire):
         prepared: Prepared,
         *,
         find_loaders: FindLoaders | None = None,
+        columns: Columns | None = None,
         source: Callable[[], bytes] | None = None,
         sink: Callable[[bytes], object] | None = None,
     ) -> Result:
@@ -86,6 +87,7 @@ class Connection(Pooled, TwoPhase, Wire):
             begin=b"" if self._autocommit else self._begin,
             statements=(prepared.text,),
             find_loaders=find_loaders,
+            columns=columns,
             source=source,
             sink=sink,
         )
@@ -120,7 +122,7 @@ class Connection(Pooled, TwoPhase, Wire):
         if self.closed:
             raise errors.InterfaceError("connection already closed")
         # Whoever has a cursor may register types on the connection, which nobody sees.
-        self.touch(CLIENT)
+        self.touch_unless_settled()
         factory: Any = cursor_factory or self.cursor_factory
         if name is None:
             if scrollable is not None or withhold:
@@ -212,7 +214,7 @@ class Connection(Pooled, TwoPhase, Wire):
     def autocommit(self, value: bool) -> None:
         self._check_between_transactions("autocommit")
         self._autocommit = bool(value)
-        self.touch(CLIENT)
+        self.touch_unless_settled()
 
     @property
     def isolation_level(self) -> session.IsolationLevel | None:
@@ -281,6 +283,20 @@ class Connection(Pooled, TwoPhase, Wire):
             self._cursor_factory,
             self.adapters.snapshot(),
         )
+
+    def settle(self) -> None:
+        """Touch if what may change without a touch is not as it was."""
+        slot = self._multipool_slot
+        if slot is None:
+            return
+        autocommit, *_, registered = slot.settings[0]
+        if (
+            self._autocommit != autocommit
+            or self.notices
+            or self.notifies
+            or not self.adapters.holds(registered)
+        ):
+            self.touch(CLIENT)
 
     def restore_client_settings(self, settings: tuple[Any, ...]) -> None:
         """Put back what `client_settings` returned; called between transactions."""

@@ -49,6 +49,12 @@ class Connection(Pooled, psycopg.Connection[Any]):
             self._pool = value
         super().__setattr__(name, value)
 
+    def settle(self) -> None:
+        """Touch if what may change without a touch is not as it was."""
+        slot = self._multipool_slot
+        if slot is not None and self._autocommit != slot.settings.autocommit:
+            self.touch(CLIENT)
+
     def _cursor_class(self, factory: type) -> type:
         return watching(factory) if self._multipool_shelf is None else planned(factory)
 

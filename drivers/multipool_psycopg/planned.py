@@ -13,7 +13,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
-from psycopg.adapt import Transformer
+from psycopg.adapt import PyFormat, Transformer
 from psycopg.generators import execute
 from psycopg.sql import Composable
 
@@ -156,6 +156,10 @@ class PlannedClientCursor(PlannedByText, _Planned):  # type: ignore[misc]  # `_s
         sent: bytes = merged.query
         return sent
 
+    def _writes_digits(self) -> bool:
+        cursor: Any = self
+        return _writes_digits(cursor.adapters.get_dumper(int, PyFormat.TEXT))
+
     def _begins(self) -> bool:
         return False
 
@@ -181,6 +185,13 @@ class _Unprepared:
         merged.convert(text, params)
         sent: bytes = merged.query
         return sent
+
+
+@cache
+def _writes_digits(dumper: type) -> bool:
+    """Return whether *dumper* is psycopg's own for integers, in Python or in C."""
+    library = dumper.__module__.partition(".")[0]
+    return dumper.__name__ == "IntDumper" and library in ("psycopg", "psycopg_c", "psycopg_binary")
 
 
 def _ready(conn: Any, shelf: Shelf) -> bool:

@@ -31,6 +31,7 @@ class Settings:
 
     def __init__(self, conn: Connection) -> None:
         self._values = _values(conn)
+        self.autocommit = conn.autocommit
         #: What the server is to be told again after a reset: names and values.
         self.on_server: list[tuple[str, str]] = []
         self._notice_handlers = list(conn._notice_handlers)

@@ -58,7 +58,10 @@ class Connection(Pooled, plain_connection):
     ) -> Any:
         """Return a cursor, as psycopg2 does."""
         # Whoever has a cursor may register types on the connection, which nobody sees.
-        self.touch(CLIENT | SESSION if withhold else CLIENT)
+        if withhold:
+            self.touch(CLIENT | SESSION)
+        else:
+            self.touch_unless_settled()
         default: Any = self.cursor_factory
         factory = self._seeing(cursor_factory or default or plain_cursor)
         if name is None:
@@ -68,6 +71,12 @@ class Connection(Pooled, plain_connection):
         return super().cursor(
             name, cursor_factory=factory, withhold=withhold, scrollable=scrollable
         )
+
+    def settle(self) -> None:
+        """Touch if there is something to put back."""
+        slot = self._multipool_slot
+        if slot is not None and not slot.settings.hold(self):
+            self.touch(CLIENT)
 
     def private_cursor(self) -> Any:
         """Return a new cursor for who shows it to nobody."""

@@ -19,9 +19,11 @@ from psycopg2.extensions import STATUS_BEGIN, STATUS_READY
 from psycopg2.extensions import connection as plain_connection
 from psycopg2.extensions import cursor as plain_cursor
 
-from multipool.driver import CLIENT, IDLE, INERROR, INTRANS
+from multipool.driver import IDLE, INERROR, INTRANS
 from multipool_psycopg2.connection import Connection
+from multipool_psycopg2.observed import observed
 from multipool_psycopg2.piggyback_cursor import PiggybackCursor
+from multipool_psycopg2.planned import planned
 
 # What psycopg2 calls the isolation levels 1 to 4.
 _LEVELS: Final = ("READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE", "READ UNCOMMITTED")
@@ -30,6 +32,7 @@ _LEVELS: Final = ("READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE", "READ UNC
 _autocommit: Any = plain_connection.autocommit
 _status: Any = plain_connection.status
 _transaction_status = plain_connection.get_transaction_status
+_cursor = plain_connection.cursor
 
 
 def _characteristic(name: str) -> Any:
@@ -49,6 +52,27 @@ def _piggyback(factory: type) -> type:
     if issubclass(factory, PiggybackCursor):
         return factory
     return type(factory.__name__, (PiggybackCursor, factory), {"__module__": factory.__module__})
+
+
+@cache
+def _unnamed(factory: type, has_plans: bool, is_watched: bool) -> type:
+    """Return the class of a connection's unnamed cursors, all in one."""
+    made = _piggyback(factory)
+    if has_plans:
+        made = planned(made)
+    return observed(made) if is_watched else made
+
+
+@cache
+def _begin(level: int | None, readonly: bool | None, deferrable: bool | None) -> bytes:
+    words = ["BEGIN"]
+    if level is not None:
+        words.append(f"ISOLATION LEVEL {_LEVELS[level - 1]}")
+    if readonly is not None:
+        words.append("READ ONLY" if readonly else "READ WRITE")
+    if deferrable is not None:
+        words.append("DEFERRABLE" if deferrable else "NOT DEFERRABLE")
+    return " ".join(words).encode()
 
 
 class PiggybackConnection(Connection):
@@ -75,9 +99,10 @@ class PiggybackConnection(Connection):
 
         @autocommit.setter
         def autocommit(self, value: bool) -> None:
-            self._refuse_in_transaction("set_session")
-            self._rejoin()
-            self.touch(CLIENT)
+            if _transaction_status(self) != IDLE or not _autocommit.__get__(self):
+                self._refuse_in_transaction("set_session")
+                self._rejoin()
+            self.touch_unless_settled()
             self._wants_autocommit = bool(value)
 
         @property
@@ -95,15 +120,7 @@ class PiggybackConnection(Connection):
         return self._begin() if _autocommit.__get__(self) else b""
 
     def _begin(self) -> bytes:
-        words = ["BEGIN"]
-        level, readonly, deferrable = self.isolation_level, self.readonly, self.deferrable
-        if level is not None:
-            words.append(f"ISOLATION LEVEL {_LEVELS[level - 1]}")
-        if readonly is not None:
-            words.append("READ ONLY" if readonly else "READ WRITE")
-        if deferrable is not None:
-            words.append("DEFERRABLE" if deferrable else "NOT DEFERRABLE")
-        return " ".join(words).encode()
+        return _begin(self.isolation_level, self.readonly, self.deferrable)
 
     def begin(self) -> None:
         """Send BEGIN by itself if it is due, for what cannot bring it."""
@@ -118,8 +135,7 @@ class PiggybackConnection(Connection):
 
     def _run(self, sql: bytes) -> None:
         self._rejoin()  # else psycopg2 would send a BEGIN before it
-        with plain_cursor(self) as cursor:
-            cursor.execute(sql)
+        plain_cursor(self).execute(sql)
 
     def _begun_here(self) -> bool:
         """Return whether a transaction is open of which psycopg2 does not know."""
@@ -214,6 +230,19 @@ class PiggybackConnection(Connection):
     def __enter__(self) -> Any:
         # Under its autocommit psycopg2 would begin a transaction for the block.
         return super().__enter__() if self._wants_autocommit else self
+
+    if not TYPE_CHECKING:
+
+        def cursor(self, name=None, cursor_factory=None, withhold=False, scrollable=None) -> Any:
+            """Return a cursor, as psycopg2 does."""
+            if name is None and cursor_factory is None and not withhold and scrollable is None:
+                factory = self.cursor_factory or plain_cursor
+                if isinstance(factory, type):  # as for each query
+                    self.touch_unless_settled()
+                    shelf, sight = self._multipool_shelf, self._multipool_sight
+                    made = _unnamed(factory, shelf is not None, sight is not None)
+                    return _cursor(self, cursor_factory=made)
+            return super().cursor(name, cursor_factory, withhold, scrollable)
 
     def _seeing(self, factory: Any) -> Any:
         if isinstance(factory, type):

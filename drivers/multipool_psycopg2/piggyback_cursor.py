@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from psycopg2 import Error, ProgrammingError
+from psycopg2.extensions import connection as plain_connection
 from psycopg2.extensions import cursor as plain_cursor
 from psycopg2.extensions import quote_ident
 
 from multipool.driver import IDLE
-from multipool.session import carries_begin
+from multipool.session import carries_begin, touches
 from multipool_psycopg2.cursor import Watching, text_of
 
 if TYPE_CHECKING:
     from multipool_psycopg2.piggyback import PiggybackConnection
 
 _query: Any = plain_cursor.query
+_transaction_status = plain_connection.get_transaction_status
 
 _SCROLL: Final = {None: "", False: "NO SCROLL ", True: "SCROLL "}
 
@@ -41,19 +43,23 @@ class PiggybackCursor(Watching):
 
     def execute(self, query: Any, vars: Any = None) -> Any:  # noqa: A002  # psycopg2's name
         """Execute *query*, as psycopg2 does."""
-        conn = self._connection
+        conn: PiggybackConnection = self.connection  # type: ignore[assignment]
         self._prefix = 0
-        if conn.autocommit:
-            return super().execute(query, vars)
+        if conn._wants_autocommit or (self.name is None and _transaction_status(conn)):
+            # What each query comes to. A plain text is looked at here: a call less.
+            if type(query) is not str or touches(query):
+                query = self._seen(query)
+            return super(Watching, self).execute(query, vars)
         if self.name is not None:
             return self._execute_named(query, vars)
         begin = conn.begin_due
         if not begin:
             return super().execute(query, vars)
-        query = self._seen(query)
-        if not self._can_carry(query):
+        if type(query) is not str or touches(query):
+            query = self._seen(query)
+        if not carries_begin(text_of(query)):
             conn.begin()
-            return super().execute(query, vars)
+            return super(Watching, self).execute(query, vars)
         return self._send_with(begin, self.mogrify(query, vars))
 
     def _send(self, message: bytes) -> None:
@@ -65,7 +71,7 @@ class PiggybackCursor(Watching):
             super()._send(message)
 
     def _send_with(self, begin: bytes, message: bytes) -> None:
-        conn = self._connection
+        conn: Any = self.connection
         self._prefix = len(begin) + 1
         try:
             return super()._send(begin + b";" + message)
@@ -77,9 +83,6 @@ class PiggybackCursor(Watching):
         self._prefix = 0
         conn.begin_anew()
         return super()._send(message)
-
-    def _can_carry(self, query: Any) -> bool:
-        return carries_begin(text_of(query))
 
     def _execute_named(self, query: Any, vars: Any) -> Any:  # noqa: A002
         """Declare a named cursor. psycopg2 itself would send a second BEGIN for it."""

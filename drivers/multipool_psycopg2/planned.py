@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from functools import cache
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from psycopg2.extensions import Int, ISQLQuote
+from psycopg2.extensions import adapters as _adapters
 from psycopg2.extensions import connection as plain_connection
 from psycopg2.extensions import cursor as plain_cursor
 
 from multipool.plans.by_text import PlannedByText
 from multipool.plans.shelf import Shelf
 from multipool_psycopg2.cursor import Watching, text_of
+
+# Under what psycopg2 keeps how integers are adapted.
+_INTEGER: Final = int, ISQLQuote
 
 _autocommit: Any = plain_connection.autocommit
 
@@ -67,6 +72,9 @@ class PlannedCursor(PlannedByText, Watching):  # type: ignore[misc]  # `_send` i
             return super().execute(query, vars)
         finally:
             shelf.look_at(self.connection, text_of(query))
+
+    def _writes_digits(self) -> bool:
+        return _adapters.get(_INTEGER) is Int
 
     def _begins(self) -> bool:
         return not _autocommit.__get__(self.connection)

@@ -26,6 +26,17 @@ class Settings:
         #: What the server is to be told again after a reset: names and values.
         self.on_server: list[tuple[str, str]] = []
 
+    def hold(self, conn: Connection) -> bool:
+        """Return whether what may change without a touch is as it was."""
+        strings, binaries = self._casters
+        return (
+            conn.autocommit == self._characteristics[0]
+            and conn.string_types == strings
+            and conn.binary_types == binaries
+            and not self._notices
+            and not conn.notifies
+        )
+
     def restore(self, conn: Connection) -> None:
         """Put them back. Costs a round trip only where psycopg2 itself changed the server's
         defaults: isolation and the like, set under autocommit.

@@ -10,17 +10,20 @@ import sys
 import threading
 from _thread import get_ident
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 from weakref import ref
 
 
 class Borrower:
     """A thread that borrows connections."""
 
-    __slots__ = ("_thread", "ended", "greenlet", "ident")
+    __slots__ = ("_thread", "ended", "greenlet", "ident", "living")
 
     def __init__(self) -> None:
         self.ident = get_ident()
+        #: The same while the thread lives, else 0: so whose ``living`` is the `get_ident` of the
+        #: thread that asks is that thread's, and the hot path need not look into its storage.
+        self.living = self.ident
         #: Set when the thread ends.
         self.ended = False
         self._thread = ref(threading.current_thread())
@@ -53,6 +56,7 @@ class _End:
         self._borrower = borrower
 
     def __del__(self) -> None:
+        self._borrower.living = 0  # before the system can give the ident to another thread
         self._borrower.ended = True
 
 
@@ -61,7 +65,27 @@ class _Here(threading.local):
 
     def __init__(self) -> None:
         self.borrower = Borrower()
+        #: The `Waiter` of its last wait, to be used again. None while it waits: what it is given
+        #: must be nobody's if an interrupt loses the wait.
+        self.waiter: Any = None
         self._end = _End(self.borrower)
 
 
+class _Nobody(Borrower):
+    """Stands for the borrower of what was never lent."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        self.ident = self.living = 0
+        self.ended = False
+        self.greenlet = _nothing
+
+    @property
+    def name(self) -> str:
+        return "?"
+
+
 here = _Here()
+
+NOBODY: Final = _Nobody()

@@ -116,7 +116,7 @@ class Caretaker:
             slot.tag = driver.parameter_status(conn, "application_name") if tagged else None
         slot.attach(conn, now, ends, driver.fileno(conn))
         slot.backend_pid = driver.backend_pid(conn)
-        if self._tracing.level:
+        if self._tracing.base:
             slot.opened_at = whole(sys._getframe(1))
         # Once more: a pool that began it meanwhile has looked for attached connections.
         self.plan(conn)
@@ -248,7 +248,7 @@ class Caretaker:
 
     def abandon(self, conn: Any, slot: Slot) -> None:
         """Let go of a connection that belongs to the parent process. Never raises."""
-        slot.leased = False  # the end of its lease's block has nothing to return
+        slot.leased = None  # the end of its lease's block has nothing to return
         slot.detach(conn)
         self._driver.abandon(conn)
         disown(conn, self._driver.InterfaceError)

@@ -77,6 +77,24 @@ class Pooled:
             slot.touched |= what
             slot.wary = True
 
+    def touch_unless_settled(self) -> None:
+        """`touch` the client's side, unless who has the lease is sure to `settle` it.
+
+        For what each query does, and a glance at the end of the lease can find out: the adapter
+        that calls this overrides `settle`.
+        """
+        slot = self._multipool_slot
+        if slot is not None and slot.settled_lease != slot.serial:
+            slot.touched |= CLIENT
+            slot.wary = True
+
+    def settle(self) -> None:
+        """Touch the client's side if `touch_unless_settled` would have had reason to.
+
+        Called at the end of a lease by who has promised it, with ``slot.settled_lease``. No
+        round trip.
+        """
+
     def private_cursor(self) -> Any:
         """Return a new cursor for who shows it to nobody.
 

@@ -24,8 +24,7 @@ def describe_holders(slots: Iterable[Slot], max_size: object, waiting: int) -> s
     if not leased:
         return head
     lines = [
-        f"  thread {slot.borrower.name if slot.borrower else '?'} for {now - slot.since:.1f} s,"
-        f" checked out at {slot.where()}"
+        f"  thread {slot.borrower.name} for {now - slot.since:.1f} s, checked out at {slot.where()}"
         for slot in leased[:_SHOWN]
     ]
     if len(leased) > _SHOWN:

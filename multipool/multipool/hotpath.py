@@ -10,6 +10,7 @@ They keep a pool alive no more than its connections do.
 
 from __future__ import annotations
 
+from _thread import get_ident
 from collections.abc import Callable
 from time import monotonic
 from typing import Any
@@ -21,7 +22,6 @@ from multipool.errors import PoolClosed, for_driver
 from multipool.inner import Inner
 from multipool.lending import check_out, lendable, look_around, take_back
 from multipool.slot import Slot
-from multipool.watch.tracing import STACKS
 
 
 def lay(inner: Inner) -> tuple[Callable[..., Any], Callable[[Any], None]]:
@@ -30,6 +30,7 @@ def lay(inner: Inner) -> tuple[Callable[..., Any], Callable[[Any], None]]:
     status, home = inner.status, inner.home
     inline = inner.upkeep if inner.inline else None
     tracing, frame_of = inner.tracing, inner.tracing.frame_of
+    ticking, ident = clock, get_ident  # in cells, like everything here
 
     name, closed = inner.name, for_driver(PoolClosed, inner.driver.OperationalError)
 
@@ -58,34 +59,33 @@ def lay(inner: Inner) -> tuple[Callable[..., Any], Callable[[Any], None]]:
         slot: Slot = conn._multipool_slot
         if slot.wary and not lendable(alive(), conn, slot):
             return check_out(alive(), timeout, frame)
-        borrower = here.borrower
-        slot.since = clock.now
+        slot.since = ticking.now
         slot.code = frame.f_code
         slot.lasti = frame.f_lasti
-        if tracing.level == STACKS:
+        if tracing.stacks:
             slot.keep_stack(frame)
         slot.serial += 1
-        if slot.borrower is not borrower:
-            slot.pass_to(borrower)
-        slot.leased = True
+        if slot.borrower.living != ident():
+            slot.pass_to(here.borrower)
+        slot.leased = home
         return conn
 
     def putconn(conn: Any) -> None:
         try:
             slot: Slot = conn._multipool_slot
-            if slot.home is not home:
-                raise refusing.not_ours(alive(), conn)
-        except AttributeError:
-            raise refusing.not_ours(alive(), conn) from None
-        if status(conn) or (slot.former and slot.borrower is not here.borrower) or slot.wary:
+            busy = status(conn) or (slot.former and slot.borrower.living != ident())
+        except Exception:
+            refusing.refuse_foreign(alive(), conn)
+            raise
+        if busy or slot.wary:
             found = home()
             return slot.give_back(conn) if found is None else take_back(found, conn, slot)
         # From the look at `wary` to the push there is no call, so no other thread comes in
         # between: a mark is either seen here or made when the connection is idle already. And of
         # two threads that return the same lease at once only one comes through.
-        if not slot.leased:
-            raise refusing.not_leased(alive())
-        slot.leased = False
+        if slot.leased is not home:
+            raise refusing.not_lent(alive(), conn, slot)
+        slot.leased = None
         push(conn)
         if waiting:
             match()

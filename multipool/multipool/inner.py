@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from multipool.budget.stake import Stake
     from multipool.plans.planner import Planner
     from multipool.watch.queries.log import QueryLog
+    from multipool.watch.usage import UsageLog
 
 
 class Inner:
@@ -51,6 +52,8 @@ class Inner:
         self.tracing = Tracing(config.trace)
         #: What counts the queries; None where the option is off.
         self.query_log: QueryLog | None = None
+        #: What counts the use that is made of its connections; None as well.
+        self.usage_log: UsageLog | None = None
         self._begin_options(config)
         #: What was said of its leases, and when its report is logged next (monotonic time).
         self.alarms = Alarms()
@@ -83,8 +86,10 @@ class Inner:
         """Begin what is done to statements from the first connection on, if asked to."""
         if config.queries:
             from multipool.watch.queries.log import QueryLog
+            from multipool.watch.usage import UsageLog
 
             self.query_log = QueryLog()
+            self.usage_log = UsageLog()
             self.tracing.observers += (self.query_log,)
         if config.comments:
             from multipool.watch.comments import Comments
@@ -261,6 +266,8 @@ class Inner:
         self.totals.begin_anew()
         if self.query_log is not None:
             self.query_log.begin_anew()
+        if self.usage_log is not None:
+            self.usage_log.begin_anew()
         self.alarms = Alarms()
         if self.caretaker.planner is not None:
             self.caretaker.planner.begin_anew()

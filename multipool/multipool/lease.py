@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from _thread import get_ident
 from time import monotonic
 from types import TracebackType
 from typing import Any
@@ -12,7 +13,6 @@ from multipool.clock import clock
 from multipool.inner import Inner
 from multipool.lending import check_out, lendable, look_around, look_back
 from multipool.slot import Slot
-from multipool.watch.tracing import STACKS
 
 
 class Lease:
@@ -56,16 +56,15 @@ class Lease:
             conn = check_out(inner, self._timeout, frame)
             slot = conn._multipool_slot
         else:
-            borrower = here.borrower
             slot.since = clock.now
             slot.code = frame.f_code
             slot.lasti = frame.f_lasti
-            if tracing.level == STACKS:
+            if tracing.stacks:
                 slot.keep_stack(frame)
             slot.serial += 1
-            if slot.borrower is not borrower:
-                slot.pass_to(borrower)
-            slot.leased = True
+            if slot.borrower.living != get_ident():
+                slot.pass_to(here.borrower)
+            slot.leased = slot.home
         self._lent = conn
         self._serial = slot.serial
         return conn
@@ -93,7 +92,7 @@ class Lease:
         if busy or slot.wary:
             self._end(conn, slot, commit=kind is None)
         else:
-            slot.leased = False
+            slot.leased = None
             push(conn)
             if inner.waiting:
                 inner.places.match()

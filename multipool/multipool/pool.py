@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from multipool.pool_cursor import PoolCursor
     from multipool.watch.queries.report import By, QueryReport
     from multipool.watch.records import Holder
+    from multipool.watch.usage import UsageReport
 
 Conninfo = str | Mapping[str, Any] | Callable[[], str | Mapping[str, Any]]
 
@@ -198,7 +199,7 @@ class Pool:
         inner = self._inner
         slots = list(inner.places.slots)
         idle = len(inner.places.idle)
-        used = sum(slot.leased for slot in slots)
+        used = sum(slot.leased is not None for slot in slots)
         config, totals = inner.config, inner.totals.as_dict()
         totals["checkouts"] += sum(slot.serial for slot in slots)
         return PoolStats(
@@ -306,6 +307,18 @@ class Pool:
         log = self._inner.query_log
         report = QueryReport(()) if log is None else log.report()
         return report.sorted(by, limit)
+
+    def usage(self) -> UsageReport:
+        """Return for what connections were held, and how much of that time they were used.
+
+        A sequence of `Usage` records, one for each view, management command and other function
+        that borrowed; its ``str`` is a table, and says where ``hold="transaction"`` would help.
+        Counted by the Django backends alone, and only with the option `queries`.
+        """
+        from multipool.watch.usage import UsageReport
+
+        log = self._inner.usage_log
+        return UsageReport(()) if log is None else log.report(list(self._inner.places.slots))
 
     def _planner(self) -> Planner:
         inner = self._inner

@@ -61,7 +61,7 @@ def waits_for_itself(inner: Inner) -> PoolError:
 def refuse_stale(inner: Inner, slot: Slot) -> None:
     """Raise if this thread had the connection once, and somebody else has it now."""
     borrower, me = slot.borrower, here.borrower
-    if slot.leased and borrower is not None and borrower is not me and me in slot.former:
+    if slot.leased and borrower is not me and me in slot.former:
         raise inner.error(
             ConnectionNotLeased,
             f"this thread's lease has ended; now thread {borrower.name} has the connection",
@@ -72,6 +72,18 @@ def not_ours(inner: Inner, conn: Any) -> PoolError:
     """Return the error for something that is none of the pool's connections."""
     what = f"this {type(conn).__name__} is not one of this pool's connections"
     return inner.error(ConnectionNotLeased, what)
+
+
+def refuse_foreign(inner: Inner, conn: Any) -> None:
+    """Raise if *conn* is none of the pool's."""
+    slot = getattr(conn, "_multipool_slot", None)
+    if slot is None or slot.home is not inner.home:
+        raise not_ours(inner, conn) from None
+
+
+def not_lent(inner: Inner, conn: Any, slot: Slot) -> PoolError:
+    """Return the error for what is given back to the pool and was not lent by it."""
+    return not_leased(inner) if slot.home is inner.home else not_ours(inner, conn)
 
 
 def entered_twice(inner: Inner) -> PoolError:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import CodeType, FrameType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from weakref import ReferenceType, ref
 
-from multipool.borrower import Borrower, here
+from multipool.borrower import NOBODY, Borrower, here
 from multipool.errors import ConnectionNotLeased, PoolError
 from multipool.watch.doing import task_here
 from multipool.watch.stacks import Stack, line_of, whole
-from multipool.watch.tracing import STACKS
+
+if TYPE_CHECKING:
+    from multipool.watch.usage import Span
 
 _MANY = 32
 
@@ -68,7 +70,9 @@ class Slot:
         "seen_outside",
         "serial",
         "settings",
+        "settled_lease",
         "since",
+        "span",
         "spent",
         "stack",
         "stack_lease",
@@ -103,9 +107,10 @@ class Slot:
         #: What its borrower did to the session, see `Pooled.touch`.
         self.touched = 0
 
-        #: Whether somebody has it, and who has or had it last.
-        self.leased = False
-        self.borrower: Borrower | None = None
+        #: `home` while somebody has it, so that the hot path sees by one look that it is lent, and
+        #: by which pool; else None. And who has or had it last.
+        self.leased: Callable[[], Home | None] | None = None
+        self.borrower: Borrower = NOBODY
         #: The server process, as it was told at connect.
         self.backend_pid: int | None = None
         #: Where in the code it was opened.
@@ -119,10 +124,14 @@ class Slot:
         #: Beside a whole stack: the asyncio task that checked it out, if one did.
         self.task: ReferenceType[Any] | None = None
         self.since = 0.0
+        #: What whoever knows what it is for counts of it.
+        self.span: Span | None = None
         #: The same to the microsecond, written only where leases are timed (``use_time``).
         self.lent_at = 0.0
         #: Counts the leases: whoever noted it can tell whether a lease is still theirs.
         self.serial = 0
+        #: The lease whose borrower has promised to call `Pooled.settle` before it ends.
+        self.settled_lease = -1
         #: The borrowers before: a thread among these that returns the lease of another holds a
         #: stale reference.
         self.former: set[Borrower] = set()
@@ -162,17 +171,17 @@ class Slot:
         self.spent = True
         self.wary = True
 
-    def lend(self, borrower: Borrower, frame: FrameType, level: int, now: float) -> None:
+    def lend(self, borrower: Borrower, frame: FrameType, stacks: bool, now: float) -> None:
         """Begin a lease. The hot path writes the same, in line."""
         self.since = now
         self.code = frame.f_code
         self.lasti = frame.f_lasti
-        if level == STACKS:
+        if stacks:
             self.keep_stack(frame)
         self.serial += 1
         if self.borrower is not borrower:
             self.pass_to(borrower)
-        self.leased = True  # last: until then whoever had it before cannot give it back
+        self.leased = self.home  # last: until then whoever had it before cannot give it back
 
     def keep_stack(self, frame: FrameType) -> None:
         """Note the whole stack of the lease that is about to begin."""
@@ -183,7 +192,7 @@ class Slot:
     def pass_to(self, borrower: Borrower) -> None:
         """Note that another thread than before borrows."""
         former = self.former
-        if self.borrower is not None:
+        if self.borrower is not NOBODY:
             former.add(self.borrower)
             former.discard(borrower)
             if len(former) >= self.purge_at:
@@ -209,7 +218,7 @@ class Slot:
             pool.give_back(conn)
         elif self.leased:
             # The pool was dropped while this was out: nobody is left to keep it.
-            self.leased = False
+            self.leased = None
             self.detach(conn)
             conn.close()
         else:

@@ -41,6 +41,7 @@ def run(*arguments: str) -> str:
         ("plans", ["psycopg, six joins", "by hand", "skewed data", "slow executions, pg8000"]),
         ("fleet", ["200 processes", "table locked", "server full", "network silent"]),
         ("budget", ["4 processes of 10 threads", "one killed", "Their shares", "on the server in"]),
+        ("held_snapshot", ["200 processes", "the cap", "67.1 MB", "size of the table"]),
         ("dashboard", ["200 processes", "reading the fleet", "the page, over HTTP"]),
         ("kills", ["10 idle connections killed", "psycopg_pool, check", "multipool, pg8000"]),
         ("hard_cases", ["3 A thread ends without", "14 A second return", "held", "why"]),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.core.checks import Tags, registry, run_checks
 from django.core.exceptions import ImproperlyConfigured
+from django.db.backends.signals import connection_created
 from django.test import override_settings
 
 from multipool import Pool
@@ -58,6 +59,26 @@ def test_the_options_of_another_pool_are_warned_about(make_alias: MakeAlias) -> 
     ((number, message, _),) = check()
     assert number == "multipool.W006"
     assert "django-db-connection-pool" in message
+
+
+def set_tenant(**told: Any) -> None:
+    """A receiver that would be wrong where a connection serves many requests."""
+
+
+def test_receivers_that_expect_each_request_are_warned_about_where_they_see_a_connection_once(
+    make_alias: MakeAlias,
+) -> None:
+    make_alias(OPTIONS={"pool": {"hold": "transaction"}})
+    assert check() == []
+    connection_created.connect(set_tenant)
+    try:
+        ((number, message, where),) = check()
+        make_alias()
+        assert check() == []
+    finally:
+        connection_created.disconnect(set_tenant)
+    assert (number, where) == ("multipool.W008", "DATABASES['default']")
+    assert message.endswith(": test_checks.set_tenant.") or ".test_checks.set_tenant." in message
 
 
 @pytest.mark.parametrize(
@@ -119,25 +140,28 @@ def test_a_missing_driver_or_engine_of_a_second_alias_is_told_without_any_instal
         databases={
             "default": database,
             "other": {**database, "ENGINE": f"multipool_django.{other}"},
-            "typo": {**database, "ENGINE": "multipool_django.psycopg3"},
         },
         without=[other],
         status=1,
     )
     assert "DATABASES['other']: (multipool.E002)" in done.stderr
     assert f'pip install "multipool[{other}]"' in done.stderr
-    assert "DATABASES['typo']: (multipool.E002)" in done.stderr
     assert "multipool has the ENGINEs multipool_django.psycopg2, multipool_django.pg8000" in (
         done.stderr
     )
 
 
-def test_an_engine_that_there_is_not_is_refused_at_once_by_the_installed_app(
-    manage: Callable[..., Any], database: dict[str, Any]
+@pytest.mark.parametrize("apps", [[], ["multipool_django"]])
+@pytest.mark.parametrize("others", [[], ["default"]])
+def test_an_engine_that_there_is_not_is_refused_at_once(
+    manage: Callable[..., Any], database: dict[str, Any], apps: list[str], others: list[str]
 ) -> None:
     typo = {**database, "ENGINE": "multipool_django.psycopg3"}
-    done = manage("check", databases={"default": typo}, apps=["multipool_django"], status=1)
-    assert "DATABASES['default']: there is no ENGINE 'multipool_django.psycopg3'" in done.stderr
+    databases = {"default": typo, **dict.fromkeys(others, database), "typo": typo}
+    done = manage("check", databases=databases, apps=apps, status=1)
+    alias = "typo" if others else "default"
+    said = f"DATABASES['{alias}']: there is no ENGINE 'multipool_django.psycopg3' (did you mean"
+    assert said in done.stderr
     assert ", multipool_django.psycopg, multipool_django.postgis.psycopg2" in done.stderr
 
 
@@ -222,6 +246,8 @@ def test_the_pools_of_all_aliases_on_a_server_count_and_a_shared_one_counts_once
     with Pool("", driver=driver_name, max_size=60, name="web"):
         make_alias("default", OPTIONS={"pool": "web"})
         make_alias("second", OPTIONS={"pool": "web"})
+        assert check_database() == []
+        make_alias("second", OPTIONS={"pool": {"shared": "web", "hold": "transaction"}})
         assert check_database() == []
 
 

@@ -144,6 +144,36 @@ def test_a_named_pool_lends_its_options_and_is_shared_by_those_that_name_it(
         assert lender.stats().opened == 0
 
 
+def test_a_pool_is_shared_by_those_that_hold_its_connections_for_different_times(
+    make_alias: MakeAlias, driver_name: str
+) -> None:
+    with Pool("host=/nowhere dbname=never", driver=driver_name, max_size=1, name="web"):
+        one = make_alias("default", OPTIONS={"pool": {"shared": "web"}})
+        two = make_alias("second", OPTIONS={"pool": {"shared": "web", "hold": "transaction"}})
+        assert one.pool is two.pool
+        assert one.pool.config.max_size == 1
+        # The second gives it back at once, the first at the end of its request.
+        pid = ask(two, "select pg_backend_pid()")
+        assert ask(one, "select pg_backend_pid()") == pid
+        assert one.pool.stats().used == 1
+
+
+@pytest.mark.parametrize(
+    ("pool", "says"),
+    [
+        ({"shared": 5}, r"\['shared'\] is 5; it must be the name of a pool"),
+        ({"shared": "web", "max_size": 3}, "has 'max_size' beside 'shared'"),
+        ({"shared": "nowhere"}, "names the pool 'nowhere', which does not exist"),
+        ({"shared": "web", "hold": "ever"}, "must be 'request' or 'transaction'"),
+    ],
+)
+def test_a_dict_that_names_a_pool_has_room_for_hold_alone(
+    make_alias: MakeAlias, driver_name: str, pool: Any, says: str
+) -> None:
+    with Pool("", driver=driver_name, name="web"), pytest.raises(ImproperlyConfigured, match=says):
+        ask(make_alias(OPTIONS={"pool": pool}), "select 1")
+
+
 @pytest.mark.parametrize(
     ("change", "sql"),
     [

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from django.db import connections
+from django.db import connections, transaction
 from left_behind import ON_THE_SERVER
 
 MakeAlias = Callable[..., Any]
@@ -59,3 +59,82 @@ def test_without_a_reset_it_would(what: str, make_alias: MakeAlias) -> None:
     before = request(see)
     request(leave)
     assert request(see) != before
+
+
+def leave_types(connection: Any) -> None:
+    """Register by a cursor, of which no call tells the connection."""
+    with connection.cursor() as cursor:
+        if connection.driver == "psycopg":
+            cursor.connection.adapters.register_loader("int4", Backwards)
+        elif connection.driver == "psycopg2":
+            from psycopg2.extensions import new_type, register_type
+
+            backwards = new_type((23,), "BACKWARDS", lambda value, _: value[::-1])
+            register_type(backwards, cursor.connection)
+        else:
+            cursor.connection.adapters.register_loader(23, lambda value: value[::-1])
+
+
+try:
+    from psycopg.adapt import Loader
+except ImportError:
+    pass
+else:
+
+    class Backwards(Loader):
+        def load(self, data: Any) -> str:
+            return bytes(data)[::-1].decode()
+
+
+def leave_autocommit(connection: Any) -> None:
+    connection.connection.autocommit = False
+
+
+def leave_a_notice(connection: Any) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("drop table if exists no_such_table")
+    assert getattr(connection.connection, "notices", True)
+
+
+@pytest.mark.parametrize("leave", [leave_types, leave_autocommit, leave_a_notice])
+def test_what_the_driver_keeps_does_not_reach_the_next_request(
+    make_alias: MakeAlias, leave: Callable[[Any], None]
+) -> None:
+    connection = make_alias(OPTIONS={"pool": {"max_size": 1}})
+    connection.ensure_connection()
+    physical = connection.connection
+    leave(connection)
+    connection.close()
+    with connection.pool.connection() as lent:
+        assert lent is physical
+        assert lent.autocommit
+    with connection.cursor() as cursor:
+        assert connection.connection is physical
+        assert not getattr(physical, "notices", None)
+        cursor.execute("select 12")
+        assert cursor.fetchone() == (12,)
+    connection.close()
+
+
+def test_transactions_leave_nothing_to_clean(make_alias: MakeAlias) -> None:
+    connection = make_alias()
+    for _ in range(2):
+        with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+            cursor.execute("select 1")
+        slot = connection.connection._multipool_slot
+        assert not slot.touched
+        connection.close()
+
+
+def test_a_lease_of_somebody_else_s_is_cleaned_though_django_s_are_settled(
+    make_alias: MakeAlias,
+) -> None:
+    connection = make_alias(OPTIONS={"pool": {"max_size": 1}})
+    connection.ensure_connection()
+    connection.close()
+    with connection.pool.connection() as physical:
+        physical.autocommit = False
+    connection.ensure_connection()
+    assert connection.connection is physical
+    assert physical.autocommit
+    connection.close()

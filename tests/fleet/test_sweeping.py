@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 
 import pytest
 from fleet_store import beat
+
+from multipool.fleet.heart import BEAT, SWEEP
+from multipool.fleet.packing import pack
 
 REPORT = {
     "app": "shop",
@@ -21,10 +25,16 @@ REPORT = {
 }
 
 
+def report_of(number, **changes):
+    """Return what the process of that number reports."""
+    if "detail" in changes:
+        changes["detail"] = pack(changes["detail"])
+    return {**REPORT, "id": f"00000000-0000-0000-0000-{number:012}", **changes}
+
+
 def told(number, **changes):
-    """Return the SQL of a beat of the process of that number."""
-    report = {**REPORT, "id": f"00000000-0000-0000-0000-{number:012}", **changes}
-    return f"select multipool.beat('{json.dumps(report)}')"
+    """Return the SQL of its beat."""
+    return f"select multipool.beat('{json.dumps(report_of(number, **changes))}')"
 
 
 @pytest.mark.parametrize(
@@ -73,25 +83,75 @@ def test_one_sweeps_at_a_time(store, driver):
         driver.close(other)
 
 
-def test_a_held_snapshot_does_not_let_the_table_grow_over_its_cap(store, driver):
-    cap = 400_000
-    store.psql(f"update multipool.control set cap_bytes = {cap}")
-    filler = {"default": {"holders": [{"thread": f"{n:0200}"} for n in range(20)]}}
-    keeper = driver.connect(store.params, 5)
+@pytest.fixture
+def keeper(store, driver):
+    """Somebody whose snapshot keeps every version of every row from being cleared."""
+    conn = driver.connect(store.params, 5)
+    cursor = conn.cursor()
+    cursor.execute("begin isolation level repeatable read")
+    cursor.execute("select count(*) from pg_class")
+    yield
+    driver.close(conn)
+
+
+#: Twenty threads' names that do not compress.
+FILLER = [{"thread": sha256(bytes([n])).hexdigest()} for n in range(20)]
+
+
+def grow(store, driver, *, sweeps):
+    """Beat 800 times within moments; sweep when told to, if so; return sizes and answers."""
+    sizes, answers = [], []
+    conn = driver.connect(store.params, 5)
     try:
-        cursor = keeper.cursor()
-        cursor.execute("begin isolation level repeatable read")
-        cursor.execute("select count(*) from pg_class")
-        sizes = []
-        for _ in range(40):
-            beats = "; ".join(told(number, detail=filler) for number in range(10))
-            store.psql(f"{beats}; select multipool.sweep()")
-            sizes.append(int(store.psql("select pg_total_relation_size('multipool.process')")))
-        assert max(sizes) <= cap
-        assert max(sizes) > cap / 2  # it would have grown
-        assert len(store.processes()) == 10  # and nobody was lost
+        for number in range(800):
+            report = report_of(number % 10, detail={"default": {"holders": FILLER}})
+            answer = driver.ask(conn, BEAT, json.dumps(report))
+            answers.append(json.loads(answer))
+            if sweeps and answers[-1]["sweep"]:
+                driver.ask(conn, SWEEP)
+            size = driver.ask(conn, "select pg_total_relation_size('multipool.process')::text")
+            sizes.append(int(size))
     finally:
-        driver.close(keeper)
+        driver.close(conn)
+    return sizes, answers
+
+
+def test_a_held_snapshot_does_not_let_the_table_grow_over_its_cap(store, driver, keeper):
+    cap = 1_000_000
+    store.psql(f"update multipool.control set cap_bytes = {cap}; select multipool.sweep()")
+    sizes, answers = grow(store, driver, sweeps=True)
+    assert max(sizes) <= cap
+    assert max(sizes) > cap / 2  # it would have grown
+    # No sweep was due by the clock: the beats saw for themselves, and each was written.
+    assert 1 <= sum(answer["sweep"] for answer in answers) <= 20
+    assert all(answer["written"] for answer in answers)
+    assert len(store.processes()) == 10  # and nobody was lost
+
+
+def test_beats_beyond_the_cap_are_not_written_where_nobody_sweeps(store, driver, keeper):
+    cap = 1_000_000
+    store.psql(f"update multipool.control set cap_bytes = {cap}; select multipool.sweep()")
+    sizes, answers = grow(store, driver, sweeps=False)
+    assert cap * 3 / 4 < max(sizes) <= cap
+    assert answers[-1]["known"]
+    assert not answers[-1]["written"]
+
+
+def test_what_was_not_written_is_not_taken_for_heard(driver, make_pool, store, look):
+    pool = make_pool(store)
+    beat(pool)
+    store.psql("update multipool.control set cap_bytes = 0")
+    for _ in range(5):
+        with pool.connection():
+            pass
+    counted = pool.stats().checkouts
+    beat(pool)
+    store.psql("update multipool.control set cap_bytes = 1000000")
+    store.pass_time(10_000)
+    store.psql("select multipool.sweep()")
+    beat(pool)
+    [shop] = look().applications
+    assert shop.counters["checkouts"] == counted
 
 
 def test_where_the_table_cannot_be_emptied_nothing_more_is_written(store, driver, look):
@@ -123,6 +183,8 @@ def test_where_the_table_cannot_be_emptied_nothing_more_is_written(store, driver
         {"detail": {"frames": [5], "pools": {"a": {"waiters": [{"stack": [0, 1, "x"]}]}}}},
         {"detail": {"pools": []}},
         {"detail": []},
+        {"detail": {"pools": {"a": {"queries": [{"calls": 1e308, "histogram": [1, "x", []]}]}}}},
+        {"detail": {"pools": {"a": {"holders": [{"backend": [1], "open_for": "x"}]}}}},
         {"app": "x" * 10_000},
         {"uptime": 1e8, "every": 1e300},
     ],

@@ -5,6 +5,9 @@ from __future__ import annotations
 import datetime
 import decimal
 import logging
+import re
+from contextlib import contextmanager
+from enum import IntEnum
 
 import pytest
 from plans.conftest import CLIENT, fetch, held, run
@@ -19,6 +22,13 @@ UNBOUND = (
     "select concat(%s, %s)",
     "select interval %s = interval '1 day'",
 )
+
+
+class Weekday(IntEnum):
+    """A day with a number."""
+
+    FRIDAY = 5
+
 
 DAY = datetime.date(2026, 11, 22)
 
@@ -115,6 +125,71 @@ def test_parameters_of_another_type_are_another_prepared_statement(pool, table):
     assert seen[0] == seen[4]
     assert seen[1] == seen[3] == "bigint"
     assert seen[0] != seen[1]
+
+
+@pytest.mark.parametrize("usual", [1, 2**40])
+def test_an_integer_is_what_it_is_unprepared_whatever_came_before(make_pool, table, usual):
+    sql = "select pg_typeof(%s)::text, %s"
+    edges = [0, 2**15, 2**31 - 1, 2**31, 10**18 - 1, 10**18, 2**63, 10**30, True, Weekday.FRIDAY]
+    plain, planned = make_pool(), make_pool()
+    planned.prepare(sql)
+    with plain.connection() as one, planned.connection() as other:
+        for value in [sign * edge for edge in edges for sign in (1, -1)]:
+            for _ in range(3):
+                fetch(other, sql, (usual, usual))
+            for both in (value, value), (value, usual), [usual, value]:
+                assert fetch(other, sql, both) == fetch(one, sql, both)
+
+
+@pytest.mark.parametrize("values", [(), (1,), (1, 2, 3), [1], {"a": 1}, 1])
+def test_too_few_or_too_many_integers_are_the_drivers_own_error(make_pool, table, values):
+    sql = "select id from numbers where id in (%s, %s)"
+    plain, planned = make_pool(), make_pool()
+    planned.prepare(sql)
+    with plain.connection() as one, planned.connection() as other:
+        for _ in range(3):
+            fetch(other, sql, (1, 2))
+        with pytest.raises(Exception, match=r".") as unprepared:
+            fetch(one, sql, values)
+        with pytest.raises(type(unprepared.value), match=re.escape(str(unprepared.value))):
+            fetch(other, sql, values)
+
+
+def test_who_adapts_integers_otherwise_is_heeded(pool, driver, way, table):
+    pool.prepare(BY_ID)
+    with pool.connection() as conn:
+        for _ in range(3):
+            assert fetch(conn, BY_ID, (1,)) == [("n1",)]
+        with _one_more(driver.name, conn):
+            assert fetch(conn, BY_ID, (1,)) == [("n2",)]
+
+
+@contextmanager
+def _one_more(driver, conn):
+    """Have each integer sent as the one that follows it."""
+    if driver == "psycopg2":
+        from psycopg2.extensions import AsIs, Int, register_adapter
+
+        register_adapter(int, lambda value: AsIs(value + 1))
+        yield
+        register_adapter(int, Int)
+    elif driver == "psycopg":
+        from psycopg.adapt import Dumper
+
+        class OneMore(Dumper):
+            oid = 23
+
+            def dump(self, obj):
+                return str(obj + 1).encode()
+
+            def quote(self, obj):
+                return self.dump(obj)
+
+        conn.adapters.register_dumper(int, OneMore)
+        yield
+    else:
+        conn.adapters.register_dumper(int, lambda value, adapters: adapters.dump(str(value + 1)))
+        yield
 
 
 def test_a_position_in_order_by_stays_a_position(pool, way, table):

@@ -5,17 +5,21 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from multipool import Pool
+from multipool.borrower import here
 from multipool.driver import CLIENT, IDLE, SESSION, UNKNOWN
 from multipool.hold import hold_of
-from multipool_django import startup
+from multipool.watch.usage import Errand
+from multipool_django import errands, startup
 from multipool_django.callers import depth_of_asker
 from multipool_django.hold.cursor import OnDemandCursor
 from multipool_django.hold.forwarding import forwarding
 from multipool_django.hold.greeting import greet
 from multipool_django.hold.named import OnDemandNamedCursor
+from multipool_django.options import TRANSACTION
 
 if TYPE_CHECKING:
     from multipool_django.wrapper import PooledWrapper
@@ -45,7 +49,7 @@ class OnDemandConnection:
     # Without a dict, so that what is set here by mistake is refused.
     __slots__ = (
         *("_wrapper", "_pool", "_turn", "_lent", "_serial", "_autocommits", "_keeping"),
-        *("_handed_out", "_open", "_ended"),
+        *("_handed_out", "_open", "_ended", "_errand", "_begun", "_since", "_held"),
     )
 
     # It is no connection of a pool, for those who ask.
@@ -65,13 +69,17 @@ class OnDemandConnection:
         self._handed_out = False
         self._open: set[OnDemandNamedCursor] = set()
         self._ended = False
+        # What is counted: what it is for, since when, and for how long connections were held.
+        self._errand: Errand | None = None
+        self._begun = self._since = self._held = 0.0
 
     # -- having one ----------------------------------------------------------------------
 
-    def _borrow(self) -> Any:
+    def _borrow(self, *, for_statement: bool = False) -> Any:
         """Return the connection that is held, checked out if there is none.
 
-        Whoever calls has the turn, and calls `_let_go` when done.
+        Whoever calls has the turn, and calls `_let_go` when done. *for_statement*: a statement
+        is executed next, by whoever asks here.
         """
         conn = self._lent
         if conn is not None:
@@ -90,14 +98,24 @@ class OnDemandConnection:
             if not startup.refused(wrapper.get_connection_params(), error):
                 raise
             conn = pool.getconn(_depth=depth)
-        self._serial = conn._multipool_slot.serial
+        slot = conn._multipool_slot
+        self._serial = slot.serial
+        slot.span = None
         self._lent = conn
+        self._since = perf_counter()
+        if self._errand is None and pool._inner.usage_log is not None:
+            self._errand = errands.of_caller()
+            self._begun = self._since
         if not getattr(conn, "_multipool_greeted", False):
             try:
                 greet(wrapper, conn, pool.driver, self.kept())
             except BaseException:
                 self.end_lease()
                 raise
+        if for_statement:
+            sight = conn._multipool_sight
+            if sight is not None:
+                sight.foretold = self._serial
         return conn
 
     def _let_go(self) -> None:
@@ -109,9 +127,10 @@ class OnDemandConnection:
         if slot is not None:
             if getattr(conn, "notices", None):
                 conn.touch(CLIENT)  # which are of no concern to the next borrower
-            if slot.touched & SESSION or IDLE < self._pool.driver.status(conn) < UNKNOWN:
+            inner = self._pool._inner
+            if slot.touched & SESSION or IDLE < inner.status(conn) < UNKNOWN:
                 return
-            hold = hold_of(self._pool._inner)
+            hold = hold_of(inner)
             if hold is not None:
                 hold.at_end(self, self._let_go_in_turn)
                 return
@@ -127,14 +146,29 @@ class OnDemandConnection:
         self._handed_out = False
         if conn is None:
             return
+        self._held += perf_counter() - self._since
         if self._open:
             # They will not be closed any more, but by the reset.
             self._open.clear()
             conn.touch(SESSION)
         slot = conn._multipool_slot
         if slot is not None:  # else it was closed, as in a forked child
-            # Our lease and no other, from whatever thread Django closes.
-            slot.end(conn, self._serial)
+            inner = self._pool._inner
+            if slot.borrower is here.borrower and slot.serial == self._serial and slot.leased:
+                inner.putconn(conn)
+            else:
+                # Our lease and no other, from whatever thread Django closes.
+                slot.end(conn, self._serial)
+
+    def count(self) -> None:
+        """Count what connections were held for: it is over."""
+        errand, self._errand = self._errand, None
+        if errand is not None:
+            held, self._held = self._held, 0.0
+            log = self._pool._inner.usage_log
+            if log is not None:
+                lasted = perf_counter() - self._begun
+                log.count(errands.view() or errand, TRANSACTION, lasted, held, held)
 
     @contextmanager
     def kept(self) -> Iterator[None]:
@@ -223,6 +257,7 @@ class OnDemandConnection:
         # Without the turn, at once: a statement that still runs in another thread is lost.
         self._ended = True
         self.end_lease()
+        self.count()
 
     # -- and all the rest ----------------------------------------------------------------
 

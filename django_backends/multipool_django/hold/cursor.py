@@ -68,7 +68,7 @@ class OnDemandCursor(BufferedCursor):
         stand_in = self._stand_in
         with stand_in._turn:
             try:
-                theirs = self._on_a_connection()
+                theirs = self._on_a_connection(for_statement=True)
                 result = getattr(theirs, method)(*args, **options)
                 if theirs.description is not None:
                     # All of them, since a connection that went back may be closed before
@@ -88,11 +88,11 @@ class OnDemandCursor(BufferedCursor):
             finally:
                 stand_in._let_go()
 
-    def _on_a_connection(self) -> Any:
+    def _on_a_connection(self, *, for_statement: bool = False) -> Any:
         """Return a driver's cursor on the connection that is held now."""
         if self.closed:
             raise self._closed_error()
-        conn = self._stand_in._borrow()
+        conn = self._stand_in._borrow(for_statement=for_statement)
         if self._theirs_on is not conn:
             self._theirs = self._make(conn)
             self._theirs_on = conn

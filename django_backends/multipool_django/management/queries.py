@@ -1,22 +1,18 @@
 """``manage.py multipool queries``: what was executed through each alias's pool.
 
-By this very process, and by all of this user's that tell others of their pools: see
-`multipool.watch.expose`.
+By this very process, and by all of this user's that are heard.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from multipool import Pool
-from multipool.watch.asking import processes
 from multipool.watch.exposed import VARIABLE
-from multipool.watch.process import describe_pool
 from multipool.watch.queries.report import By, QueryReport
+from multipool_django.management.elsewhere import told_of
 
 if TYPE_CHECKING:
     from multipool_django.wrapper import PooledWrapper
@@ -34,7 +30,7 @@ def collect(connection: PooledWrapper, by: By = "total", limit: int = 20) -> dic
     except ImproperlyConfigured as error:
         pool, problem = None, str(error)
     if pool is not None:
-        for told in [describe_pool(pool), *_elsewhere(pool)]:
+        for told in told_of(pool):
             heard += 1
             found = found + QueryReport.from_dict(told["queries"])
     return {
@@ -43,22 +39,6 @@ def collect(connection: PooledWrapper, by: By = "total", limit: int = 20) -> dic
         "queries": found.sorted(by, limit).as_dict(),
         "error": problem,
     }
-
-
-def _elsewhere(pool: Pool) -> list[dict[str, Any]]:
-    """Return what other processes tell of pools of the same name to the same database."""
-    mine = _identity(describe_pool(pool))
-    return [
-        told
-        for process in processes()
-        if process["pid"] != os.getpid()
-        for told in process["pools"]
-        if _identity(told) == mine
-    ]
-
-
-def _identity(told: dict[str, Any]) -> tuple[str, str]:
-    return told["stats"]["name"], told["target"]
 
 
 def as_text(found: Sequence[dict[str, Any]]) -> str:

@@ -104,6 +104,8 @@ class Stake:
         self._was_full = False
         #: Whether it is known that the pool could use more.
         self._asking = False
+        #: How many wait in the pool's line for the sake of a call.
+        self._in_line = 0
         #: Monotonic times: of the last call, and before which none goes by a line of its own.
         self._called_at = 0.0
         self._next_own = 0.0
@@ -234,6 +236,7 @@ class Stake:
             else:
                 wait = self._refused(inner, error)
         finally:
+            self._in_line = 0
             self._called_at = monotonic()
             self._calls.end(wait * random.uniform(0.9, 1.0))
             inner.upkeep.soon(inner)
@@ -329,8 +332,8 @@ class Stake:
     def _used(self, inner: Inner) -> int:
         """Return how many connections are lent, being opened, or waited for."""
         slots = list(inner.places.slots)
-        waiting = sum(not waiter.ours for waiter in list(inner.places.waiting))
-        return sum(slot.leased or not slot.born for slot in slots) + waiting
+        waiting = max(len(inner.waiting) - self._in_line, 0)
+        return sum(bool(slot.leased) or not slot.born for slot in slots) + waiting
 
     def _told(self, inner: Inner, claim: Claim, held: int) -> dict[str, Any]:
         options = FleetOptions.read(inner.config.fleet)
@@ -365,7 +368,9 @@ class Stake:
         now = monotonic()
         if any(slot.leased for slot in list(inner.places.slots)):
             # Inline this may be the very thread that is about to return one.
+            self._in_line = 1
             with in_turn(inner, now + (0 if inner.inline else TURN)) as line:
+                self._in_line = 0
                 if line is not None:
                     yield line
                     return

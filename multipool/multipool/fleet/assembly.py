@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from multipool.fleet.blocking import trees
+from multipool.fleet.folding import frames_of
+from multipool.fleet.packing import unpack
 from multipool.fleet.rows import (
     backends_of,
     holders_of,
-    numbers,
     pools_of,
     process_of,
     queries_of,
@@ -27,11 +28,12 @@ from multipool.fleet.snapshot import (
     Share,
     Snapshot,
 )
+from multipool.fleet.values import numbers
 
 
 def assemble(told: Mapping[str, Any], *, took: float) -> Snapshot:
     """Return the snapshot in *told*, the answer of the server's function ``snapshot()``."""
-    rows = told["processes"]
+    rows = list(map(_unpacked, told["processes"]))
     processes = [process_of(row) for row in rows]
     pools = [pool for row in rows for pool in pools_of(row)]
     sessions = Sessions(told["backends"])
@@ -56,6 +58,11 @@ def assemble(told: Mapping[str, Any], *, took: float) -> Snapshot:
         blocking=trees(backends),
         notes=tuple(_notes(told, processes)),
     )
+
+
+def _unpacked(row: Mapping[str, Any]) -> dict[str, Any]:
+    detail = unpack(row["detail"])
+    return {**row, "detail": detail, "frames": frames_of(detail)}
 
 
 def _budget(
@@ -140,8 +147,8 @@ def _notes(told: Mapping[str, Any], processes: Iterable[Process]) -> Iterable[st
         )
     if told["is_full"]:
         yield (
-            "The table of processes is over its cap and cannot be emptied, since somebody holds"
-            " a lock on it; nothing new is written until that ends."
+            "The table of processes is over its cap: somebody holds a lock on it, so that it cannot"
+            " be emptied, or the cap is too low; nothing new is written until that ends."
         )
     pooled = sum(process.pooler for process in processes)
     if pooled:

@@ -166,7 +166,8 @@ class Heart:
             self._begin_anew()
             report = self._reporter.report(detailed=self._watched)
             answer = self._tell(line, report, every)
-        self._reporter.heard()
+        if answer["written"]:
+            self._reporter.heard()
         self._epoch, self._processes = answer["epoch"], answer["processes"]
         self._watched, self._warned = answer["watched"], None
         self._troubled = self._reporter.troubled

@@ -31,7 +31,7 @@ create unlogged table if not exists multipool.process (
     pooler boolean not null,                                       -- its pid of the server is not ours
     pools jsonb not null check (jsonb_typeof(pools) = 'object'),       -- gauges by pool
     counters jsonb not null check (jsonb_typeof(counters) = 'object'), -- totals by pool
-    detail jsonb
+    detail text -- packed by who writes it, see packing.py
 ) with (
     fillfactor = 50,
     autovacuum_vacuum_scale_factor = 0,
@@ -73,7 +73,7 @@ insert into multipool.control default values on conflict do nothing;
 create unlogged table if not exists multipool.budget (
     app text primary key,
     budget integer,                         -- all of it, the one for asking too
-    counted integer,                        -- what "auto" came to
+    counted integer,                        -- what the server has for them: "auto"
     counted_at timestamptz not null default '-infinity',
     full_at integer,                        -- so many they had when the server refused one more
     full_until timestamptz not null default '-infinity'
@@ -138,6 +138,8 @@ set search_path = pg_catalog, pg_temp set lock_timeout = '50ms' as $$
 declare
     control multipool.control;
     known boolean := true;
+    size bigint := 0;
+    written boolean;
 begin
     if pg_column_size(report) > 1024 * 1024 then
         raise program_limit_exceeded using message = 'a report must have less than 1 MB';
@@ -147,14 +149,21 @@ begin
         insert into multipool.control default values on conflict do nothing;
         select * into strict control from multipool.control;
     end if;
+    -- Each beat looks, since the table may grow by much between two sweeps. The last eighth of
+    -- what it may have is for indexes, and for those who write at the same time.
     if not control.is_full then
+        select pg_relation_size(oid) + pg_relation_size(reltoastrelid) into size
+          from pg_class where oid = 'multipool.process'::regclass;
+    end if;
+    written := not control.is_full and size <= control.cap_bytes / 8 * 7;
+    if written then
         update multipool.process
            set beat_at = now(),
                every_s = least(greatest((report->>'every')::float8, 1), 600),
                pooler = (report->>'backend')::bigint is distinct from pg_backend_pid(),
                pools = report->'pools',
                counters = report->'counters',
-               detail = nullif(report->'detail', 'null')
+               detail = report->>'detail'
          where id = (report->>'id')::uuid;
         if not found then
             known := (report->>'epoch') is distinct from control.epoch::text;
@@ -172,17 +181,19 @@ begin
                     (report->>'backend')::bigint is distinct from pg_backend_pid(),
                     report->'pools',
                     report->'counters',
-                    nullif(report->'detail', 'null')
+                    report->>'detail'
                 );
             end if;
         end if;
     end if;
     return jsonb_build_object(
         'known', known,
+        'written', written,
         'epoch', control.epoch,
         'watched', control.watch_until > now(),
         'processes', control.processes,
-        'sweep', control.swept_at < now() - interval '10 s',
+        'sweep', control.swept_at < now() - interval '10 s'
+            or size > control.cap_bytes / 4 * 3,
         'backend', pg_backend_pid()
     );
 end
@@ -191,7 +202,7 @@ $$;
 -- How many of the server's connections there are for this application's pools together: all but
 -- those kept for superusers, those that others have, and what the limits of role and database
 -- leave. Anybody may see the application names of all sessions, so the owner sees enough.
-create or replace function multipool.budget_of_server(of_app text, marks text[]) returns integer
+create or replace function multipool.budget_of_server(marks text[]) returns integer
 language sql stable set search_path = pg_catalog, pg_temp as $$
     with session as (
         select datname, usename,
@@ -265,8 +276,8 @@ begin
     end if;
     mine.want := greatest((told->>'want')::int, 0);
 
-    if mine.budget is null and total.counted_at < now() - interval '2 s' then
-        total.counted := multipool.budget_of_server(my_app, array(
+    if total.counted_at < now() - interval '2 s' then
+        total.counted := multipool.budget_of_server(array(
             select mark from multipool.stake where app = my_app));
         total.counted_at := now();
     end if;
@@ -279,10 +290,10 @@ begin
                 select mark from multipool.stake where app = my_app));
         total.full_until := now() + interval '30 s';
     end if;
-    -- The smallest, if their pools were told different ones.
+    -- The smallest, if their pools were told different ones; and no more than there is.
     select least(mine.budget, min(budget),
                  case when total.full_until > now() then greatest(total.full_at, 2) end,
-                 case when mine.budget is null or bool_or(budget is null) then total.counted end)
+                 total.counted)
       into strict total.budget
       from multipool.stake where app = my_app and id <> my_id and ends_at >= now();
     update multipool.budget
@@ -341,14 +352,14 @@ end
 $$;
 
 -- The janitor: retire who was silent for ten beats, count the others, and keep the table small.
--- An open snapshot keeps dead rows from being cleared, whatever vacuum does; so above the cap
--- the table is emptied and the living rows put back. Where even that cannot be, since somebody
--- has a lock on it for longer than a moment, nothing is written until it can.
+-- An open snapshot keeps dead rows from being cleared, whatever vacuum does; so shortly below the
+-- cap the table is emptied and the living rows put back. Where that cannot be, since somebody has
+-- a lock on it for longer than a moment, or is of no use, nothing is written until the next sweep.
 create or replace function multipool.sweep() returns void
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp set lock_timeout = '50ms' as $$
 declare
-    cap bigint := (select cap_bytes from multipool.control);
+    most bigint := (select cap_bytes / 4 * 3 from multipool.control);
     is_over boolean;
     living multipool.process[];
     stakes multipool.stake[];
@@ -359,14 +370,14 @@ begin
     perform multipool.retire(array(
         select id from multipool.process where beat_at < now() - make_interval(secs => 10 * every_s)
     ));
-    is_over := pg_total_relation_size('multipool.process') > cap;
+    is_over := pg_total_relation_size('multipool.process') > most;
     if is_over then
         begin
             lock table multipool.process in access exclusive mode;
             living := array(select process from multipool.process);
             truncate multipool.process;
             insert into multipool.process select (unnest(living)).*;
-            is_over := false;
+            is_over := pg_total_relation_size('multipool.process') > most;
         exception when lock_not_available then
             null; -- said by is_full
         end;
@@ -374,7 +385,7 @@ begin
     delete from multipool.stake
      where ends_at < now() - interval '1 min'
        and not exists (select from pg_stat_activity where position(mark in application_name) > 0);
-    if pg_total_relation_size('multipool.stake') > cap / 8 then
+    if pg_total_relation_size('multipool.stake') > most / 8 then
         begin
             lock table multipool.stake in access exclusive mode;
             stakes := array(select stake from multipool.stake);

@@ -41,6 +41,10 @@ class PlannedByText:
     _send: Callable[[bytes], object]
 
     @abstractmethod
+    def _writes_digits(self) -> bool:
+        """Return whether an integer is written as its digits: nobody adapts it otherwise."""
+
+    @abstractmethod
     def _begins(self) -> bool:
         """Return whether `_command` would have the driver begin a transaction first."""
 
@@ -75,12 +79,15 @@ class PlannedByText:
         conn = self.connection
         if message is None:
             form: TextForm = quick.form
-            try:
-                message = self._merged(form.template, params)
-            except Exception:
-                return None  # what the driver says of the statement itself is clearer
-            if not form.fits(message):
-                return None
+            if self._writes_digits():
+                message = form.with_integers(params)
+            if message is None:
+                try:
+                    message = self._merged(form.template, params)
+                except Exception:
+                    return None  # what the driver says of the statement itself is clearer
+                if not form.fits(message):
+                    return None
         idle = not shelf.status(conn)
         begun = perf_counter()
         try:

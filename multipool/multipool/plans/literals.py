@@ -14,7 +14,8 @@ from typing import Final, NamedTuple
 NULL: Final = b"NULL"
 
 _QUOTED: Final = rb"(?:'(?:[^']++|'')*+'| ?E'(?:[^'\\]++|''|\\.)*+')"
-# Up to 2147483647; the minus is an operator, so there is nothing below -2147483647.
+# Up to 2147483647. The minus is an operator, which the server takes for a sign here all the same:
+# so there is one more below 0.
 _INT4: Final = (
     rb"(?:1?\d{1,9}|20\d{8}|21[0-3]\d{7}|214[0-6]\d{6}|2147[0-3]\d{5}|21474[0-7]\d{4}"
     rb"|214748[0-2]\d{3}|2147483[0-5]\d{2}|21474836[0-3]\d|214748364[0-7])(?!\d)"
@@ -27,14 +28,22 @@ class Kind(NamedTuple):
 
     type: str
     pattern: bytes
+    #: For integers: the least and the greatest, where -1 counts as 0, -2 as 1, and so on.
+    span: tuple[int, int] | None = None
 
 
-_INTEGER: Final = Kind("int4", rb" ?-?" + _INT4)
+_LEAST_INT4: Final = rb"-2147483648(?!\d)"
+_INTEGER: Final = Kind("int4", rb" ?(?:-?" + _INT4 + rb"|" + _LEAST_INT4 + rb")", (0, 2**31 - 1))
+_LONG_INTEGER: Final = Kind(
+    "int8",
+    rb" ?(?!" + _LEAST_INT4 + rb")-?(?!" + _INT4 + rb")\d{10,18}",
+    (2**31, 10**18 - 1),
+)
 #: The type of a quoted literal is left to the server.
 UNKNOWN: Final = Kind("unknown", _QUOTED)
 _PLAIN: Final = (
     _INTEGER,
-    Kind("int8", rb" ?-?(?!" + _INT4 + rb")\d{10,18}"),
+    _LONG_INTEGER,
     Kind("numeric", rb" ?-?(?:\d+\.\d*(?:[eE][-+]?\d+)?|\d+[eE][-+]?\d+)"),
     Kind("boolean", rb"(?:true|false)"),
     UNKNOWN,

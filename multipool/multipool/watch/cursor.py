@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from multipool.watch.library import is_library
 from multipool.watch.stacks import caller
-from multipool.watch.tracing import CALLER
 
 if TYPE_CHECKING:
     from multipool.watch.sight import Sight
@@ -56,7 +55,7 @@ class Observed(_Base):
         if sight is None:
             return super().execute(query, *args, **options)
         tracing = sight.tracing
-        if tracing.level == CALLER and not tracing.observers and tracing.amend is None:
+        if tracing.base and not (tracing.stacks or tracing.observers or tracing.amend):
             # What is on by default, in line and as short as can be.
             sight.running = True
             sight.query_lease = sight.slot.serial
@@ -70,7 +69,7 @@ class Observed(_Base):
                 sight.running = False
         sent, place, begun = query, None, 0.0
         try:
-            place = sight.begins()
+            place = sight.begins(query)
             amend = tracing.amend
             if amend is not None and place is not None:
                 sent = amend(self.connection, query, place, has_params(args, options))
@@ -143,7 +142,7 @@ class observing:  # noqa: N801  # used as a function; @contextmanager costs seve
     def __enter__(self) -> Any:
         sent, sight = self._query, self._sight
         if sight is not None:
-            self._place = sight.begins()
+            self._place = sight.begins(sent)
             amend = sight.tracing.amend
             if amend is not None and self._place is not None and not self._fixed:
                 sent = amend(self._cursor.connection, sent, self._place, self._params)

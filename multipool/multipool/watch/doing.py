@@ -7,7 +7,7 @@ from types import FrameType
 from typing import Any
 from weakref import ReferenceType, ref
 
-from multipool.borrower import Borrower
+from multipool.borrower import NOBODY, Borrower
 from multipool.watch.stacks import Stack, lines_of, whole
 
 
@@ -20,7 +20,7 @@ def task_here() -> ReferenceType[Any] | None:
     return None if task is None else ref(task)
 
 
-def doing(borrower: Borrower | None, task: ReferenceType[Any] | None) -> tuple[str, ...]:
+def doing(borrower: Borrower, task: ReferenceType[Any] | None) -> tuple[str, ...]:
     """Return the lines where *borrower* is now, or in parentheses why that cannot be told."""
     if task is not None:
         found = task()
@@ -29,7 +29,7 @@ def doing(borrower: Borrower | None, task: ReferenceType[Any] | None) -> tuple[s
         coroutine = found.get_coro()
         if not getattr(coroutine, "cr_running", False):
             return lines_of(_suspended(coroutine)) or ("(its task has not begun)",)
-    if borrower is None:
+    if borrower is NOBODY:
         return ()
     if borrower.ended:
         return ("(its thread has ended)",)

@@ -26,10 +26,11 @@ def describe() -> dict[str, Any]:
 
 
 def describe_pool(pool: Pool) -> dict[str, Any]:
-    """Return a pool's figures, who holds its connections, and its queries."""
+    """Return a pool's figures, who holds its connections, its queries, and what holds were for."""
     return {
         "target": str(pool._inner.target),
         "stats": asdict(pool.stats()),
         "holders": [holder.as_dict() for holder in holders(pool._inner)],
         "queries": pool.queries(limit=QUERIES).as_dict(),
+        "usage": pool.usage().as_dict(),
     }

@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from multipool.watch.stacks import Place, Stack, caller, site_of, whole
-from multipool.watch.tracing import CALLER, Tracing
+from multipool.watch.tracing import Tracing
 
 if TYPE_CHECKING:
     from multipool.slot import Slot
@@ -21,13 +21,14 @@ _frame = sys._getframe
 class Sight:
     """One connection as its cursors show it; the adapter's cursors tell it, see `cursor`.
 
-    Of a statement only the place is kept, never the text. Whose lease a place belongs to is
-    noted beside it, so that nothing need be cleared when a connection comes back.
+    Of a statement that has ended only the place is kept, and by which hash `Fingerprints` may
+    know it, never the text. Whose lease a place belongs to is noted beside it, so that nothing
+    need be cleared when a connection comes back.
     """
 
     __slots__ = (
         *("cursor", "cursor_lease", "query", "query_lease", "quiet_since", "running", "slot"),
-        "tracing",
+        *("foretold", "spent", "statement", "tracing"),
     )
 
     def __init__(self, slot: Slot, tracing: Tracing) -> None:
@@ -39,34 +40,50 @@ class Sight:
         self.cursor_lease = -1
         self.query: Stack | None = None
         self.query_lease = -1
+        #: What is executed there, while it is; then the hash of its text, where that is counted.
+        self.statement: Any = None
         #: Whether a statement is being executed, and when the last one ended, by `perf_counter`.
         self.running = False
         self.quiet_since = 0.0
+        #: The ``serial`` of a lease that was made where a statement is about to be executed, and
+        #: for it: if its whole stack was kept, none need be made for the cursor and the statement.
+        self.foretold = -1
+        #: Seconds that statements have taken in all, where there are observers.
+        self.spent = 0.0
 
     def cursor_made(self) -> None:
         """Note that the caller's caller makes a cursor."""
-        level = self.tracing.level
-        if level:
-            frame = _frame(2)
-            self.cursor = caller(frame) if level == CALLER else whole(frame)
-            self.cursor_lease = self.slot.serial
+        tracing = self.tracing
+        if tracing.base:
+            slot = self.slot
+            if self.foretold == slot.serial == slot.stack_lease:
+                self.cursor = slot.stack
+            else:
+                frame = _frame(2)
+                self.cursor = whole(frame) if tracing.stacks else caller(frame)
+            self.cursor_lease = slot.serial
 
-    def begins(self) -> Place | None:
-        """Note that the caller's caller executes a statement.
+    def begins(self, query: Any) -> Place | None:
+        """Note that the caller's caller executes *query*.
 
         Returns the place, if somebody but us wants to know.
         """
         self.running = True
         tracing = self.tracing
-        level = tracing.level
         wanted = tracing.observers or tracing.amend
-        if not level:
+        if not tracing.base:
             return caller(_frame(2)) if wanted else None
-        self.query_lease = self.slot.serial
-        if level == CALLER:
+        slot = self.slot
+        self.query_lease = serial = slot.serial
+        self.statement = query
+        if not tracing.stacks:
             self.query = place = caller(_frame(2))
             return place
-        self.query = stack = whole(_frame(2))
+        if self.foretold == serial == slot.stack_lease and slot.stack is not None:
+            self.foretold = -1
+            self.query = stack = slot.stack
+        else:
+            self.query = stack = whole(_frame(2))
         return site_of(stack) if wanted else None
 
     def ended(
@@ -84,13 +101,18 @@ class Sight:
         observers = self.tracing.observers
         if observers and place is not None:
             sql = query if type(query) is str else _text_of(query, cursor)
+            seconds = now - begun
+            self.spent += seconds
             try:
                 for observer in observers:
-                    observer.executed(sql, place, now - begun, rows, error)
+                    observer.executed(sql, place, seconds, rows, error)
             except Exception as failure:  # the statement has been executed; that is what counts
                 home = self.slot.home()
                 name = None if home is None else home.name
                 log.warning("pool %r: an observer failed: %s", name, type(failure).__name__)
+            self.statement = hash(sql)
+        else:
+            self.statement = None
 
     def stirs(self) -> None:
         """Note that the server was asked for something beside statements, as for rows."""

@@ -13,9 +13,15 @@ if TYPE_CHECKING:
 
 _TITLES: Final = ("held", "by thread", "state", "checked out", "last query", "now")
 
+#: How many hints there are at most.
+_HINTS: Final = 3
+
 
 def as_table(inner: Inner) -> str:
-    """Return a line on the pool, and a table of who holds its connections, the longest first."""
+    """Return a line on the pool, and a table of who holds its connections, the longest first.
+
+    Then where less of them would do.
+    """
     places = inner.places
     found = holders(inner)
     head = (
@@ -23,11 +29,14 @@ def as_table(inner: Inner) -> str:
         f" max_size={inner.config.max_size} in use, {len(places.idle)} idle,"
         f" {len(places.waiting)} waiting"
     )
-    if not found:
-        return head
-    rows = [_TITLES, *map(_row, found)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join([head, *("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)])
+    lines = [head]
+    if found:
+        rows = [_TITLES, *map(_row, found)]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines += ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    if inner.usage_log is not None:
+        lines += inner.usage_log.report(list(places.slots)).hints[:_HINTS]
+    return "\n".join(lines)
 
 
 def _row(holder: Holder) -> tuple[str, ...]:

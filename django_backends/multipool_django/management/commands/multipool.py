@@ -10,10 +10,14 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DEFAULT_DB_ALIAS, connections
 
 from multipool.watch.queries.report import ORDERS
-from multipool_django.management import queries, status
+from multipool_django.management import queries, status, usage
 
 #: What can be reported, each by a module with ``collect`` and ``as_text``.
-REPORTS: Final[dict[str, ModuleType]] = {"queries": queries, "status": status}
+REPORTS: Final[dict[str, ModuleType]] = {
+    "queries": queries,
+    "status": status,
+    "usage": usage,
+}
 
 #: The options that only one report has.
 OF_QUERIES: Final = ("by", "limit")
@@ -23,7 +27,8 @@ class Command(BaseCommand):
     """Prints one of `REPORTS`, for a person or as JSON."""
 
     help = (
-        "Shows the connection pools of this project, how full their servers are, or their queries."
+        "Shows the connection pools of this project and how full their servers are, their queries,"
+        " or for what their connections are held."
     )
     # It is of most use when something is wrong.
     requires_system_checks = ()

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, Self, overload
 
+from multipool.watch.duration import short
 from multipool.watch.queries.histogram import Histogram
 
 By = Literal["total", "calls", "mean", "p95"]
@@ -97,7 +98,7 @@ class Query:
         failed = f", {self.errors} failed" if self.errors else ""
         return (
             f"{self.share:6.1%} {self.seconds:.3f} s, {self.calls} calls{failed},"
-            f" mean {_short(self.mean)}, p95 {_short(self.p95)}, {self.rows} rows,"
+            f" mean {short(self.mean)}, p95 {short(self.p95)}, {self.rows} rows,"
             f" {self.call_site or 'no line of Python'}: {self.text}"
         )
 
@@ -208,14 +209,6 @@ class QueryReport(Sequence[Query]):
 def figures(query: Query) -> tuple[str, ...]:
     """Return share, total, calls, mean, p50, p95, p99, rows and errors, for a table."""
     times = (query.seconds, query.mean, query.p50, query.p95, query.p99)
-    total, *rest = map(_short, times)
+    total, *rest = map(short, times)
     counts = (str(query.rows), str(query.errors))
     return (f"{query.share:.1%}", total, str(query.calls), *rest, *counts)
-
-
-def _short(seconds: float) -> str:
-    """Return a duration in three figures."""
-    for unit, factor in (("s", 1.0), ("ms", 1e-3)):
-        if seconds >= factor:
-            return f"{seconds / factor:.3g} {unit}"
-    return f"{seconds * 1e6:.3g} µs"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import time
 from collections.abc import Iterator
 
 from asgiref.sync import sync_to_async
@@ -100,6 +101,16 @@ def hold_twice(request: HttpRequest) -> JsonResponse:
     holding.set()
     let_go.wait(10)
     return JsonResponse({"authors": [before, Author.objects.count()]})
+
+
+def book(request: HttpRequest, secret: str) -> JsonResponse:
+    """Ask within a transaction, then without one; hold on to the connection for a while."""
+    with transaction.atomic():
+        Author.objects.count()
+        time.sleep(0.05)
+    Author.objects.count()
+    time.sleep(0.2)
+    return JsonResponse({})
 
 
 def trickle(request: HttpRequest) -> StreamingHttpResponse:

@@ -1,0 +1,56 @@
+"""``manage.py multipool usage``: for what connections were held, and how much of that used.
+
+In this very process, and in all of this user's that are heard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from django.core.exceptions import ImproperlyConfigured
+
+from multipool.watch.exposed import VARIABLE
+from multipool.watch.usage import UsageReport
+from multipool_django.management.elsewhere import told_of
+
+if TYPE_CHECKING:
+    from multipool_django.wrapper import PooledWrapper
+
+
+def collect(connection: PooledWrapper) -> dict[str, Any]:
+    """Return what the connections of the alias of *connection* were held for. Does not connect.
+
+    ``error`` is why there is no pool, or None; ``processes`` is how many were heard.
+    """
+    found = UsageReport(())
+    heard, problem = 0, None
+    try:
+        pool = connection.pool
+    except ImproperlyConfigured as error:
+        pool, problem = None, str(error)
+    if pool is not None:
+        for told in told_of(pool):
+            heard += 1
+            found = found + UsageReport.from_dict(told["usage"])
+    return {
+        "alias": connection.alias,
+        "processes": heard,
+        "usage": found.as_dict(),
+        "error": problem,
+    }
+
+
+def as_text(found: Sequence[dict[str, Any]]) -> str:
+    """Return a table for each alias of what `collect` found, and the hints below it."""
+    return "\n\n".join(map(_table, found))
+
+
+def _table(entry: dict[str, Any]) -> str:
+    if entry["error"]:
+        return f"{entry['alias']}: {entry['error']}"
+    head = f"{entry['alias']}: connections held by {entry['processes']} processes, this among them"
+    report = UsageReport.from_dict(entry["usage"])
+    if not report:
+        return f"{head}: none. Others are heard if they run with {VARIABLE}=1."
+    return f"{head}\n{report}"

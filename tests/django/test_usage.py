@@ -1,0 +1,110 @@
+"""For what connections were held, by views, commands and other code."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import connections, transaction
+from library import views
+from library.models import Author
+from support import until
+
+from multipool.watch.usage import Usage
+from multipool_django.management.commands.multipool import Command
+
+MakeAlias = Callable[..., Any]
+Get = Callable[[str], tuple[int, Any]]
+
+
+def told(kind: str) -> dict[str, Usage]:
+    pool: Any = connections["default"].pool  # type: ignore[attr-defined]
+    return {usage.name: usage for usage in pool.usage() if usage.kind == kind}
+
+
+@pytest.fixture(params=["request", "transaction"])
+def asked(request: pytest.FixtureRequest, site: Get) -> Get:
+    """The site, which holds its connections in each of the two ways in turn."""
+    connections.settings["default"]["OPTIONS"]["pool"]["hold"] = request.param
+    return site
+
+
+def test_a_view_is_told_by_name_and_route_and_no_parameter_with_it(asked: Get) -> None:
+    for _ in range(3):
+        assert asked("/books/hunter2/")[0] == 200
+    until(lambda: "library.views.book" in told("view"))
+    until(lambda: told("view")["library.views.book"].times == 3)
+    found = told("view")["library.views.book"]
+    assert found.route == "/books/<slug:secret>/"
+    assert "hunter2" not in repr(list(connections["default"].pool.usage()))  # type: ignore[attr-defined]
+    assert found.lasted > 3 * 0.25
+    # The wait within a transaction is use, that after it is not.
+    assert 3 * 0.05 < found.used < found.lasted - 3 * 0.19
+    assert found.held == (found.used if found.hold == "transaction" else found.lasted)
+
+
+def test_what_streams_holds_until_it_ends_unless_by_transaction(asked: Get) -> None:
+    views.let_go.set()
+    with pytest.raises(ValueError, match="Extra data"):
+        asked("/trickle/")
+    until(lambda: told("view").keys() == {"trickle"})
+    views.let_go.clear()
+    views.holding.clear()
+    assert told("view")["trickle"].route == "/trickle/"
+
+
+def test_a_view_that_fails_and_an_asynchronous_one_are_told_too(asked: Get) -> None:
+    asked("/async/")
+    assert asked("/broken/")[0] == 500
+    until(lambda: told("view").keys() == {"library.views.count", "library.views.broken"})
+
+
+def test_a_command_has_its_own_heading(library: Any) -> None:
+    library.close()
+    call_command("dumpdata", "library.author", stdout=StringIO())
+    library.close()
+    assert told("command")["dumpdata"].times == 1
+
+
+def test_other_code_is_told_by_its_outermost_function(library: Any) -> None:
+    library.close()
+
+    def task() -> None:
+        with transaction.atomic():
+            Author.objects.create(name="hunter2")
+        connections.close_all()
+
+    thread = threading.Thread(target=task)
+    thread.start()
+    thread.join(10)
+    (name,) = told("code")
+    assert name == f"{__name__}.{task.__qualname__}"
+
+
+def test_the_command_shows_them_as_a_table_and_as_json(library: Any) -> None:
+    library.close()
+    Author.objects.count()
+    library.close()
+
+    def show(*arguments: str) -> str:
+        output = StringIO()
+        call_command(Command(), "usage", "--database", "default", *arguments, stdout=output)
+        return output.getvalue()
+
+    assert "other code" in show()
+    (found,) = json.loads(show("--json"))
+    assert (found["alias"], found["processes"], found["error"]) == ("default", 1, None)
+    (usage,) = [each for each in found["usage"] if each["kind"] == "code"]
+    assert usage["hint"] is None
+
+
+def test_it_is_not_counted_where_queries_are_not(make_alias: MakeAlias) -> None:
+    connection = make_alias(OPTIONS={"pool": {"queries": False}})
+    connection.ensure_connection()
+    connection.close()
+    assert len(connection.pool.usage()) == 0
