@@ -12,7 +12,7 @@ from threading import Thread
 from typing import Final
 from uuid import uuid4
 
-from benchmarks.fleet import DRIVER, HOLDERS, PROCESSES, report_of
+from benchmarks.fleet import DRIVER, HOLDERS, PROCESSES, QUERIES, report_of
 from benchmarks.measure import Effort, interleave
 from benchmarks.report import Report, Table, Verdict
 from multipool import Pool, fleet, get_driver
@@ -44,7 +44,7 @@ def run(effort: Effort) -> Report:
         for name, times in figures.items()
     ]
     table = Table(
-        f"{PROCESSES} processes, {HOLDERS} holders each, with all their stacks",
+        f"{PROCESSES} processes with {HOLDERS} holders, all stacks, {QUERIES} queries each",
         ["", "median", "longest"],
         rows,
     )

@@ -15,7 +15,7 @@ from multipool_pg8000.binding import Prepared, bind, merge, plain
 from multipool_pg8000.errors import InterfaceError, NotSupportedError, ProgrammingError
 from multipool_pg8000.literals import identifier
 from multipool_pg8000.load import TzFactory, find_loader, find_loaders
-from multipool_pg8000.results import Column, RawLoader, Result
+from multipool_pg8000.results import Column, Columns, RawLoader, Result
 
 if TYPE_CHECKING:
     from multipool_pg8000.connection import Connection
@@ -132,8 +132,8 @@ class Cursor:
         self._executed = statement, values
         return bind(statement, values, connection.binding, connection.codec)
 
-    def _send(self, prepared: Prepared) -> Result:
-        return self.connection.run(prepared, find_loaders=self._find_loaders)
+    def _send(self, prepared: Prepared, columns: Columns | None = None) -> Result:
+        return self.connection.run(prepared, find_loaders=self._find_loaders, columns=columns)
 
     def _read(self, text: str, params: Params) -> tuple[placeholders.Statement, Sequence[Any]]:
         try:

@@ -12,8 +12,9 @@ from multipool_pg8000.values import Typed
 SYNC: Final = b"S\0\0\0\x04"
 TERMINATE: Final = b"X\0\0\0\x04"
 COPY_DONE: Final = b"c\0\0\0\x04"
-# Describe the unnamed portal, run it to its end, and sync.
-_RUN: Final = b"D\0\0\0\x06P\0" + b"E\0\0\0\x09\0\0\0\0\0" + SYNC
+# Run the unnamed portal to its end, and sync; the same with a description of its rows before.
+_RUN: Final = b"E\0\0\0\x09\0\0\0\0\0" + SYNC
+_DESCRIBE_AND_RUN: Final = b"D\0\0\0\x06P\0" + _RUN
 
 # Longer statements are not kept, in characters.
 _LONGEST_KEPT: Final = 10_000
@@ -36,15 +37,21 @@ def extended(statement: str, values: Sequence[Typed], encoding: str) -> bytes:
     return make(statement, oids, encoding) + execute(values, encoding)
 
 
-def execute(values: Sequence[Typed], encoding: str, name: bytes = b"") -> bytes:
-    """Return Bind, Describe, Execute and Sync of a statement that is parsed already."""
+def execute(
+    values: Sequence[Typed], encoding: str, name: bytes = b"", *, describe: bool = True
+) -> bytes:
+    """Return Bind, Describe, Execute and Sync of a statement that is parsed already.
+
+    Without *describe* no description of the rows comes before them.
+    """
     bound = [b"\0", name, b"\0\0\0", pack("!H", len(values))]
     for value in values:
         text = value.text.encode(encoding)
         bound += pack("!i", len(text)), text
     bound.append(b"\0\0")
     bind = b"".join(bound)
-    return b"".join((b"B", pack("!i", len(bind) + 4), bind, _RUN))
+    run = _DESCRIBE_AND_RUN if describe else _RUN
+    return b"".join((b"B", pack("!i", len(bind) + 4), bind, run))
 
 
 def parse(statement: str, oids: tuple[int, ...], encoding: str, name: bytes = b"") -> bytes:

@@ -97,13 +97,19 @@ class PlannedCursor(_Base):
             return False
         bound = found[1]
         form = self._form(statement, *found)
-        message = messages.execute(bound, connection.codec, form.label)
         held = form in shelf.held
-        if not held:
-            message = self._first(shelf, form) + message
+        if held:
+            if quick is None or quick.form is not form:
+                quick = shelf.be_quick(statement if wording.values else sql, statement, form)
+            columns = quick.columns
+            message = messages.execute(bound, connection.codec, form.label, describe=not columns)
+        else:
+            columns = None
+            message = self._first(shelf, form)
+            message += messages.execute(bound, connection.codec, form.label)
         begun = perf_counter()
         try:
-            result = self._send(Prepared(message, form.text))
+            result = self._send(Prepared(message, form.text), columns)
         except DatabaseError as error:
             if not held:  # nobody knows how far it came
                 shelf.leftover.append(form.name)
@@ -111,10 +117,11 @@ class PlannedCursor(_Base):
                 raise
             return False
         seconds = perf_counter() - begun
-        if not held:
+        if not held or quick is None:
             shelf.held[form] = None
-        if quick is None or quick.form is not form:
             quick = shelf.be_quick(statement if wording.values else sql, statement, form)
+        # They stay the same as long as it is prepared: the server refuses to run it else.
+        quick.columns = result.columns
         quick.calls += 1
         quick.seconds += seconds
         if seconds > quick.guard.limit or quick.calls >= BATCH:

@@ -12,8 +12,10 @@ from multipool_pg8000 import oids
 
 #: Makes a value out of a column's bytes.
 RawLoader = Callable[[bytes], Any]
+#: What is known of the columns of a result.
+Columns = tuple["Column", ...]
 #: Gives each column its loader.
-FindLoaders = Callable[[tuple["Column", ...]], Sequence[RawLoader]]
+FindLoaders = Callable[[Columns], Sequence[RawLoader]]
 
 _NUMBER: Final = Struct("!i").unpack_from
 _FIELD: Final = Struct("!IhIhih").unpack_from
@@ -57,7 +59,7 @@ class Result:
     """One statement's answer."""
 
     #: None for a statement that returns no rows.
-    columns: tuple[Column, ...] | None = None
+    columns: Columns | None = None
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     #: The command tag, such as ``INSERT 0 1``.
     tag: str = ""
@@ -72,7 +74,7 @@ class Result:
 
 
 @lru_cache(maxsize=1024)
-def parse_columns(body: bytes, encoding: str) -> tuple[Column, ...]:
+def parse_columns(body: bytes, encoding: str) -> Columns:
     """Return the columns in a RowDescription. Cached: a statement repeats its own."""
     columns = []
     at = 2

@@ -19,7 +19,14 @@ from multipool.driver import ACTIVE, IDLE, INERROR, INTRANS, UNKNOWN
 from multipool_pg8000 import diagnostics, errors, messages
 from multipool_pg8000.encodings import codec_of
 from multipool_pg8000.internals import Link, core
-from multipool_pg8000.results import FindLoaders, RawLoader, Result, parse_columns, take_rows
+from multipool_pg8000.results import (
+    Columns,
+    FindLoaders,
+    RawLoader,
+    Result,
+    parse_columns,
+    take_rows,
+)
 from multipool_pg8000.transport import Stream
 
 _STATES: Final = {ord("I"): IDLE, ord("T"): INTRANS, ord("E"): INERROR}
@@ -27,7 +34,8 @@ _STATES: Final = {ord("I"): IDLE, ord("T"): INTRANS, ord("E"): INERROR}
 _SIZE: Final = Struct("!i").unpack_from
 
 # How the answer to an extended statement begins: ParseComplete and BindComplete say nothing.
-_TO_BE_SKIPPED: Final = b"1\0\0\0\x042\0\0\0\x04"
+_BOUND: Final = b"2\0\0\0\x04"
+_PARSED_AND_BOUND: Final = b"1\0\0\0\x04" + _BOUND
 
 # psycopg2 keeps as many.
 _NOTICES_KEPT: Final = 50
@@ -78,6 +86,7 @@ class Wire(Link):
         statements: Sequence[str | None] = (None,),
         done: Callable[[Result], object] | None = None,
         find_loaders: FindLoaders | None = None,
+        columns: Columns | None = None,
         source: Callable[[], bytes] | None = None,
         sink: Callable[[bytes], object] | None = None,
     ) -> Result:
@@ -90,6 +99,7 @@ class Wire(Link):
                 many as the ReadyForQuery messages that answer it.
             done: is given the result of each of them.
             find_loaders: gives the columns' loaders; None drops the rows.
+            columns: those of the rows, of one statement that does not ask for them.
             source: gives the next piece for COPY FROM STDIN, empty at the end.
             sink: takes each piece of COPY TO STDOUT.
 
@@ -109,7 +119,7 @@ class Wire(Link):
                 if begin and self.state == IDLE:
                     message = begin + message
                     answers += 1
-                reader = _Reader(self, statements, done, find_loaders, source, sink)
+                reader = _Reader(self, statements, done, find_loaders, columns, source, sink)
                 try:
                     self.state = ACTIVE
                     self._send(message)
@@ -210,6 +220,7 @@ class _Reader:
         statements: Sequence[str | None] = (None,),
         done: Callable[[Result], object] | None = None,
         find_loaders: FindLoaders | None = None,
+        columns: Columns | None = None,
         source: Callable[[], bytes] | None = None,
         sink: Callable[[bytes], object] | None = None,
     ) -> None:
@@ -219,6 +230,7 @@ class _Reader:
         self.statements = statements
         self.done = done
         self.find_loaders = find_loaders
+        self.columns = columns
         self.source = source
         self.sink = sink
         self.result: Result | None = None
@@ -249,11 +261,12 @@ class _Reader:
         """Read until the server was ready *answers* times."""
         stream = self.stream
         self.number = len(self.statements) - answers
-        current = Result()
-        loaders: Sequence[RawLoader] | None = None
+        current, loaders = self._expected()
         stream.need(5)
-        if stream.data.startswith(_TO_BE_SKIPPED, stream.at):
-            stream.at += len(_TO_BE_SKIPPED)
+        if stream.data.startswith(_PARSED_AND_BOUND, stream.at):
+            stream.at += len(_PARSED_AND_BOUND)
+        elif stream.data.startswith(_BOUND, stream.at):
+            stream.at += len(_BOUND)
         while True:
             if loaders is not None:
                 try:
@@ -287,8 +300,15 @@ class _Reader:
                     self.wire.state = _STATES[body[0]]
                     self.wire.ended += self.wire.state == IDLE
                     return
+                current, loaders = self._expected()
             else:
                 self._take_other(code, body)
+
+    def _expected(self) -> tuple[Result, Sequence[RawLoader] | None]:
+        """Return what the next statement's rows go into, and what loads them if that is known."""
+        if self.columns is None or self.number < 0:
+            return Result(), None
+        return Result(self.columns), self.find_loaders and self.find_loaders(self.columns)
 
     def take_unasked(self) -> None:
         """Handle the messages that lie complete in the buffer."""

@@ -20,7 +20,7 @@ from psycopg.client_cursor import ClientCursorMixin
 from psycopg.generators import execute, fetch_many
 
 from multipool.driver import IDLE
-from multipool.session import carries_begin
+from multipool.session import carries_begin, touches
 from multipool_psycopg.connection import Connection
 from multipool_psycopg.cursor import Watching, watching
 
@@ -44,7 +44,10 @@ class PiggybackCursor(Watching):
         """Execute *query*, as psycopg does."""
         conn: Any = self._conn
         if not (conn._begin_due() and isinstance(query, str) and carries_begin(query)):
-            return super().execute(query, *args, **options)
+            # What most queries come to. A plain text is looked at here: a call less.
+            if type(query) is not str or touches(query):
+                self._look_at(query)
+            return super(Watching, self).execute(query, *args, **options)
         with _carrying_begin(self):
             return super().execute(query, *args, **options)
 

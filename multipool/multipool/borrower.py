@@ -65,6 +65,9 @@ class _Here(threading.local):
 
     def __init__(self) -> None:
         self.borrower = Borrower()
+        #: The `Waiter` of its last wait, to be used again. None while it waits: what it is given
+        #: must be nobody's if an interrupt loses the wait.
+        self.waiter: Any = None
         self._end = _End(self.borrower)
 
 

@@ -8,29 +8,29 @@ ours is that a return never waits for the queue's lock (see `places`).
 from __future__ import annotations
 
 from _thread import allocate_lock
-from time import monotonic
-from typing import Any
+from typing import Any, Final
 
 from multipool.borrower import here
+
+#: What a `Waiter` was given that has been fetched.
+TAKEN: Final = object()
 
 
 class Waiter:
     """One thread that waits, asleep on a lock of its own."""
 
-    __slots__ = ("_lock", "borrower", "grant", "ours", "since")
+    __slots__ = ("_lock", "borrower", "grant", "since")
+
+    #: Monotonic time at which it began to wait.
+    since: float
 
     def __init__(self) -> None:
-        self._lock = allocate_lock()
-        self._lock.acquire()
+        self._lock = lock = allocate_lock()
+        lock.acquire()
         #: Who waits.
         self.borrower = here.borrower
-        #: Whether it waits for the sake of the pool, not of the application.
-        self.ours = False
-        #: Monotonic time at which it began to wait.
-        self.since = monotonic()
-        #: What it was given: a connection, a `Room` to open one in, `CLOSED`
-        #: or `Refused`.
-        #: Written once, with the pool's lock held.
+        #: What it was given: a connection, a `Room` to open one in, `CLOSED` or `Refused`.
+        #: Written once a wait, with the pool's lock held; `TAKEN` after that.
         self.grant: Any = None
 
     def give(self, grant: Any) -> None:
@@ -38,6 +38,6 @@ class Waiter:
         self.grant = grant
         self._lock.release()
 
-    def wait(self, timeout: float) -> None:
-        """Sleep until something is given, or for *timeout* seconds."""
-        self._lock.acquire(timeout=timeout)
+    def wait(self, timeout: float) -> bool:
+        """Sleep until something is given; return False if *timeout* seconds went by before."""
+        return self._lock.acquire(True, timeout)  # by position, which is quicker

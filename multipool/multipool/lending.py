@@ -11,7 +11,6 @@ from multipool import refusing
 from multipool.borrower import here
 from multipool.clock import clock
 from multipool.errors import PoolClosed, PoolError, PoolTimeout
-from multipool.handoff import Waiter
 from multipool.inner import Inner
 from multipool.opening import open_in
 from multipool.places import CLOSED, Grant, Refused, Room
@@ -23,84 +22,93 @@ def check_out(inner: Inner, timeout: float | None, frame: FrameType) -> Any:
     """Lend a connection to the caller in *frame*: open one, or wait for one, if need be."""
     if timeout is None:
         timeout = inner.config.timeout
-    deadline = monotonic() + timeout
+    clock.now = now = monotonic()
+    deadline = now + timeout
     if inner.places.lost:
         inner.upkeep.soon(inner)  # which reports them
     inner.upkeep.step(inner, deadline)
-    grant = _ask(inner, timeout, deadline, first=False)
+    if inner.inline:
+        now = monotonic()  # that may have taken long
+    grant = _ask(inner, timeout, now, deadline)
     while True:
-        conn = open_in(inner, grant, deadline) if isinstance(grant, Room) else grant
+        conn = grant
+        if isinstance(grant, Room):
+            conn = open_in(inner, grant, deadline)
+            clock.read()
         if conn is not None:
             slot: Slot = conn._multipool_slot
-            if isinstance(grant, Room) and slot is grant.slot:  # opened just now
+            if conn is not grant and slot is grant.slot:  # opened just now
                 _greet(inner, conn, slot)
                 break
             if not slot.wary or lendable(inner, conn, slot):
                 break
         # Of no use, or somebody else asks the server already: the turn is not lost.
-        grant = _ask(inner, timeout, deadline, first=True)
+        grant = _ask(inner, timeout, monotonic(), deadline, first=True)
     if inner.closed:
         inner.discard(conn, slot)
         inner.refuse_if_closed()
-    slot.wary = slot.wary or inner.always_wary
-    slot.lend(here.borrower, frame, inner.tracing.stacks, clock.read())
+    if inner.always_wary:
+        slot.wary = True
+    tracing = inner.tracing
+    stacks = tracing.stacks and tracing.affords_stack(clock.now)
+    slot.lend(here.borrower, frame, stacks, clock.now)
     if clock.asleep:  # now that there is a lease more, which would be missed before
         inner.upkeep.rouse()
     return conn
 
 
-def _ask(inner: Inner, timeout: float, deadline: float, *, first: bool) -> Grant:
+def _ask(
+    inner: Inner,
+    timeout: float,
+    now: float,
+    deadline: float,
+    first: bool = False,
+    alone: bool = False,
+) -> Grant:
     """Return an idle connection or a place to open one in, waiting in line if need be.
 
-    *first* keeps its turn to a thread that was given something of no use.
+    *first* keeps its turn to a thread that was given something of no use; *alone*: nothing can
+    be done any more for one that would wait for itself.
     """
     places = inner.places
     if inner.stake is not None:
         inner.stake.wake(inner)
-    found = _line_up(inner, timeout, first=first)
-    if found is None:
+    waiter = None
+    try:
+        with places.lock:
+            if inner.closed:
+                inner.refuse_if_closed()
+            grant = None if places.waiting and not first else places.take()
+            if grant is not None:
+                return grant
+            if timeout <= 0 or inner.config.max_waiting:
+                refusing.refuse_to_wait(inner, timeout, again=first)
+            if not refusing.holds_all(inner):
+                waiter = places.line_up(now, first)
+            elif alone:
+                raise refusing.waits_for_itself(inner)
+    finally:
+        places.match()
+    if waiter is None:
         gc.collect()  # this thread holds them all; they may lie in cycles of garbage
-        found = _line_up(inner, timeout, first=first, alone=True)
-    if not isinstance(found, Waiter):
-        return found
-    press(inner.tracing)
-    if not places.wait(found, deadline):
+        return _ask(inner, timeout, monotonic(), deadline, first, alone=True)
+    if not inner.tracing.stacks:
+        press(inner.tracing, now)
+    grant = places.wait(waiter, deadline)
+    if grant is None:
         inner.refuse_if_closed()
         inner.totals.add("timeouts")
         raise inner.error(
             PoolTimeout,
             f"no connection within {timeout:g} s: {refusing.whole_state(inner, gave_up=1)}",
         )
-    if found.grant is CLOSED:
+    if grant is CLOSED:
         raise inner.error(PoolClosed, "closed while waiting")
-    if isinstance(found.grant, Refused):
-        raise found.grant.error.with_traceback(None)
-    inner.totals.add_wait(monotonic() - found.since)
-    return found.grant
-
-
-def _line_up(
-    inner: Inner, timeout: float, *, first: bool, alone: bool = False
-) -> Grant | Waiter | None:
-    """Return what there is at once, else a place in line.
-
-    None if this thread would wait for itself; if nothing can change that (*alone*), raises.
-    """
-    places = inner.places
-    try:
-        with places.lock:
-            inner.refuse_if_closed()
-            grant = None if places.waiting and not first else places.take()
-            if grant is not None:
-                return grant
-            refusing.refuse_to_wait(inner, timeout, again=first)
-            if refusing.holds_all(inner):
-                if alone:
-                    raise refusing.waits_for_itself(inner)
-                return None
-            return places.line_up(first=first)
-    finally:
-        places.match()
+    if isinstance(grant, Refused):
+        raise grant.error.with_traceback(None)
+    clock.now = served = monotonic()
+    inner.totals.add_wait(served - now)
+    return grant
 
 
 def lendable(inner: Inner, conn: Any, slot: Slot) -> bool:

@@ -21,24 +21,24 @@ What = Literal["connect", "wait", "use"]
 Listener = Callable[[str, What, float], object]
 
 #: Replaced as a whole, never changed.
-_listeners: tuple[Listener, ...] = ()
+listeners: tuple[Listener, ...] = ()
 
 
 def listen(listener: Listener) -> None:
     """Call *listener* from now on, for all pools of the process, whenever they are made."""
-    global _listeners
-    _listeners = (*_listeners, listener)
+    global listeners
+    listeners = (*listeners, listener)
 
 
 def unlisten(listener: Listener) -> None:
     """No more. One that does not listen is fine too."""
-    global _listeners
-    _listeners = tuple(one for one in _listeners if one != listener)
+    global listeners
+    listeners = tuple(one for one in listeners if one != listener)
 
 
 def tell(pool: str, what: What, seconds: float) -> None:
     """Tell every listener. Raises nothing of theirs."""
-    for listener in _listeners:
+    for listener in listeners:
         try:
             listener(pool, what, seconds)
         except Exception as error:

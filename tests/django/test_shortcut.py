@@ -45,7 +45,7 @@ def close_in_transaction(connection: Any) -> None:
 def state(connection: Any) -> dict[str, Any]:
     """Return what a wrapper just connected is like, but for what differs each time."""
     connection.ensure_connection()
-    differs = {"connection", "close_at", "_serial", "_seen", "savepoint_state"}
+    differs = {"connection", "close_at", "_serial", "_seen", "_span", "savepoint_state"}
     return {name: value for name, value in vars(connection).items() if name not in differs}
 
 

@@ -123,7 +123,6 @@ def test_transactions_leave_nothing_to_clean(make_alias: MakeAlias) -> None:
             cursor.execute("select 1")
         slot = connection.connection._multipool_slot
         assert not slot.touched
-        assert not slot.wary
         connection.close()
 
 

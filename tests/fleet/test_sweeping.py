@@ -9,6 +9,7 @@ import pytest
 from fleet_store import beat
 
 from multipool.fleet.heart import BEAT, SWEEP
+from multipool.fleet.packing import pack
 
 REPORT = {
     "app": "shop",
@@ -26,6 +27,8 @@ REPORT = {
 
 def report_of(number, **changes):
     """Return what the process of that number reports."""
+    if "detail" in changes:
+        changes["detail"] = pack(changes["detail"])
     return {**REPORT, "id": f"00000000-0000-0000-0000-{number:012}", **changes}
 
 
@@ -180,6 +183,8 @@ def test_where_the_table_cannot_be_emptied_nothing_more_is_written(store, driver
         {"detail": {"frames": [5], "pools": {"a": {"waiters": [{"stack": [0, 1, "x"]}]}}}},
         {"detail": {"pools": []}},
         {"detail": []},
+        {"detail": {"pools": {"a": {"queries": [{"calls": 1e308, "histogram": [1, "x", []]}]}}}},
+        {"detail": {"pools": {"a": {"holders": [{"backend": [1], "open_for": "x"}]}}}},
         {"app": "x" * 10_000},
         {"uptime": 1e8, "every": 1e300},
     ],

@@ -7,12 +7,14 @@ import random
 import pytest
 
 from multipool.plans.guard import (
+    CALM,
     CLOSE,
     EVIDENCE,
     FIRST_PAUSE,
     FIRST_SAMPLE,
     FLOOR,
     LONGEST_PAUSE,
+    SCATTERED,
     SHARE,
     STRIKES,
     Guard,
@@ -89,7 +91,34 @@ def test_slow_executions_among_fast_ones_are_found_out_too(statement):
     for number in range(1000):
         slow += statement.execute(SLOW if number % 5 == 0 else FAST) and number % 5 == 0
     assert statement.guard.given_up == 1
-    assert slow == STRIKES
+    assert slow == SCATTERED
+
+
+@pytest.mark.parametrize("share", [0.01, 0.03, 0.1])
+def test_a_busy_machine_that_holds_up_some_executions_hardly_ever_condemns_a_plan(share):
+    given_up = unprepared = 0
+    for seed in range(20):
+        chance, statement = random.Random(seed), Statement()
+        for _ in range(5000):
+            held_up = chance.expovariate(80) if chance.random() < share else 0.0
+            unprepared += not statement.execute(FAST + held_up, 10 * FAST + held_up)
+        given_up += statement.guard.given_up
+    assert given_up <= 2
+    assert unprepared < 0.15 * 20 * 5000
+
+
+def test_patience_with_a_busy_machine_ends_when_it_is_calm(statement):
+    statement.run(50, FAST)
+    usual = statement.guard.limit
+    for _ in range(5):
+        statement.run(1, SLOW)
+        statement.run(3, FAST)
+        statement.run(1, SLOW)
+        statement.run(2 * CLOSE, FAST)
+    assert statement.guard.limit > 2 * usual
+    statement.run(20 * CALM, FAST)
+    assert statement.guard.limit == pytest.approx(usual)
+    assert statement.run(100, SLOW) == STRIKES
 
 
 def test_now_and_then_a_slow_execution_is_let_pass(statement):

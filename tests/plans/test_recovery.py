@@ -64,6 +64,33 @@ def test_one_connection_that_alters_a_table_is_heard_of_by_the_others(make_pool,
         assert fetch(other, BY_ID, (1,)) == [(1, "n1", 5)]
 
 
+def test_a_column_that_somebody_renames_is_described_by_its_new_name(prepared, outside):
+    with prepared.connection() as conn:
+        conn.autocommit = True
+        assert _names(conn) == _names(conn) == ["id", "name"]
+        run(outside, "alter table numbers rename column name to called")
+        assert _names(conn) == _names(conn) == ["id", "called"]
+
+
+def test_a_prepared_statement_is_described_in_each_transaction_and_without_rows(prepared):
+    with prepared.connection() as conn:
+        for _ in range(3):
+            assert fetch(conn, BY_ID, (11,)) == []
+            assert _names(conn) == _names(conn) == ["id", "name"]
+            conn.commit()
+
+
+def _names(conn):
+    """Return the names of the columns of `BY_ID`."""
+    cursor = conn.cursor()
+    try:
+        cursor.execute(BY_ID, (1,))
+        assert [tuple(row) for row in cursor.fetchall()] == [(1, "n1")]
+        return [column[0] for column in cursor.description]
+    finally:
+        cursor.close()
+
+
 def test_a_table_dropped_and_made_anew_is_found(prepared, outside):
     run(outside, "drop table numbers")
     run(outside, "create table numbers (id bigint, name integer)")

@@ -299,6 +299,18 @@ def one_return_and_two_waits(_: Scheduler) -> Scene:
     }, play.check_whole
 
 
+def two_that_wait_for_each_other_again_and_again(_: Scheduler) -> Scene:
+    """The same threads wait more than once, each by the `Waiter` that it waited by before."""
+    play = Play()
+    play.use()
+
+    def work() -> None:
+        for _ in range(2):
+            play.use()
+
+    return {"one": work, "other": work}, play.check_whole
+
+
 def a_close_a_return_and_a_wait(_: Scheduler) -> Scene:
     play = Play()
     conn = play.lend()
@@ -329,6 +341,7 @@ TWO = [
     two_returns_of_one_lease,
     a_drain_against_a_return,
     a_connect_that_fails_against_a_wait,
+    two_that_wait_for_each_other_again_and_again,
 ]
 # These are long, and would take minutes with two.
 ONE = [

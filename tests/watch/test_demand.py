@@ -25,6 +25,7 @@ class Scene:
         self.now = 1000.0
         self.demand = Demand()
         self.totals = Totals("shop", use_time=False)
+        self.stake = None
         self.places = SimpleNamespace(slots=[], waiting=[], outage=None, leases=lambda: self.leases)
         self.leases = 0
 
@@ -32,7 +33,7 @@ class Scene:
         self.now += after
         self.leases += new
         self.places.slots = [SimpleNamespace(leased=True)] * used + [SimpleNamespace(leased=False)]
-        self.places.waiting = [SimpleNamespace(ours=False)] * waiting
+        self.places.waiting = [None] * waiting
         self.demand.look(self, self.now, napped=napped)
 
     def pass_window(self, *looks):

@@ -9,6 +9,9 @@ from contextlib import contextmanager, suppress
 import pytest
 from support import Thread, line_of, until
 
+from multipool.watch.pressure import press
+from multipool.watch.tracing import Tracing
+
 HELD, IDLE = "held", "idle in transaction"
 SECRETS = ("hunter2", "a literal", "4711")
 
@@ -300,6 +303,15 @@ def test_while_somebody_waits_whole_stacks_are_kept(make_pool, upkeep):
     until(lambda: pool.stats().waiting)
     conn.close()
     assert len(waiter.outcome()) > 1
+
+
+def test_those_who_wait_keep_two_hundred_whole_stacks_in_a_tenth_of_a_second_unless_asked_for_all():
+    auto, full = Tracing("auto"), Tracing("full")
+    press(auto, 1000.0)
+    assert auto.stacks
+    for now, kept in ((1000.0, 200), (1000.09, 0), (1000.11, 200)):
+        assert sum(auto.affords_stack(now) for _ in range(1000)) == kept
+        assert all(full.affords_stack(now) for _ in range(1000))
 
 
 def test_while_most_are_lent_whole_stacks_are_kept(make_pool):

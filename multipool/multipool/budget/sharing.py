@@ -87,7 +87,7 @@ class Mine:
     held: int
     #: How many it has use for: those in use and those waited for, at most what its pools allow.
     want: int
-    #: How many it likes to keep open even when idle, if nobody else needs them (``min_size``).
+    #: How many it likes to have if nobody else needs them: its ``min_size``, and some `headroom`.
     wish: int = 0
     #: Seconds since its turn began, for which it has had anything at all.
     had_for: float = 0.0
@@ -131,6 +131,14 @@ def level(budget: int, wants: Iterable[tuple[int, int]]) -> tuple[int, int]:
             break
         thirsty -= members
     return filled, left
+
+
+def headroom(want: int) -> int:
+    """Return how many a process that has use for *want* likes to have.
+
+    So it need not ask for each connection more, at the price of all who wait meanwhile.
+    """
+    return 2 * want + 1 if want else 0
 
 
 def decide(state: State | None, mine: Mine) -> Claim:

@@ -21,7 +21,16 @@ from uuid import uuid4
 
 from multipool.budget import store
 from multipool.budget.options import AUTO
-from multipool.budget.sharing import ROUNDS, Claim, Mine, State, decide, lease, pause
+from multipool.budget.sharing import (
+    ROUNDS,
+    Claim,
+    Mine,
+    State,
+    decide,
+    headroom,
+    lease,
+    pause,
+)
 from multipool.budget.store import Answer
 from multipool.driver import OUTAGE, REFUSAL
 from multipool.errors import without_frames
@@ -45,9 +54,14 @@ NEVER: Final = float("inf")
 #: the server has crashed, and forgotten whom it granted what.
 FRESH: Final = 1.0
 #: Seconds that a claim waits for a connection to come back; and between two connections of its
-#: own, where it has others.
-TURN: Final = 0.3
+#: own, where it has others: while it has less than its due, and else.
+TURN: Final = 0.1
+SOON: Final = 0.25
 SELDOM: Final = 2.0
+#: More than any server has.
+MANY: Final = 1_000_000
+#: Seconds at least between two calls because somebody finds no connection.
+BREATH: Final = 0.1
 #: Seconds until what was closed is told of; until a refused attempt is repeated; and for which
 #: a full server is not asked for more than it gave.
 RELEASE: Final = 0.05
@@ -90,6 +104,8 @@ class Stake:
         self._was_full = False
         #: Whether it is known that the pool could use more.
         self._asking = False
+        #: How many wait in the pool's line for the sake of a call.
+        self._in_line = 0
         #: Monotonic times: of the last call, and before which none goes by a line of its own.
         self._called_at = 0.0
         self._next_own = 0.0
@@ -120,11 +136,11 @@ class Stake:
         if not self.static:
             self._doubts += 1
             self._lease_until = 0.0
-            self._hurry()
+            self._hurry(monotonic() + RELEASE)
 
-    def _hurry(self) -> None:
+    def _hurry(self, due: float) -> None:
         if self._calls.due is not None:
-            self._calls.due = min(self._calls.due, monotonic() + RELEASE)
+            self._calls.due = min(self._calls.due, due)
 
     def is_short(self, inner: Inner) -> bool:
         """Return whether it is for want of a share that the pool opens no more."""
@@ -136,14 +152,17 @@ class Stake:
         self._peak = max(self._peak, self._used(inner))
 
     def wake(self, inner: Inner) -> None:
-        """See to it that more is asked for: somebody finds no connection."""
-        if self.static or not self.is_short(inner):
+        """See to it that more is asked for: somebody finds none idle, and uses up what there is."""
+        held = len(inner.places.slots)
+        if self.static or held >= inner.config.limit:
+            return
+        if held + 1 < self.cap and self.may_open(held):
             return
         self._peak = max(self._peak, self._used(inner) + 1)
         if self._asking:  # often enough
             return
         self._asking = True
-        self._hurry()
+        self._hurry(self._called_at + BREATH)
         if inner.inline:
             self.tick(inner)
         else:
@@ -165,6 +184,11 @@ class Stake:
     def whole(self) -> int | None:
         """The whole budget, the one for asking too, as the store told it last."""
         return None if self.answer is None else self.answer.budget
+
+    @property
+    def in_line(self) -> int:
+        """How many of those who wait for a connection are its own calls."""
+        return self._in_line
 
     # -- now and then ----------------------------------------------------------------------
 
@@ -222,6 +246,7 @@ class Stake:
             else:
                 wait = self._refused(inner, error)
         finally:
+            self._in_line = 0
             self._called_at = monotonic()
             self._calls.end(wait * random.uniform(0.9, 1.0))
             inner.upkeep.soon(inner)
@@ -305,19 +330,20 @@ class Stake:
         most = inner.config.limit
         if now < self._ceiling_until:
             most = min(most, self._ceiling)
+        want = int(min(max(self._peak, self._used(inner)), most, MANY))
         return Mine(
             cap=self.cap,
             held=held,
-            want=int(min(max(self._peak, self._used(inner)), most, 1_000_000)),
-            wish=int(min(inner.config.min_size, most)),
+            want=want,
+            wish=int(min(max(inner.config.min_size, headroom(want)), most)),
             had_for=now - self._had_since if self.cap else 0.0,
         )
 
     def _used(self, inner: Inner) -> int:
         """Return how many connections are lent, being opened, or waited for."""
         slots = list(inner.places.slots)
-        waiting = sum(not waiter.ours for waiter in list(inner.places.waiting))
-        return sum(bool(slot.leased or not slot.born) for slot in slots) + waiting
+        waiting = max(len(inner.waiting) - self._in_line, 0)
+        return sum(bool(slot.leased) or not slot.born for slot in slots) + waiting
 
     def _told(self, inner: Inner, claim: Claim, held: int) -> dict[str, Any]:
         options = FleetOptions.read(inner.config.fleet)
@@ -352,14 +378,17 @@ class Stake:
         now = monotonic()
         if any(slot.leased for slot in list(inner.places.slots)):
             # Inline this may be the very thread that is about to return one.
+            self._in_line = 1
             with in_turn(inner, now + (0 if inner.inline else TURN)) as line:
+                self._in_line = 0
                 if line is not None:
                     yield line
                     return
             if now < self._next_own:
                 yield None
                 return
-        self._next_own = now + SELDOM
+        claim = decide(self._state(), self._mine(inner, len(inner.places.slots)))
+        self._next_own = now + (SOON if claim.ask > self.cap else SELDOM)
         with opened(inner) as line:
             yield line
 
@@ -404,7 +433,7 @@ class Stake:
         if budget == AUTO:
             told = line.ask(store.SERVER) if line is not None else None
             budget = int(told or STATIC_PART)
-        self.cap = max(1, min(int(budget or 1) // STATIC_PART, int(min(inner.config.limit, 1e6))))
+        self.cap = max(1, min(int(budget or 1) // STATIC_PART, int(min(inner.config.limit, MANY))))
         self.share, self.answer, self.static = self.cap, None, True
         self._lease_until = self._fresh_until = NEVER
         self.trouble = why

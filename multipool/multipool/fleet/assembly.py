@@ -7,11 +7,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from multipool.fleet.blocking import trees
+from multipool.fleet.folding import frames_of
+from multipool.fleet.packing import unpack
 from multipool.fleet.rows import (
     backends_of,
     budgets_of,
     holders_of,
-    numbers,
     pools_of,
     process_of,
     queries_of,
@@ -28,11 +29,12 @@ from multipool.fleet.snapshot import (
     Share,
     Snapshot,
 )
+from multipool.fleet.values import numbers
 
 
 def assemble(told: Mapping[str, Any], *, took: float) -> Snapshot:
     """Return the snapshot in *told*, the answer of the server's function ``snapshot()``."""
-    rows = told["processes"]
+    rows = list(map(_unpacked, told["processes"]))
     processes = [process_of(row) for row in rows]
     pools = [pool for row in rows for pool in pools_of(row)]
     sessions = Sessions(told["backends"])
@@ -58,6 +60,11 @@ def assemble(told: Mapping[str, Any], *, took: float) -> Snapshot:
         notes=tuple(_notes(told, processes)),
         budgets=budgets_of(told),
     )
+
+
+def _unpacked(row: Mapping[str, Any]) -> dict[str, Any]:
+    detail = unpack(row["detail"])
+    return {**row, "detail": detail, "frames": frames_of(detail)}
 
 
 def _budget(

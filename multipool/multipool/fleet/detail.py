@@ -5,6 +5,7 @@ The one place where the fleet looks into a pool for that.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from multipool.inner import Inner
     from multipool.pool import Pool
     from multipool.slot import Slot
+    from multipool.watch.queries import Query
 
 #: How many holders, waiters and queries of a pool are told; more would tell no more.
 MOST: Final = 50
@@ -58,7 +60,7 @@ def _holder(inner: Inner, slot: Slot) -> dict[str, Any] | None:
         "checked_out_at": list(found.checked_out),
         "query_at": list(found.query),
         "doing": list(found.doing),
-        "statement": None,  # only the place of the last one is kept, never its text
+        "statement": found.statement,
         "backend": slot.backend_pid,
         "tag": slot.tag,
         "open_for": round(monotonic() - slot.born, 3),
@@ -73,10 +75,24 @@ def _waiter(waiter: Waiter) -> dict[str, Any]:
     }
 
 
-def _query(query: Any) -> dict[str, Any]:
-    names = ("calls", "rows", "errors", "p50", "p95", "p99")
-    told = {name: getattr(query, name) for name in names}
-    return {"statement": query.text, "site": query.call_site, "total": query.seconds, **told}
+def _query(query: Query) -> dict[str, Any]:
+    return {
+        "statement": query.text,
+        "site": query.call_site,
+        "calls": query.calls,
+        "rows": query.rows,
+        "errors": query.errors,
+        "total": round(query.seconds, 6),
+        "histogram": _histogram(query.histogram.counts),
+    }
+
+
+def _histogram(counts: Mapping[int, int]) -> list[int]:
+    """Return the number of the first bucket that is not empty, and the counts from there on."""
+    if not counts:
+        return []
+    first, last = min(counts), max(counts)
+    return [first, *(counts.get(bucket, 0) for bucket in range(first, last + 1))]
 
 
 def _name(borrower: str) -> str:

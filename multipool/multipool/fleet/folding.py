@@ -6,7 +6,7 @@ byte of a report, at every beat.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 #: What in a detail is a list of lines.
@@ -32,11 +32,19 @@ def fold(details: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return {"frames": list(numbers), "pools": pools}
 
 
-def unfold(stack: object, frames: object) -> Iterable[str]:
-    """Yield the lines of a stack as it was sent; what makes no sense is left out."""
-    if isinstance(stack, list) and isinstance(frames, list):
-        for number in stack:
-            if isinstance(number, int) and 0 <= number < len(frames):
-                line = frames[number]
-                if isinstance(line, str):
-                    yield line
+def frames_of(detail: object) -> list[str]:
+    """Return the lines in a detail as it was sent; empty ones for what makes no sense."""
+    frames = detail.get("frames") if isinstance(detail, Mapping) else None
+    if not isinstance(frames, list):
+        return []
+    return [line if isinstance(line, str) else "" for line in frames]
+
+
+def unfold(stack: object, frames: list[str]) -> tuple[str, ...]:
+    """Return the lines of a stack as it was sent; none if it makes no sense."""
+    if not isinstance(stack, list):
+        return ()
+    try:
+        return tuple(map(frames.__getitem__, stack))
+    except (TypeError, IndexError):
+        return ()

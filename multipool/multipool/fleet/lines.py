@@ -95,19 +95,12 @@ def in_turn(inner: Inner, until: float) -> Iterator[Line | None]:
     """
     places = inner.places
     with places.lock:
-        waiter = None if places.closed else places.line_up(first=True)
-        if waiter is not None:
-            waiter.ours = True
+        waiter = None if places.closed else places.line_up(monotonic(), first=True)
     places.match()
-    grant = None
-    if waiter is not None and places.wait(waiter, until) and waiter.grant is not CLOSED:
-        grant = waiter.grant
+    grant = None if waiter is None else places.wait(waiter, until)
     if isinstance(grant, Room):  # others need it more
         places.vacate(grant.slot)
-        grant = None
-    if isinstance(grant, Refused):
-        grant = None
-    if grant is None:
+    if grant is None or grant is CLOSED or isinstance(grant, (Room, Refused)):
         yield None
         return
     with _kept(inner, grant) as line:

@@ -14,6 +14,7 @@ from weakref import ReferenceType, ref
 
 from multipool.fleet.detail import detail_of, in_trouble
 from multipool.fleet.folding import fold
+from multipool.fleet.packing import pack
 
 if TYPE_CHECKING:
     from multipool.inner import Inner
@@ -91,7 +92,7 @@ class Reporter:
             "uptime": monotonic() - self._began,
             "pools": gauges,
             "counters": _combine([self._told, _negative(self._retired)]),
-            "detail": fold(details) if detailed else None,
+            "detail": pack(fold(details)) if detailed else None,
         }
 
     def heard(self) -> None:

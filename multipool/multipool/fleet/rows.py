@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from operator import add
 from typing import Any
 
 from multipool.fleet.folding import unfold
@@ -22,7 +24,9 @@ from multipool.fleet.snapshot import (
     State,
     Waiter,
 )
+from multipool.fleet.values import integer, number, numbers, text
 from multipool.watch.demand import Peak
+from multipool.watch.queries.histogram import BUCKETS, Histogram
 
 
 def process_of(row: Mapping[str, Any]) -> Process:
@@ -176,7 +180,7 @@ def queries_of(rows: Iterable[Mapping[str, Any]]) -> tuple[Query, ...]:
         totals[app] += _sum(parts, "total")
     found = []
     for (app, statement, site), parts in summed.items():
-        total, calls = _sum(parts, "total"), int(_sum(parts, "calls"))
+        total, calls, spread = _sum(parts, "total"), int(_sum(parts, "calls")), _added(parts)
         found.append(
             Query(
                 app=app,
@@ -188,10 +192,9 @@ def queries_of(rows: Iterable[Mapping[str, Any]]) -> tuple[Query, ...]:
                 total=total,
                 share=total / totals[app] if totals[app] else 0.0,
                 mean=total / calls if calls else 0.0,
-                # What is slow in one process is what a reader looks for.
-                p50=_most(parts, "p50"),
-                p95=_most(parts, "p95"),
-                p99=_most(parts, "p99"),
+                p50=spread.quantile(0.5) or 0.0,
+                p95=spread.quantile(0.95) or 0.0,
+                p99=spread.quantile(0.99) or 0.0,
             )
         )
     return tuple(sorted(found, key=lambda one: -one.total))
@@ -213,34 +216,23 @@ def _dicts(value: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def _sum(parts: Iterable[Mapping[str, Any]], name: str) -> float:
-    return sum(number(part.get(name)) for part in parts)
+    try:  # there are many, and nearly all of them make sense
+        return number(sum([part[name] for part in parts]))
+    except (KeyError, TypeError):
+        return sum(number(part.get(name)) for part in parts)
 
 
-def _most(parts: Iterable[Mapping[str, Any]], name: str) -> float:
-    return max(number(part.get(name)) for part in parts)
-
-
-def text(value: Any) -> str:
-    """Return *value* if it is text, else none."""
-    return value if isinstance(value, str) else ""
-
-
-def number(value: Any) -> float:
-    """Return *value* if it is a number, else 0."""
-    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else 0.0
-
-
-def integer(value: Any) -> int:
-    """Return *value* as a whole number, 0 if it is none."""
-    return int(number(value))
-
-
-def numbers(value: Any) -> dict[str, float]:
-    """Return what is a number in the dict *value*."""
-    if not isinstance(value, dict):
-        return {}
-    return {name: one for name, one in value.items() if number(one) == one}
+def _added(parts: Iterable[Mapping[str, Any]]) -> Histogram:
+    """Return how the durations of all *parts* together are spread."""
+    counts: list[Any] = [0] * BUCKETS
+    for part in parts:
+        told = part.get("histogram")
+        if isinstance(told, list) and told and type(told[0]) is int and 0 <= told[0] < BUCKETS:
+            place = slice(told[0], told[0] + len(told) - 1)
+            with suppress(TypeError):
+                counts[place] = map(add, counts[place], told[1:])
+    return Histogram.of([max(integer(count), 0) for count in counts])
 
 
 def _stack(row: Mapping[str, Any], told: Mapping[str, Any], name: str) -> Stack:
-    return tuple(unfold(told.get(name), row["detail"].get("frames")))
+    return unfold(told.get(name), row["frames"])

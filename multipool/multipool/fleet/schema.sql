@@ -31,7 +31,7 @@ create unlogged table if not exists multipool.process (
     pooler boolean not null,                                       -- its pid of the server is not ours
     pools jsonb not null check (jsonb_typeof(pools) = 'object'),       -- gauges by pool
     counters jsonb not null check (jsonb_typeof(counters) = 'object'), -- totals by pool
-    detail jsonb
+    detail text -- packed by who writes it, see packing.py
 ) with (
     fillfactor = 50,
     autovacuum_vacuum_scale_factor = 0,
@@ -73,7 +73,7 @@ insert into multipool.control default values on conflict do nothing;
 create unlogged table if not exists multipool.budget (
     app text primary key,
     budget integer,                         -- all of it, the one for asking too
-    counted integer,                        -- what "auto" came to
+    counted integer,                        -- what the server has for them: "auto"
     counted_at timestamptz not null default '-infinity',
     full_at integer,                        -- so many they had when the server refused one more
     full_until timestamptz not null default '-infinity'
@@ -163,7 +163,7 @@ begin
                pooler = (report->>'backend')::bigint is distinct from pg_backend_pid(),
                pools = report->'pools',
                counters = report->'counters',
-               detail = nullif(report->'detail', 'null')
+               detail = report->>'detail'
          where id = (report->>'id')::uuid;
         if not found then
             known := (report->>'epoch') is distinct from control.epoch::text;
@@ -181,7 +181,7 @@ begin
                     (report->>'backend')::bigint is distinct from pg_backend_pid(),
                     report->'pools',
                     report->'counters',
-                    nullif(report->'detail', 'null')
+                    report->>'detail'
                 );
             end if;
         end if;
@@ -202,7 +202,7 @@ $$;
 -- How many of the server's connections there are for this application's pools together: all but
 -- those kept for superusers, those that others have, and what the limits of role and database
 -- leave. Anybody may see the application names of all sessions, so the owner sees enough.
-create or replace function multipool.budget_of_server(of_app text, marks text[]) returns integer
+create or replace function multipool.budget_of_server(marks text[]) returns integer
 language sql stable set search_path = pg_catalog, pg_temp as $$
     with session as (
         select datname, usename,
@@ -276,8 +276,8 @@ begin
     end if;
     mine.want := greatest((told->>'want')::int, 0);
 
-    if mine.budget is null and total.counted_at < now() - interval '2 s' then
-        total.counted := multipool.budget_of_server(my_app, array(
+    if total.counted_at < now() - interval '2 s' then
+        total.counted := multipool.budget_of_server(array(
             select mark from multipool.stake where app = my_app));
         total.counted_at := now();
     end if;
@@ -290,10 +290,10 @@ begin
                 select mark from multipool.stake where app = my_app));
         total.full_until := now() + interval '30 s';
     end if;
-    -- The smallest, if their pools were told different ones.
+    -- The smallest, if their pools were told different ones; and no more than there is.
     select least(mine.budget, min(budget),
                  case when total.full_until > now() then greatest(total.full_at, 2) end,
-                 case when mine.budget is null or bool_or(budget is null) then total.counted end)
+                 total.counted)
       into strict total.budget
       from multipool.stake where app = my_app and id <> my_id and ends_at >= now();
     update multipool.budget
@@ -385,7 +385,7 @@ begin
     delete from multipool.stake
      where ends_at < now() - interval '1 min'
        and not exists (select from pg_stat_activity where position(mark in application_name) > 0);
-    if pg_total_relation_size('multipool.stake') > cap / 8 then
+    if pg_total_relation_size('multipool.stake') > most / 8 then
         begin
             lock table multipool.stake in access exclusive mode;
             stakes := array(select stake from multipool.stake);

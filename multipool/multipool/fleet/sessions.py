@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from multipool.fleet.values import integer, number
 from multipool.target import TAG
 
 #: Seconds by which a session may have begun after its connection was open, since the two ends
@@ -48,7 +49,7 @@ class Sessions:
         """
         found = self._by_mark.get(mark_in(told.get("tag")) or "")
         if found is None and not process["pooler"]:
-            found = self._by_pid.get(told.get("backend"))
+            found = self._by_pid.get(integer(told.get("backend")))
             if found is not None and not _fits(process, told, found):
                 found = None
         if found is None:
@@ -62,5 +63,5 @@ def _fits(process: Mapping[str, Any], told: Mapping[str, Any], session: Mapping[
     age: float | None = session["age"]
     if age is None:  # this role may not see it
         return True
-    opened: float = told.get("open_for", 0.0) + process["age"]
+    opened: float = number(told.get("open_for")) + process["age"]
     return -_AFTER <= age - opened <= _BEFORE

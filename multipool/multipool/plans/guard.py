@@ -5,17 +5,20 @@ for one plan for all of them, which on skewed data can be hundreds of times slow
 prepared times are held against unprepared ones, which go on being taken as long as they cost
 about one per cent of the whole:
 
-- A *slow* execution is one that takes three times what is usual, and `FLOOR` more. Two of them
-  `CLOSE` together raise a doubt. Then the next executions run unprepared, several times as many
-  as lay between the two: if `EXCUSES` of these are slow as well, it is the values.
-- Else the third slow one ends it: the statement is given up. (One slow execution in hundreds may
-  be anything, and is let pass.)
+- A *slow* execution is one that takes three times what is usual, and `FLOOR` more. Two of them in
+  a row raise a doubt. Then the next executions run unprepared, several times as many as lay
+  between the two: if `EXCUSES` of these are slow as well, it is the values. Else the third slow one
+  in a row ends it: the statement is given up.
+- Slow ones among others, each `CLOSE` to the one before, may be a busy machine's doing: of these
+  it takes more, with a doubt before the last. (One in hundreds may be anything, and is let pass.)
+- An alarm that was none teaches what this machine is like: it takes longer then to count as slow,
+  until there was none for a while.
 - So is one that usually takes half as much again as the unprepared sample right before it: what
   slows the whole machine down slows both. (Right after it would not do: a sample comes after so
   much time, which is most often spent in an execution that took long.)
 
-What was given up is tried again after a pause, which doubles each time, and then the first
-slow execution ends it.
+What was given up is tried again after a pause, which doubles each time, and then it is over if
+the first execution is slow.
 """
 
 from __future__ import annotations
@@ -31,10 +34,17 @@ from typing import Final
 #: A busy machine holds up anybody for some milliseconds.
 FACTOR: Final = 3.0
 FLOOR: Final = 0.005
-#: How many slow executions end it.
+#: How many slow executions in a row end it, and how many among others.
 STRIKES: Final = 3
+SCATTERED: Final = 6
+#: They are in a row if they are at most so many executions apart: others are under way at once.
+IN_A_ROW: Final = 2
 #: Slow executions that are so many executions apart have nothing to do with each other.
 CLOSE: Final = 16
+#: A false alarm doubles what it takes to be slow, so many times at most; so many executions without
+#: a slow one halve it again.
+MOST_PATIENCE: Final = 16.0
+CALM: Final = 1000
 #: How many unprepared executions settle a doubt, at least, and for each execution that lay
 #: between two slow ones.
 EVIDENCE: Final = 12
@@ -100,9 +110,14 @@ class Guard:
         self._pause = FIRST_PAUSE
         #: More than this many seconds are slow; 0 while that is not known.
         self.limit = 0.0
+        # Slow executions close to each other, and in a row.
         self._strikes = 0
+        self._row = 0
         # Prepared executions since the latest slow one.
         self._since = 0
+        # By what more than is usual counts as slow here, and how many calls end that.
+        self._patience = 1.0
+        self._calm_at = 0
         # Unprepared executions to come before the next prepared one, and how many were slow.
         self._owed = 0
         self._excuses = 0
@@ -125,7 +140,7 @@ class Guard:
         with self._lock:
             if self.reason is not None and self._clock() >= self.retry_at:
                 self.reason = None
-                self._strikes, self._since, self._owed = STRIKES - 1, 0, 0
+                self._strikes, self._row, self._since, self._owed = 0, STRIKES - 1, 0, 0
                 self._trust()
             return self.trusted
 
@@ -169,8 +184,16 @@ class Guard:
             return reason
         if 0.0 < self.limit < last:
             return self._strike(last)
-        if self._since >= CLOSE:
+        if self._since > IN_A_ROW:
+            self._row = 0
+        if self._since >= CLOSE and self._strikes:
+            if self._strikes > 1:
+                self._be_patient()
             self._strikes = 0
+        if self._patience > 1.0 and times.calls >= self._calm_at:
+            self._patience /= 2
+            self._calm_at = times.calls + CALM
+            self._set_limit()
         if not self.unprepared.calls and times.calls >= FEW:
             self._set_limit()
         if times.calls >= self._sample_calls and times.total >= self._sample_total:
@@ -179,12 +202,21 @@ class Guard:
 
     def _strike(self, seconds: float) -> str | None:
         apart, self._since = self._since, 0
+        self._calm_at = self.prepared.calls + CALM
         self._strikes = self._strikes + 1 if apart < CLOSE else 1
-        if self._strikes >= STRIKES and not self._owed:
+        self._row = self._row + 1 if apart <= IN_A_ROW else 1
+        if self._is_enough() and not self._owed:
             return self._give_up(f"took {_shown(seconds)} prepared, {self._usually()}")
-        if self._strikes == STRIKES - 1:
+        if self._row == STRIKES - 1 or self._strikes == SCATTERED - 1:
             self._owe(max(EVIDENCE, EVIDENCE_EACH * apart))
         return None
+
+    def _is_enough(self) -> bool:
+        return self._row >= STRIKES or self._strikes >= SCATTERED
+
+    def _be_patient(self) -> None:
+        self._patience = min(2 * self._patience, MOST_PATIENCE)
+        self._set_limit()
 
     def _note_unprepared(self, seconds: float) -> str | None:
         times = self.unprepared
@@ -192,14 +224,15 @@ class Guard:
         if 0.0 < self.limit < seconds:
             self._excuses += 1
             if self._excuses == EXCUSES:
-                self._strikes = self._owed = 0
+                self._strikes = self._row = self._owed = 0
+                self._be_patient()
         self._set_limit()
         self._sample_calls = 0
         self._sample_total = self.prepared.total + seconds / SHARE
         if self._owed > 1:
             self._owed -= 1
             return None
-        if self._strikes >= STRIKES:  # others were under way when the doubt arose
+        if self._is_enough():  # others were under way when the doubt arose
             return self._give_up(f"was slow {self._strikes} times prepared, {self._usually()}")
         self._owed = 0
         self._trust()
@@ -227,7 +260,7 @@ class Guard:
         if usual is None:
             usual = self.prepared.usual()
         if usual is not None:
-            self.limit = FACTOR * usual + FLOOR
+            self.limit = self._patience * (FACTOR * usual + FLOOR)
         if len(self.unprepared.recent) > 1:
             # What takes as long unprepared, more than once, is not slow.
             self.limit = max(self.limit, DRIFT * sorted(self.unprepared.recent)[-2])

@@ -93,8 +93,9 @@ class Alarms:
             return
         self._raised[slot, kind] = _Raised(serial, since, holder)
         inner.totals.add(_TOTALS[kind])
-        press(inner.tracing)
-        self._say(inner, Trouble(kind, False, monotonic() - since, holder))
+        now = monotonic()
+        press(inner.tracing, now)
+        self._say(inner, Trouble(kind, False, now - since, holder))
 
     def _end(self, inner: Inner, key: tuple[Slot, Kind], raised: _Raised, now: float) -> None:
         if self._raised.pop(key, None) is not None:

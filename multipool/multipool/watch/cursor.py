@@ -69,7 +69,7 @@ class Observed(_Base):
                 sight.running = False
         sent, place, begun = query, None, 0.0
         try:
-            place = sight.begins()
+            place = sight.begins(query)
             amend = tracing.amend
             if amend is not None and place is not None:
                 sent = amend(self.connection, query, place, has_params(args, options))
@@ -142,7 +142,7 @@ class observing:  # noqa: N801  # used as a function; @contextmanager costs seve
     def __enter__(self) -> Any:
         sent, sight = self._query, self._sight
         if sight is not None:
-            self._place = sight.begins()
+            self._place = sight.begins(sent)
             amend = sight.tracing.amend
             if amend is not None and self._place is not None and not self._fixed:
                 sent = amend(self._cursor.connection, sent, self._place, self._params)

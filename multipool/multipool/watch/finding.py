@@ -62,6 +62,7 @@ def describe(inner: Inner, slot: Slot) -> Holder | None:
         checked_out=lines_of(slot.checked_out_at()),
         cursor=_lines(sight, "cursor", serial),
         query=_lines(sight, "query", serial),
+        statement=_statement(sight, serial),
         opened=lines_of(slot.opened_at),
         doing=doing(borrower, slot.task if slot.stack_lease == serial else None)
         if inner.tracing.base
@@ -95,6 +96,14 @@ def idle_since_of(slot: Slot, sight: Sight | None, status: int) -> float | None:
         return None
     quiet = monotonic() - (perf_counter() - sight.quiet_since)
     return max(quiet, slot.since, slot.seen_outside)
+
+
+def _statement(sight: Sight | None, serial: int) -> str | None:
+    if sight is None or sight.statement is None or sight.query_lease != serial:
+        return None
+    from multipool.watch.queries.log import text_of  # few pools count queries
+
+    return text_of(sight.statement)
 
 
 def _lines(sight: Sight | None, name: str, serial: int) -> tuple[str, ...]:

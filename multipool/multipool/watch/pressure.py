@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from multipool.watch.tracing import CALLER, Tracing
@@ -19,10 +18,10 @@ _MOST: Final = 0.8
 _SMALL: Final = 3
 
 
-def press(tracing: Tracing) -> None:
+def press(tracing: Tracing, now: float) -> None:
     """Keep whole stacks for a while, if the option leaves it to us."""
     if tracing.base == CALLER:
-        tracing.pressed_until = monotonic() + LASTS
+        tracing.pressed_until = now + LASTS
         tracing.stacks = True
 
 
@@ -34,6 +33,6 @@ def weigh(inner: Inner, now: float) -> None:
     limit = places.limit
     used = len(places.slots) - len(places.idle)
     if places.waiting or (limit > _SMALL and used >= _MOST * limit):
-        press(tracing)
+        press(tracing, now)
     elif tracing.stacks and now >= tracing.pressed_until:
         tracing.stacks = False

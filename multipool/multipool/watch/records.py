@@ -43,6 +43,8 @@ class Holder:
     checked_out: tuple[str, ...]
     cursor: tuple[str, ...]
     query: tuple[str, ...]
+    #: What it executed last or executes, without literals, where queries are counted; else None.
+    statement: str | None
     #: Where the connection was opened, perhaps by an earlier borrower.
     opened: tuple[str, ...]
     #: Where its borrower is now, or in parentheses why that cannot be told.
@@ -65,6 +67,8 @@ class Holder:
         pid = "" if self.backend_pid is None else f", server process {self.backend_pid}"
         head = f"pool {self.pool!r}: held for {self.held_for:.1f} s by thread {self.borrower}"
         lines = [f"{head}, {self.state}{idle}{pid}"]
+        if self.statement is not None:
+            lines.append(f"  last statement: {self.statement}")
         for title, places in (
             ("checked out", self.checked_out),
             ("last cursor", self.cursor),

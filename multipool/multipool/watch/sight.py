@@ -21,13 +21,14 @@ _frame = sys._getframe
 class Sight:
     """One connection as its cursors show it; the adapter's cursors tell it, see `cursor`.
 
-    Of a statement only the place is kept, never the text. Whose lease a place belongs to is
-    noted beside it, so that nothing need be cleared when a connection comes back.
+    Of a statement that has ended only the place is kept, and by which hash `Fingerprints` may
+    know it, never the text. Whose lease a place belongs to is noted beside it, so that nothing
+    need be cleared when a connection comes back.
     """
 
     __slots__ = (
         *("cursor", "cursor_lease", "query", "query_lease", "quiet_since", "running", "slot"),
-        *("foretold", "spent", "tracing"),
+        *("foretold", "spent", "statement", "tracing"),
     )
 
     def __init__(self, slot: Slot, tracing: Tracing) -> None:
@@ -39,6 +40,8 @@ class Sight:
         self.cursor_lease = -1
         self.query: Stack | None = None
         self.query_lease = -1
+        #: What is executed there, while it is; then the hash of its text, where that is counted.
+        self.statement: Any = None
         #: Whether a statement is being executed, and when the last one ended, by `perf_counter`.
         self.running = False
         self.quiet_since = 0.0
@@ -60,8 +63,8 @@ class Sight:
                 self.cursor = whole(frame) if tracing.stacks else caller(frame)
             self.cursor_lease = slot.serial
 
-    def begins(self) -> Place | None:
-        """Note that the caller's caller executes a statement.
+    def begins(self, query: Any) -> Place | None:
+        """Note that the caller's caller executes *query*.
 
         Returns the place, if somebody but us wants to know.
         """
@@ -72,6 +75,7 @@ class Sight:
             return caller(_frame(2)) if wanted else None
         slot = self.slot
         self.query_lease = serial = slot.serial
+        self.statement = query
         if not tracing.stacks:
             self.query = place = caller(_frame(2))
             return place
@@ -106,6 +110,9 @@ class Sight:
                 home = self.slot.home()
                 name = None if home is None else home.name
                 log.warning("pool %r: an observer failed: %s", name, type(failure).__name__)
+            self.statement = hash(sql)
+        else:
+            self.statement = None
 
     def stirs(self) -> None:
         """Note that the server was asked for something beside statements, as for rows."""

@@ -18,6 +18,12 @@ STACKS: Final = 2
 Trace = Literal["auto", "full", False]
 TRACES: Final = ("auto", "full", False)
 
+#: So many whole stacks are kept, in so many seconds, of checkouts that wait, where pressure and
+#: not the option asks for them. Few pools have as many; where there are more, walking the stacks
+#: would take a good part of the time that those who wait could be served in.
+_STACKS: Final = 200
+_PERIOD: Final = 0.1
+
 _LEVELS: Final[dict[Trace, int]] = {"auto": CALLER, "full": STACKS, False: NOTHING}
 
 
@@ -53,7 +59,16 @@ class Observer(Protocol):
 class Tracing:
     """What is on for one pool. Read on the hot path, so it is plain attributes."""
 
-    __slots__ = ("amend", "base", "frame_of", "observers", "pressed_until", "stacks")
+    __slots__ = (
+        "_stacks_again",
+        "_stacks_left",
+        "amend",
+        "base",
+        "frame_of",
+        "observers",
+        "pressed_until",
+        "stacks",
+    )
 
     def __init__(self, trace: Trace) -> None:
         #: What the option asks for, and whether whole stacks are in force, as under pressure.
@@ -63,6 +78,9 @@ class Tracing:
         self.frame_of: Callable[[int], FrameType] = sys._getframe if self.base else _nowhere
         #: Monotonic time until which pressure is felt.
         self.pressed_until = 0.0
+        # How many whole stacks may be kept until the monotonic time when it is as many again.
+        self._stacks_left = 0
+        self._stacks_again = 0.0
         self.observers: tuple[Observer, ...] = ()
         #: Called with the connection, a statement as the user gave it, where that was, and
         #: whether there are parameters; returns what is executed in its stead. Not called for
@@ -73,3 +91,13 @@ class Tracing:
     def on(self) -> bool:
         """Whether there is anything to see connections for."""
         return bool(self.base or self.observers or self.amend)
+
+    def affords_stack(self, now: float) -> bool:
+        """Return whether one more whole stack may be kept at the monotonic time *now*."""
+        if now >= self._stacks_again:
+            self._stacks_left = _STACKS
+            self._stacks_again = now + _PERIOD
+        if self._stacks_left:
+            self._stacks_left -= 1
+            return True
+        return self.base == STACKS

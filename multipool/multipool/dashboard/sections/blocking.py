@@ -100,7 +100,9 @@ def _whose(backend: Backend | None) -> str:
 def _state(backend: Backend | None) -> str:
     if backend is None:
         return ""
-    on = f", waits on {backend.wait_event}" if backend.wait_event else ""
+    event = backend.wait_event or ""
+    # That it waits for its client its state says already.
+    on = f", waits on {event}" if event and not event.startswith("Client:") else ""
     return f"{backend.state or 'state not known'}{on}"
 
 

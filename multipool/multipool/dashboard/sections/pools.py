@@ -72,7 +72,7 @@ def _row(key: tuple[str, str], pools: Sequence[PoolState], history: History) -> 
     drivers = " ".join(sorted({pool.driver for pool in pools}))
     about = f"{app}, {drivers}, {count(processes, 'process', 'processes')}"
     samples = history.of(key)
-    past = duration(history.length())
+    past = f"in the last {duration(history.length())}"
     used = [(when, sample.used) for when, sample in samples]
     waiting = [(when, sample.waiting) for when, sample in samples]
     return (
@@ -81,9 +81,16 @@ def _row(key: tuple[str, str], pools: Sequence[PoolState], history: History) -> 
         _waiting(pools),
         tag("span", of(full, len(pools)), class_="bad") if full else join("none"),
         join(f"{sum(int(pool.counters.get('timeouts', 0)) for pool in pools):,}"),
-        sparkline(used, 1, f"Lent in the last {past}: {_range(used)}"),
-        sparkline(waiting, 1, f"Waiting in the last {past}: {_range(waiting)}"),
+        _past(used, f"Lent {past}"),
+        _past(waiting, f"Waiting {past}"),
     )
+
+
+def _past(points: Sequence[tuple[float, int]], what: str) -> Html:
+    """Return the curve, and beside it the figure that its height stands for."""
+    curve = sparkline(points, 1, f"{what}: {_range(points)}")
+    peak = max((value for _, value in points), default=0)
+    return join(curve, tag("span", f"up to {peak:,}", class_="sub") if len(points) > 1 else None)
 
 
 def _range(points: Sequence[tuple[float, int]]) -> str:

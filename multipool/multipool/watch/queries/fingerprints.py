@@ -35,6 +35,10 @@ class Fingerprints:
         key = hash(statement)
         return self._young.get(key) or self._miss(key, statement)
 
+    def known(self, key: int) -> str | None:
+        """Return the text of the statement whose hash is *key*; None if it was not seen lately."""
+        return self._young.get(key) or self._old.get(key)
+
     def _miss(self, key: int, statement: str | bytes) -> str:
         text = self._old.get(key)
         if text is None:

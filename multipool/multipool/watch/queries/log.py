@@ -14,6 +14,13 @@ from multipool.watch.stacks import Place
 _fingerprints = Fingerprints()
 
 
+def text_of(statement: object) -> str | None:
+    """Return what stands for a statement: its text, or the hash of one that was counted lately."""
+    if isinstance(statement, int):
+        return _fingerprints.known(statement)
+    return _fingerprints.of(statement) if isinstance(statement, (str, bytes)) else None
+
+
 class QueryLog:
     """Counts in bounded memory; see `multipool.watch.tracing.Observer`."""
 
