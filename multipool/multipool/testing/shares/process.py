@@ -9,8 +9,17 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
-from multipool.budget.sharing import ROUNDS, Claim, Mine, State, decide, lease, pause
-from multipool.budget.stake import AGAIN, FRESH, RELEASE, SELDOM, TURN
+from multipool.budget.sharing import (
+    ROUNDS,
+    Claim,
+    Mine,
+    State,
+    decide,
+    headroom,
+    lease,
+    pause,
+)
+from multipool.budget.stake import AGAIN, BREATH, FRESH, RELEASE, SELDOM, SOON, TURN
 from multipool.fleet.calls import PATIENCE
 from multipool.fleet.lines import GATE
 from multipool.testing.shares.world import Course
@@ -71,6 +80,8 @@ class Process:
     def want(self) -> None:
         """Have one more who wants a connection."""
         self.waiting.append(self.world.now)
+        if not self.idle:
+            self._wake()
         self._match()
 
     def _holds(self) -> bool:
@@ -94,8 +105,6 @@ class Process:
             self.fleet.holders.add(self)
             self.held += 1
             self.world.follow(self._open(self._life))
-        if len(self.waiting) > self._opening:
-            self._wake()
 
     def _serve(self) -> None:
         waited = self.world.now - self.waiting.popleft()
@@ -167,7 +176,7 @@ class Process:
             self._knocking = 0
             self._in_turn = self._given = False
             self._lease_until = 0.0
-            self._hurry()
+            self._hurry(self.world.now + RELEASE)
             self._match()
 
     def kill(self) -> None:
@@ -181,15 +190,15 @@ class Process:
         return self.used + self._opening + max(len(self.waiting) - self._opening, 0)
 
     def _wake(self) -> None:
-        if self.held >= self.max_size:
+        if self.held >= self.max_size or (self.held + 1 < self.cap and self._may_open()):
             return
         self._peak = max(self._peak, self._used())
         if not self._asking:
             self._asking = True
-            self._hurry()
+            self._hurry(self._called_at + BREATH)
 
-    def _hurry(self) -> None:
-        self._due = min(self._due, self._called_at + RELEASE)
+    def _hurry(self, due: float) -> None:
+        self._due = min(self._due, due)
         self._tick()
 
     def _tick(self) -> None:
@@ -257,7 +266,8 @@ class Process:
                 return "pool"
             if self.world.now < self._next_own:
                 return None
-        self._next_own = self.world.now + SELDOM
+        claim = decide(self.state, self._mine())
+        self._next_own = self.world.now + (SOON if claim.ask > self.cap else SELDOM)
         until = self.world.now + GATE
         while self.store.asking[self.host]:
             yield _LOOK
@@ -334,10 +344,12 @@ class Process:
         return more or claim.cap < self.cap or max(self.cap, self.held) < self.share
 
     def _mine(self) -> Mine:
+        want = min(max(self._peak, self._used()), self.max_size)
         return Mine(
             cap=self.cap,
             held=self.held,
-            want=min(max(self._peak, self._used()), self.max_size),
+            want=want,
+            wish=min(headroom(want), self.max_size),
             had_for=self.world.now - self._had_since if self.cap else 0.0,
         )
 
