@@ -59,7 +59,7 @@ def beat(pool: Pool) -> None:
             pass
     beating.tick(inner)  # the first is due at once
     heart = heart_of(pool)
-    heart._due = 0.0
+    heart._calls.due = 0.0
     beating.tick(inner)
 
 

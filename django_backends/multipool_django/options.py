@@ -67,6 +67,8 @@ def read(alias: str, settings: dict[str, Any]) -> dict[str, Any]:
             f"{_where(alias)} is {given!r}; it must be True, False, a dict of options"
             " or the name of a pool"
         )
+    if found.get("budget") is not None and not found.get("fleet"):
+        found["fleet"] = True  # which that needs
     if found.get("fleet"):
         found["fleet"] = with_name(found["fleet"])
     return found

@@ -240,8 +240,6 @@ class PiggybackConnection(Connection):
                 if isinstance(factory, type):  # as for each query
                     self.touch_unless_settled()
                     shelf, sight = self._multipool_shelf, self._multipool_sight
-                    if sight is not None:
-                        sight.cursor_made()
                     made = _unnamed(factory, shelf is not None, sight is not None)
                     if sight is not None:
                         sight.cursor_made()

@@ -39,6 +39,9 @@ SHORTEST = 0.95
 #: Seconds for which a close waits for the server to hang up.
 GOODBYE = 1.0
 
+#: The same where the server is not to have one connection more than it should, for a moment.
+PATIENT_GOODBYE = 30.0
+
 
 class Caretaker:
     """Opens, judges, cleans and closes the connections of one pool."""
@@ -77,7 +80,7 @@ class Caretaker:
             try:
                 self._prepare(conn, slot)
             except BaseException:
-                self._end(conn, GOODBYE)
+                self.end(conn, GOODBYE)
                 raise
         except BaseException as error:
             note = f"while pool {self._name!r} opened a connection"
@@ -234,9 +237,10 @@ class Caretaker:
             except Exception as error:
                 log.warning("pool %r: on_close failed: %s", self._name, type(error).__name__)
         slot.detach(conn)
-        self._end(conn, patience)
+        self.end(conn, patience)
 
-    def _end(self, conn: Any, patience: float) -> None:
+    def end(self, conn: Any, patience: float) -> None:
+        """Close *conn*, and wait for the server to do so too, for *patience* seconds at most."""
         other = _duplicate(self._driver.fileno(conn)) if patience > 0 else None
         self._driver.close(conn)
         if other is not None:

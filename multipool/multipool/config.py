@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, Literal, Self
 
+from multipool.budget.options import check as _budget
 from multipool.conninfo import did_you_mean
 from multipool.errors import PoolConfigError
 from multipool.fleet.options import check as _fleet
@@ -217,6 +218,12 @@ class PoolConfig:
     application, and the seconds between two beats while all is well. What it needs on the server,
     ``multipool fleet install`` makes."""
 
+    budget: int | Literal["auto"] | None = _option(None, _budget)
+    """Connections at most for all pools of this application together, in all processes on all
+    machines: those with the same ``app`` in `fleet`, which this turns on. They share them by their
+    needs; one is kept for asking. ``"auto"``: as many as the server has for them. `max_size` still
+    bounds this pool. None: no more than `max_size` says."""
+
     upkeep: Literal["thread", "inline"] = _option("thread", _one_of("thread", "inline"))
     """Who ends lifetimes and fills up: one daemon thread for all pools of the process, or
     whoever calls into the pool next."""
@@ -233,6 +240,8 @@ class PoolConfig:
                 raise PoolConfigError(
                     f"{self._who()}option {option.name}={value!r}: must be {expected}"
                 )
+        if self.budget is not None and not self.fleet:
+            object.__setattr__(self, "fleet", True)
         if isinstance(self.max_size, int) and self.min_size > self.max_size:
             raise PoolConfigError(
                 f"{self._who()}option min_size={self.min_size}: must not be greater than"

@@ -29,7 +29,7 @@ class Waiter:
         lock.acquire()
         #: Who waits.
         self.borrower = here.borrower
-        #: What it was given: a connection, a `Room` to open one in, or `CLOSED`.
+        #: What it was given: a connection, a `Room` to open one in, `CLOSED` or `Refused`.
         #: Written once a wait, with the pool's lock held; `TAKEN` after that.
         self.grant: Any = None
 

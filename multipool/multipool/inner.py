@@ -12,7 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 from weakref import ReferenceType, ref
 
-from multipool.caretaker import GOODBYE, NEVER, Caretaker
+from multipool.caretaker import GOODBYE, NEVER, PATIENT_GOODBYE, Caretaker
 from multipool.config import PoolConfig
 from multipool.driver import Driver
 from multipool.errors import PoolClosed, PoolError, for_driver
@@ -22,9 +22,11 @@ from multipool.slot import Slot
 from multipool.stats import Totals
 from multipool.target import Target
 from multipool.watch.alarms import Alarms
+from multipool.watch.demand import Demand
 from multipool.watch.tracing import Observer, Tracing
 
 if TYPE_CHECKING:
+    from multipool.budget.stake import Stake
     from multipool.plans.planner import Planner
     from multipool.watch.queries.log import QueryLog
     from multipool.watch.usage import UsageLog
@@ -57,6 +59,8 @@ class Inner:
         #: What was said of its leases, and when its report is logged next (monotonic time).
         self.alarms = Alarms()
         self.next_report = 0.0
+        #: How many of its connections were wanted at once.
+        self.demand = Demand()
         self.caretaker = Caretaker(name, driver, target, config, self.tracing)
         self.totals = Totals(name, use_time=config.use_time)
         #: How its slots know whose they are.
@@ -66,6 +70,11 @@ class Inner:
         self.waiting = self.places.waiting
         self.pop, self.push = self.places.idle.pop, self.places.idle.append
         self.filling = Filling()
+        #: What it has of a budget; None where there is none.
+        self.stake: Stake | None = None
+        self._goodbye = GOODBYE
+        if config.budget is not None:
+            self._begin_budget()
         #: Whether every checkout and return must go by the slow way, see `lending`.
         self.always_wary = self.caretaker.busy or not upkeep.watching
         #: Whether there has ever been a connection.
@@ -92,6 +101,16 @@ class Inner:
             self.tracing.amend = Comments(tags).amend
         self.tracing.sum_up()
 
+    def _begin_budget(self) -> None:
+        """Open nothing until a share of the budget is granted."""
+        from multipool.budget.stake import Stake
+
+        self.stake = self.places.stake = Stake()
+        self.target.mark = self.stake.mark
+        self.places.limit = 0
+        # Else one could be opened while the server still counts the one before.
+        self._goodbye = PATIENT_GOODBYE
+
     # -- what a slot asks of its home ------------------------------------------------------
 
     def give_back(self, conn: Any) -> None:
@@ -101,6 +120,12 @@ class Inner:
     def vacate(self, slot: Slot) -> None:
         """Free a place whose connection was collected. Waits for no lock."""
         self.places.vacate(slot)
+
+    def ended(self, slot: Slot) -> None:
+        """Let a connection be lent no more that has ended by itself."""
+        slot.spend()
+        if self.stake is not None:
+            self.stake.doubt()
 
     def error(self, kind: type[PoolError], text: str) -> PoolError:
         """Return an error of *kind* that names the pool and is also the driver's own."""
@@ -150,7 +175,7 @@ class Inner:
             return
         slot.closing = True
         try:
-            self.caretaker.close(conn, slot, min(GOODBYE, self.close_by - monotonic()))
+            self.caretaker.close(conn, slot, min(self._goodbye, self.close_by - monotonic()))
         except BaseException:
             self.driver.close(conn)
             raise
@@ -158,8 +183,24 @@ class Inner:
             # In line: an interrupt at the beginning of a method of ours would keep the place.
             self.places.vacant.append(slot)
             self.places.match()
-            if self.config.min_size and not self.closed:
+            if (self.config.min_size or self.stake is not None) and not self.closed:
                 self.upkeep.soon(self)
+
+    def confine(self, limit: float) -> None:
+        """Have *limit* connections at most: idle ones above it are closed now, others later."""
+        places = self.places
+        with places.lock:
+            places.limit = min(limit, self.config.limit)
+            surplus = sum(not slot.spent for slot in places.slots) - places.limit
+        places.match()
+        if surplus <= 0:
+            return
+        # Nobody knows which of the lent ones comes back first: each is asked, from now on. So
+        # what is idle after this is all that comes back unasked.
+        places.make_wary()
+        for conn in tuple(places.idle)[: int(surplus)]:  # the coldest first
+            if places.pick(conn):  # else somebody was quicker
+                self.discard(conn, conn._multipool_slot)
 
     # -- all of them -----------------------------------------------------------------------
 
@@ -208,6 +249,8 @@ class Inner:
 
     def leave(self) -> None:
         """Tell the fleet, if it knows of the pool, that it is about to close."""
+        if self.stake is not None and not self.closed:
+            self.stake.leave(self)
         if self.config.fleet and self.connected and not self.closed:
             from multipool.fleet import beating
 
@@ -232,10 +275,13 @@ class Inner:
         if self.usage_log is not None:
             self.usage_log.begin_anew()
         self.alarms = Alarms()
+        self.demand = Demand()
         if self.caretaker.planner is not None:
             self.caretaker.planner.begin_anew()
         self.upkeep = self.upkeep.after_fork()
         self.places.begin_anew()
+        if self.stake is not None:
+            self._begin_budget()
         for conn in conns:
             if conn is not None:
                 self.caretaker.abandon(conn, conn._multipool_slot)

@@ -13,7 +13,7 @@ from multipool.clock import clock
 from multipool.errors import PoolClosed, PoolError, PoolTimeout
 from multipool.inner import Inner
 from multipool.opening import open_in
-from multipool.places import CLOSED, Grant, Room
+from multipool.places import CLOSED, Grant, Refused, Room
 from multipool.slot import Slot
 from multipool.watch.pressure import press
 
@@ -71,6 +71,8 @@ def _ask(
     be done any more for one that would wait for itself.
     """
     places = inner.places
+    if inner.stake is not None:
+        inner.stake.wake(inner)
     waiter = None
     try:
         with places.lock:
@@ -102,6 +104,8 @@ def _ask(
         )
     if grant is CLOSED:
         raise inner.error(PoolClosed, "closed while waiting")
+    if isinstance(grant, Refused):
+        raise grant.error.with_traceback(None)
     clock.now = served = monotonic()
     inner.totals.add_wait(served - now)
     return grant
@@ -129,7 +133,7 @@ def look_around(inner: Inner, timeout: float | None) -> None:
     """Note which connections have ended, and do what is due, in a call into the pool."""
     upkeep = inner.upkeep
     for slot in upkeep.notice():
-        slot.spend()
+        inner.ended(slot)
         upkeep.due = 0.0
     upkeep.step(inner, clock.now + (inner.config.timeout if timeout is None else timeout))
 

@@ -7,7 +7,7 @@ from time import monotonic
 from typing import Any
 
 from multipool.config import PoolHook
-from multipool.driver import REFUSAL
+from multipool.driver import FULL, REFUSAL
 from multipool.errors import PoolTimeout
 from multipool.inner import Inner
 from multipool.outage import Outage
@@ -42,12 +42,19 @@ def open_in(inner: Inner, room: Room, deadline: float) -> Any | None:
                     inner.totals.add("timeouts")
                     raise inner.error(PoolTimeout, f"no connection in time: {whole_state(inner)}")
             inner.refuse_if_closed()
+            if inner.stake is not None and not inner.stake.holds:
+                places.vacate(slot)  # it was too long ago that this was granted
+                return None
             started = monotonic()
             try:
                 conn = inner.caretaker.open(slot, max(deadline - started, 0.0))
                 break
             except inner.driver.Error as error:
                 inner.totals.add("connect_errors")
+                if inner.stake is not None and inner.driver.failure(error) == FULL:
+                    inner.stake.full(inner)
+                    places.vacate(slot)
+                    return None
                 if not inner.connected or inner.driver.failure(error) == REFUSAL:
                     raise
                 known = places.outage
@@ -62,6 +69,9 @@ def open_in(inner: Inner, room: Room, deadline: float) -> Any | None:
         places.vacate(slot)
         raise
     _note(inner, slot, monotonic() - started)
+    if inner.stake is not None and not inner.stake.holds:
+        inner.discard(conn, slot)
+        return None
     return conn
 
 

@@ -20,7 +20,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from multipool.borrower import here
 from multipool.handoff import TAKEN, Waiter
@@ -28,14 +28,18 @@ from multipool.outage import Outage
 from multipool.slot import Home, Slot
 from multipool.stats import Totals
 
+if TYPE_CHECKING:
+    from multipool.budget.stake import Stake
+
 #: What a thread may be given: an idle connection, or a `Room` to open one in.
 Grant = Any
 
 #: Given to those who wait when the pool is closed.
 CLOSED: Final = object()
 
-#: Seconds after which one who waits looks around.
+#: Seconds after which one who waits looks around; and where nobody else asks for a share.
 _LOOK_AROUND: Final = 0.5
+_LOOK_AFTER_SHARE: Final = 0.1
 
 #: Seconds at least between two collections of garbage for the sake of a lost connection, at
 #: first and while nothing changes.
@@ -57,6 +61,13 @@ class Room:
             self._places.vacate(self.slot)
 
 
+class Refused:
+    """Given to those who wait where nothing says that waiting will help."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
 class Places:
     """At most ``limit`` places, and a line of those who wait for one."""
 
@@ -76,6 +87,8 @@ class Places:
         self.lost: deque[Slot] = deque()
         #: Whether the pool was closed.
         self.closed = False
+        #: What it has of a budget, if there is one.
+        self.stake: Stake | None = None
         #: Set while the server does not answer: then one thread at a time may try to connect.
         self.outage: Outage | None = None
         self._prober: Slot | None = None
@@ -120,7 +133,11 @@ class Places:
         return room
 
     def _space(self) -> bool:
-        return len(self.slots) < self.limit and (self.outage is None or self._prober is None)
+        return (
+            len(self.slots) < self.limit
+            and (self.outage is None or self._prober is None)
+            and (self.stake is None or self.stake.may_open(len(self.slots)))
+        )
 
     def reclaim(self) -> None:
         """Free the places that were vacated. The lock is held."""
@@ -133,6 +150,8 @@ class Places:
                 self._totals.add("closed", slot.born > 0)
                 if slot.leased:
                     self._totals.add("lost")
+                    if self.stake is not None:
+                        self.stake.doubt()
                     self.lost.append(slot)
                 self._totals.add("checkouts", slot.serial)
             self.vacant.popleft()  # last, lest an interrupt come in between
@@ -203,6 +222,8 @@ class Places:
                 if waiter.grant is None:
                     self._seek_lost()
                     self.match()
+                    if self.stake is not None:
+                        patience = self._look_after(self.stake)
                 left = until - monotonic()
             self._leave(waiter)
         except BaseException:
@@ -210,6 +231,14 @@ class Places:
             self._pass_on(waiter.grant)
             raise
         return waiter.grant
+
+    def _look_after(self, stake: Stake) -> float:
+        """Ask for a share if nobody else does; return the seconds until the next look around."""
+        home: Any = self._home()
+        if home is None or not home.inline:
+            return _LOOK_AROUND
+        stake.tick(home)
+        return _LOOK_AFTER_SHARE
 
     def _leave(self, waiter: Waiter) -> None:
         # Whoever was given something is out of the line already.
@@ -222,7 +251,7 @@ class Places:
     def _pass_on(self, grant: Grant | None) -> None:
         if isinstance(grant, Room):
             self.vacate(grant.slot)
-        elif grant is not None and grant is not CLOSED:
+        elif grant is not None and not _is_word(grant):
             home = self._home()
             if home is not None:  # else it goes with its last reference
                 home.keep(grant, grant._multipool_slot)
@@ -263,7 +292,7 @@ class Places:
         if isinstance(grant, Room):  # the outage is over; this thread needs no second one
             self.vacate(grant.slot)
             return None
-        return None if grant is CLOSED else grant
+        return None if _is_word(grant) else grant
 
     def probe(self, slot: Slot, error: Exception) -> Outage | None:
         """Note that no connection could be opened in *slot*, since the server does not answer.
@@ -310,6 +339,15 @@ class Places:
         for slot in list(self.slots):
             slot.wary = True
 
+    def refuse(self, error: Exception) -> None:
+        """Give *error* to all who wait."""
+        with self.lock:
+            for waiter in self.waiting:
+                if waiter.grant is None:
+                    waiter.give(Refused(error))
+            self.waiting.clear()
+        self.match()
+
     def shut(self) -> None:
         """Give `CLOSED` to all who wait, and let no connection be lent again."""
         with self.lock:
@@ -319,3 +357,8 @@ class Places:
                     waiter.give(CLOSED)
             self.waiting.clear()
         self.spend()
+
+
+def _is_word(grant: Grant) -> bool:
+    """Return whether *grant* only says that there will be none."""
+    return grant is CLOSED or isinstance(grant, Refused)

@@ -212,6 +212,9 @@ class Pool:
             used=used,
             connecting=max(len(slots) - idle - used, 0),
             waiting=len(inner.waiting),
+            share=None if inner.stake is None else inner.stake.cap,
+            budget=None if inner.stake is None else inner.stake.whole,
+            busy_time=inner.demand.busy,
             **totals,
         )
 
@@ -226,20 +229,9 @@ class Pool:
         config = inner.config.replace(
             name=inner.name, **{k: v for k, v in changes.items() if v is not None}
         )
-        places = inner.places
         inner.refuse_if_closed()
-        with places.lock:
-            inner.config, places.limit = config, config.limit
-            surplus = sum(not slot.spent for slot in places.slots) - places.limit
-        places.match()
-        if surplus > 0:
-            # Nobody knows which of the lent ones comes back first: each is asked, from now
-            # on. So what is idle after this is all that comes back unasked.
-            places.make_wary()
-            for conn in tuple(places.idle)[: int(surplus)]:  # the coldest first
-                slot = conn._multipool_slot
-                if slot is not None:  # else somebody has discarded it by now
-                    slot.spend()
+        inner.config = config
+        inner.confine(config.limit if inner.stake is None else inner.stake.cap)
         inner.upkeep.tend(inner)
 
     def drain(self) -> None:

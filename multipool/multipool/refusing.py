@@ -19,6 +19,8 @@ def whole_state(inner: Inner, gave_up: int = 0) -> str:
     places = inner.places
     waiting = len(places.waiting) + gave_up
     state = describe_holders(list(places.slots), inner.config.max_size, waiting)
+    if inner.stake is not None and inner.stake.is_short(inner):
+        state = f"{inner.stake.words()}; {state}"
     return state if places.outage is None else f"{places.outage}; {state}"
 
 
@@ -46,7 +48,8 @@ def holds_all(inner: Inner) -> bool:
     for slot in places.slots:  # as a rule the first one tells
         if slot.borrower is not me or not slot.leased:
             return False
-    return len(places.slots) >= places.limit
+    # A share of a budget may still grow.
+    return len(places.slots) >= inner.config.limit
 
 
 def waits_for_itself(inner: Inner) -> PoolError:

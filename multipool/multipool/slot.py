@@ -32,6 +32,9 @@ class Home(Protocol):
     def vacate(self, slot: Slot) -> None:
         """Free a place whose connection was collected. Waits for no lock."""
 
+    def ended(self, slot: Slot) -> None:
+        """Let a connection be lent no more that has ended by itself."""
+
     def error(self, kind: type[PoolError], text: str) -> PoolError:
         """Return an error of *kind* that names the pool."""
         ...

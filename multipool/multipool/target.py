@@ -31,6 +31,8 @@ class Target:
         #: Whether each connection's application name ends with a mark of its own, such as
         #: ``mp:0123abcd``, by which it is known behind a pooler.
         self.tagged = False
+        #: What stands in the application name of each, of whatever use: `multipool.budget`'s.
+        self.mark: str | None = None
         self._params = {} if callable(target) else self._read(target)
 
     def params(self) -> dict[str, Any]:
@@ -39,10 +41,12 @@ class Target:
         Raises `PoolConfigError` when the callable's answer is no good, or what it raises.
         """
         params = dict(self._params) if self._source is None else self._read(self._source())
+        marks = f" {self.mark}" if self.mark else ""
         if self.tagged:
-            mark = f" {TAG}{secrets.token_hex(4)}"
+            marks += f" {TAG}{secrets.token_hex(4)}"
+        if marks:
             name = self.application or ""
-            params["application_name"] = name[: _LONGEST_NAME - len(mark)] + mark
+            params["application_name"] = name[: _LONGEST_NAME - len(marks)] + marks
         return params
 
     def whereabouts(self) -> dict[str, Any]:

@@ -47,6 +47,8 @@ def tend(inner: Inner, deadline: float | None = None) -> float:
             spare -= not slot.spent
             inner.discard(conn, slot)
     due = min(due, watch(inner, now), _fill(inner, deadline))
+    if inner.stake is not None and not inner.closed:
+        due = min(due, inner.stake.tick(inner))
     if config.fleet and inner.connected and not inner.closed:
         from multipool.fleet import beating
 

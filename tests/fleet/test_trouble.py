@@ -83,9 +83,9 @@ def test_a_beat_that_gets_no_answer_is_cut_and_its_connection_replaced(make_pool
         until(lambda: store.processes(), timeout=15)
         heart = heart_of(pool)
         # The first beat may have gone by a connection of its own; it is not the one to cut.
-        until(lambda: heart._epoch is not None and heart._line is None)
+        until(lambda: heart._epoch is not None and heart._calls.line is None)
         proxy.silence()
-        until(lambda: heart._line is not None and pool.stats().idle == 0, timeout=10)
+        until(lambda: heart._calls.line is not None and pool.stats().idle == 0, timeout=10)
         until(lambda: pool.stats().size == 0, timeout=10)
         proxy.resume()
         assert works(pool)
@@ -108,7 +108,7 @@ def test_a_pool_can_be_closed_while_it_beats(make_pool, store):
         works(pool)
         until(lambda: store.processes(), timeout=15)
         proxy.silence()
-        until(lambda: heart_of(pool)._line is not None, timeout=10)
+        until(lambda: heart_of(pool)._calls.line is not None, timeout=10)
         began = time.monotonic()
         pool.close(timeout=1)
         assert time.monotonic() - began < 2

@@ -11,6 +11,7 @@ from multipool.fleet.folding import frames_of
 from multipool.fleet.packing import unpack
 from multipool.fleet.rows import (
     backends_of,
+    budgets_of,
     holders_of,
     own_idle,
     pools_of,
@@ -18,7 +19,7 @@ from multipool.fleet.rows import (
     queries_of,
     waiters_of,
 )
-from multipool.fleet.sessions import Sessions
+from multipool.fleet.sessions import Sessions, stake_in
 from multipool.fleet.snapshot import (
     Application,
     Backend,
@@ -60,6 +61,7 @@ def assemble(told: Mapping[str, Any], *, took: float) -> Snapshot:
         backends=backends,
         blocking=trees(backends),
         notes=tuple(_notes(told, processes)),
+        budgets=budgets_of(told),
     )
 
 
@@ -72,9 +74,14 @@ def _budget(
     told: Mapping[str, Any], backends: Iterable[Backend], processes: Iterable[Process]
 ) -> Budget:
     apps = {process.id: process.app for process in processes}
-    shares = Counter(
-        apps.get(one.process or "") or one.application or f"(user {one.user})" for one in backends
-    )
+    # Where a budget is shared each session carries a mark, be it told of or not.
+    apps.update((stake["mark"], stake["app"]) for stake in told.get("stakes", ()))
+
+    def app_of(one: Backend) -> str:
+        marked = apps.get(stake_in(one.application) or "")
+        return apps.get(one.process or "") or marked or one.application or f"(user {one.user})"
+
+    shares = Counter(map(app_of, backends))
     return Budget(
         used=sum(shares.values()),
         max_connections=told["max_connections"],

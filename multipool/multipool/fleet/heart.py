@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import logging
 import random
-from _thread import allocate_lock
 from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
+from multipool.fleet.calls import Calls
 from multipool.fleet.errors import MISSING, REMEDY
-from multipool.fleet.lines import CONNECTING, Line, borrowed, grow, opened
+from multipool.fleet.lines import Line, borrowed, grow, opened
 from multipool.fleet.options import LONGEST, SHORTEST, FleetOptions
 from multipool.fleet.reporting import Report, Reporter
 from multipool.fleet.wire import as_json
@@ -34,8 +34,6 @@ WRITES: Final = 50
 #: Seconds that a new process is given before its first beat, so that this tells more than that
 #: there is one connection. Inline nobody may call again so soon.
 SETTLING: Final = 1.0
-#: Seconds after which a beat is cut.
-PATIENCE: Final = 2.0
 #: Seconds that a goodbye may take: somebody waits for it.
 MOMENT: Final = 0.3
 #: Seconds until the next look at a server where the fleet is not installed.
@@ -52,15 +50,11 @@ class Heart:
     def __init__(self, options: FleetOptions) -> None:
         self._options = options
         self._reporter = Reporter(options.app)
-        self._lock = allocate_lock()
-        #: Monotonic times: of the next beat; before which no connection is opened in a pool,
-        #: since the last attempt failed; and before which there is none of our own.
-        self._due: float | None = None
+        self._calls = Calls()
+        #: Monotonic times before which no connection is opened in a pool, since the last attempt
+        #: failed; and before which there is none of our own.
         self._next_growth = 0.0
         self._next_own = 0.0
-        #: While a beat is under way: when it is cut, and the line that it goes by.
-        self._cut_at: float | None = None
-        self._line: Line | None = None
         #: What the server told last.
         self._epoch: str | None = None
         self._watched = False
@@ -75,46 +69,44 @@ class Heart:
         Blocks on nothing, but where *inner* has its upkeep inline.
         """
         now = monotonic()
-        with self._lock:
+        calls = self._calls
+        with calls.lock:
             self._reporter.join(inner)
-            if self._due is None:
-                self._due = now if inner.inline else now + SETTLING
-            if self._cut_at is not None:
-                if now >= self._cut_at and self._line is not None:
-                    self._line.cut()
-                    self._cut_at = now + PATIENCE
-                return self._cut_at
-            if now < self._due:
-                return self._due
-            self._cut_at = now + CONNECTING + PATIENCE
+            if calls.due is None:
+                calls.due = now if inner.inline else now + SETTLING
+            busy_until = calls.look(now)
+            if busy_until is not None:
+                return busy_until
+            if now < calls.due:
+                return calls.due
+            calls.begin(now)
         inner.upkeep.background(self._beat)
-        with self._lock:
+        with calls.lock:
             # By the next time it will have been made, unless it must be cut.
-            return self._due if self._cut_at is None else min(self._cut_at, now + self._every())
+            return calls.due if calls.cut_at is None else min(calls.cut_at, now + self._every())
 
     def leave(self, inner: Inner) -> None:
         """Say goodbye if *inner* is the last of our pools: it is about to be closed.
 
         Takes `MOMENT` at most. What cannot be said in it, the silence says.
         """
-        with self._lock:
+        calls = self._calls
+        with calls.lock:
             others = [one for one in self._reporter.inners() if one is not inner]
-            if others or self._epoch is None or self._cut_at is not None:
+            if others or self._epoch is None or calls.cut_at is not None:
                 return
-            self._cut_at = monotonic() + MOMENT
+            calls.begin(monotonic(), MOMENT)
         inner.upkeep.soon(inner)  # who will cut it
         try:
             report = self._reporter.report(detailed=False)
             with suppress(Exception), borrowed([inner]) as line:
                 if line is not None:
-                    self._line = line
+                    calls.line = line
                     line.ask(GOODBYE, as_json(report))
                     self._reporter.heard()
                     self._begin_anew()
         finally:
-            with self._lock:
-                self._line = self._cut_at = None
-                self._due = monotonic() + self._options.every
+            calls.end(self._options.every)
 
     # -- one beat --------------------------------------------------------------------------
 
@@ -125,9 +117,7 @@ class Heart:
         except Exception as error:
             pause = self._failed(error)
         finally:
-            with self._lock:
-                self._line = self._cut_at = None
-                self._due = monotonic() + pause * random.uniform(0.95, 1.0)
+            self._calls.end(pause * random.uniform(0.95, 1.0))
 
     def _by_any_line(self) -> float:
         """Beat if there is a way to; return the seconds until the next."""
@@ -153,7 +143,8 @@ class Heart:
             return min(max(wait, SHORTEST), self._every())
         self._next_own = now + SELDOM
         with opened(ready[0]) as line:
-            self._speak(line, report, SELDOM)
+            if line is not None:
+                self._speak(line, report, SELDOM)
         return self._every()
 
     def _by_idle(self, inners: list[Inner], report: Report) -> bool:
@@ -169,8 +160,7 @@ class Heart:
         return min(max(wanted, self._processes / WRITES), LONGEST)
 
     def _speak(self, line: Line, report: Report, every: float) -> None:
-        with self._lock:
-            self._line, self._cut_at = line, monotonic() + PATIENCE
+        self._calls.speak(line)
         answer = self._tell(line, report, every)
         if not answer["known"]:
             self._begin_anew()
@@ -198,7 +188,7 @@ class Heart:
 
     def _failed(self, error: Exception) -> float:
         """Warn once of what the server refuses; return the seconds until the next attempt."""
-        if self._line is not None and self._line.was_cut:
+        if self._calls.was_cut():
             return SELDOM  # each attempt may cost the pool a connection
         inners = self._reporter.inners()
         state = inners[0].driver.sqlstate(error) if inners else None

@@ -30,13 +30,16 @@ def script(writers: Iterable[str] = (), readers: Iterable[str] = ()) -> str:
         parts.append(f"""
 grant usage on schema multipool to {role};
 grant execute on function
-    multipool.beat(jsonb), multipool.goodbye(jsonb), multipool.sweep() to {role};
+    multipool.beat(jsonb), multipool.goodbye(jsonb), multipool.sweep(), multipool.claim(jsonb)
+    to {role};
 """)
     for name in readers:
         role = _quoted(name)
         parts.append(f"""
 grant usage on schema multipool to {role};
-grant select on multipool.process, multipool.retired, multipool.control to {role};
+grant select on
+    multipool.process, multipool.retired, multipool.control, multipool.budget, multipool.stake
+    to {role};
 grant execute on function
     multipool.snapshot(boolean), multipool.watch(double precision) to {role};
 do $$

@@ -3,8 +3,9 @@
 An idle connection is borrowed while nobody waits for one: the one that would be lent last,
 and put back to where it was, so that its idleness goes on. It is no checkout: nothing counts it
 and no hook is called. A pool that is in use and may grow can be given one for that. Where there
-is none, a connection of our own is opened for one beat. Any line is cut, from another thread,
-when it takes too long.
+is none, a connection of our own is opened for one beat; of a budget that is to be kept, one is
+reserved for that, and one process of a machine uses it at a time. Any line is cut, from another
+thread, when it takes too long.
 """
 
 from __future__ import annotations
@@ -17,13 +18,20 @@ from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
+from multipool.budget.gate import gate
 from multipool.opening import open_in
+from multipool.places import CLOSED, Refused, Room
 
 if TYPE_CHECKING:
     from multipool.inner import Inner
 
-#: Seconds that opening a connection of our own may take.
+#: Seconds that opening a connection of our own may take; and that it waits for its turn, where
+#: only one may be open.
 CONNECTING: Final = 2.0
+GATE: Final = 1.0
+
+#: Seconds until a closed one is given up, whose server process does not end.
+_ENDING: Final = 5.0
 
 
 class Line:
@@ -75,6 +83,33 @@ def borrowed(inners: Iterable[Inner]) -> Iterator[Line | None]:
     else:
         yield None
         return
+    with _kept(inner, conn) as line:
+        yield line
+
+
+@contextmanager
+def in_turn(inner: Inner, until: float) -> Iterator[Line | None]:
+    """Yield the next connection of *inner* that comes back; None if none does in time.
+
+    It goes before those who wait already, since it keeps nobody for longer than a moment.
+    """
+    places = inner.places
+    with places.lock:
+        waiter = None if places.closed else places.line_up(monotonic(), first=True)
+    places.match()
+    grant = None if waiter is None else places.wait(waiter, until)
+    if isinstance(grant, Room):  # others need it more
+        places.vacate(grant.slot)
+    if grant is None or grant is CLOSED or isinstance(grant, (Room, Refused)):
+        yield None
+        return
+    with _kept(inner, grant) as line:
+        yield line
+
+
+@contextmanager
+def _kept(inner: Inner, conn: Any) -> Iterator[Line]:
+    """Yield a line over a connection of the pool's, which has it back afterwards as it was."""
     slot = conn._multipool_slot
     touched = slot.touched
     line = Line(inner, conn)
@@ -132,12 +167,29 @@ def grow(inners: Iterable[Inner]) -> bool:
 
 
 @contextmanager
-def opened(inner: Inner) -> Iterator[Line]:
-    """Yield a connection of our own to where *inner* connects. Raises the driver's error."""
+def opened(inner: Inner) -> Iterator[Line | None]:
+    """Yield a connection of our own to where *inner* connects. Raises the driver's error.
+
+    None if it is others' turn, where a budget is to be kept.
+    """
+    if inner.stake is None:
+        with _open(inner) as line:
+            yield line
+        return
+    with gate(inner.target.address or inner.name, GATE) as alone:
+        if not alone:
+            yield None
+            return
+        with _open(inner) as line:
+            yield line
+
+
+@contextmanager
+def _open(inner: Inner) -> Iterator[Line]:
     conn = inner.driver.connect(inner.target.params(), CONNECTING)
     line = Line(inner, conn)
     try:
         yield line
     finally:
         line.close()
-        inner.driver.close(conn)
+        inner.caretaker.end(conn, 0 if inner.stake is None else _ENDING)

@@ -26,7 +26,7 @@ Report = dict[str, Any]
 #: The gauges of `PoolStats` that a beat tells; all its other numbers are totals.
 GAUGES: Final = (
     *("driver", "min_size", "max_size"),
-    *("size", "idle", "used", "connecting", "waiting"),
+    *("size", "idle", "used", "connecting", "waiting", "share", "budget"),
 )
 
 
@@ -74,15 +74,19 @@ class Reporter:
         detailed = detailed or self.troubled
         for name, pool in self._open():
             values = pool.stats()
-            waiters = [one.since for one in list(pool._inner.places.waiting)]
+            inner, now = pool._inner, monotonic()
+            waiters = [one.since for one in list(inner.places.waiting)]
+            peak = inner.demand.peak(inner, now)
             gauges[name] = {gauge: getattr(values, gauge) for gauge in GAUGES}
-            gauges[name]["oldest_wait"] = max(monotonic() - min(waiters), 0) if waiters else 0
+            gauges[name]["oldest_wait"] = max(now - min(waiters), 0) if waiters else 0
+            gauges[name]["observed"] = round(inner.demand.observed, 1)
+            gauges[name]["peak"] = None if peak is None else peak.as_dict()
             if detailed:
                 details[name] = detail_of(pool)
         self._told = self._counted()
         return {
             "id": self.id,
-            "app": self._app or _program(),
+            "app": self._app or program(),
             "host": socket.gethostname(),
             "pid": os.getpid(),
             "uptime": monotonic() - self._began,
@@ -161,7 +165,7 @@ def _negative(counters: Counters) -> Counters:
     return {pool: {name: -n for name, n in one.items()} for pool, one in counters.items()}
 
 
-def _program() -> str:
+def program() -> str:
     """Return what this process runs, as its users call it."""
     path = Path(sys.argv[0] if sys.argv and sys.argv[0] else sys.executable)
     return path.parent.name if path.name == "__main__.py" else path.name

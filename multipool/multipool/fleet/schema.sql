@@ -2,7 +2,7 @@
 -- changes nothing, or brings the functions up to date.
 --
 -- Whoever runs it owns it all, and need not be a superuser. An application's role may execute
--- beat(), goodbye() and sweep(), and read nothing; it should not be the owner.
+-- beat(), goodbye(), sweep() and claim(), and read nothing; it should not be the owner.
 
 do $$
 begin
@@ -67,6 +67,37 @@ create unlogged table if not exists multipool.control (
 );
 revoke all on multipool.control from public;
 insert into multipool.control default values on conflict do nothing;
+
+-- The applications that share a budget of connections, see multipool/budget/sharing.py. A row is
+-- rewritten with each claim, which makes the claims of one application wait for each other.
+create unlogged table if not exists multipool.budget (
+    app text primary key,
+    budget integer,                         -- all of it, the one for asking too
+    counted integer,                        -- what the server has for them: "auto"
+    counted_at timestamptz not null default '-infinity',
+    full_at integer,                        -- so many they had when the server refused one more
+    full_until timestamptz not null default '-infinity'
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
+revoke all on multipool.budget from public;
+
+-- What each pool of theirs may have.
+create unlogged table if not exists multipool.stake (
+    id uuid primary key,
+    app text not null,
+    host text not null,
+    pid integer not null,
+    pool text not null,
+    role name not null default session_user,
+    mark text not null check (mark ~ '^mb:[0-9a-f]{8}$'),  -- in its connections' application_name
+    budget integer,                         -- as its option says; null: "auto"
+    want integer not null default 0,
+    cap integer not null default 0,         -- it opens none beyond
+    share integer not null default 0,       -- it holds none beyond
+    turn timestamptz not null default now(),
+    claimed_at timestamptz not null default now(),
+    ends_at timestamptz not null default now()
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
+revoke all on multipool.stake from public;
 
 -- The sum of two dicts of totals. What is no number was written by no process of ours.
 create or replace function multipool.add_counters(a jsonb, b jsonb) returns jsonb
@@ -168,6 +199,147 @@ begin
 end
 $$;
 
+-- How many of the server's connections there are for this application's pools together: all but
+-- those kept for superusers, those that others have, and what the limits of role and database
+-- leave. Anybody may see the application names of all sessions, so the owner sees enough.
+create or replace function multipool.budget_of_server(marks text[]) returns integer
+language sql stable set search_path = pg_catalog, pg_temp as $$
+    with session as (
+        select datname, usename,
+               not coalesce(substring(application_name from 'mb:[0-9a-f]{8}') = any(marks), false)
+                   as is_other
+          from pg_stat_activity where usesysid is not null and datid is not null
+    )
+    select greatest(2, least(
+        current_setting('max_connections')::int
+            - current_setting('superuser_reserved_connections')::int
+            - coalesce(current_setting('reserved_connections', true), '0')::int
+            - (select count(*) from session where is_other),
+        (select rolconnlimit - (select count(*) from session where is_other and usename = rolname)
+           from pg_roles where rolname = session_user and rolconnlimit >= 0),
+        (select datconnlimit - (select count(*) from session where is_other and datname = d.datname)
+           from pg_database d where datname = current_database() and datconnlimit >= 0)
+    ))::int
+$$;
+
+-- What one pool wants of its application's budget, and what it can have. What it is given others
+-- have released before; so the sum of all shares never exceeds the budget. Who was silent for too
+-- long may open nothing any more, and is charged with what the server still serves it.
+create or replace function multipool.claim(told jsonb) returns jsonb
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp set lock_timeout = '50ms' as $$
+declare
+    my_id uuid := told->>'id';
+    my_app text := left(told->>'app', 200);
+    my_held int := (told->>'held')::int;
+    mine multipool.stake;
+    total multipool.budget;
+    others int;
+    coming int;
+begin
+    -- First of all, so that what is read from here on is what the one before has written. (Where
+    -- transactions are repeatable by default, this fails if there was one meanwhile.)
+    insert into multipool.budget (app) values (my_app) on conflict do nothing;
+    update multipool.budget set budget = budget where app = my_app returning * into strict total;
+
+    if exists (select from multipool.stake where app = my_app and ends_at < now()) then
+        with silent as (
+            select id, (select count(*) from pg_stat_activity
+                         where position(mark in application_name) > 0)::int as served
+              from multipool.stake where app = my_app and ends_at < now()
+        ), gone as (
+            delete from multipool.stake
+             using silent where stake.id = silent.id and served = 0 and stake.id <> my_id
+        )
+        update multipool.stake set share = least(share, served), cap = least(cap, served), want = 0
+          from silent where stake.id = silent.id and (served > 0 or stake.id = my_id);
+    end if;
+    if (told->>'leave')::boolean then
+        update multipool.stake set share = my_held, cap = 0, want = 0, ends_at = '-infinity'
+         where id = my_id;
+        return null;
+    end if;
+
+    select * into mine from multipool.stake where id = my_id and app = my_app;
+    if not found then
+        insert into multipool.stake (id, app, host, pid, pool, mark)
+        values (my_id, my_app, left(told->>'host', 200), (told->>'pid')::int,
+                left(told->>'pool', 200), told->>'mark')
+        returning * into mine;
+    end if;
+    mine.budget := (told->>'budget')::int;
+    mine.claimed_at := now();
+    mine.ends_at := now() + make_interval(
+        secs => least(greatest((told->>'lease')::float8, 1), 600));
+    if (told->>'end_turn')::boolean or (mine.want = 0 and (told->>'want')::int > 0) then
+        mine.turn := clock_timestamp();
+    end if;
+    mine.want := greatest((told->>'want')::int, 0);
+
+    if total.counted_at < now() - interval '2 s' then
+        total.counted := multipool.budget_of_server(array(
+            select mark from multipool.stake where app = my_app));
+        total.counted_at := now();
+    end if;
+    -- Where the server has given no more, one of those there are must serve for asking: else
+    -- whoever has none could not even ask.
+    if (told->>'full')::boolean then
+        total.full_at := (
+            select count(*) from pg_stat_activity
+             where substring(application_name from 'mb:[0-9a-f]{8}') in (
+                select mark from multipool.stake where app = my_app));
+        total.full_until := now() + interval '30 s';
+    end if;
+    -- The smallest, if their pools were told different ones; and no more than there is.
+    select least(mine.budget, min(budget),
+                 case when total.full_until > now() then greatest(total.full_at, 2) end,
+                 total.counted)
+      into strict total.budget
+      from multipool.stake where app = my_app and id <> my_id and ends_at >= now();
+    update multipool.budget
+       set budget = total.budget, counted = total.counted, counted_at = total.counted_at,
+           full_at = total.full_at, full_until = total.full_until
+     where app = my_app and (budget, counted_at, full_until)
+        is distinct from (total.budget, total.counted_at, total.full_until);
+
+    select coalesce(sum(share), 0), coalesce(sum(share - cap), 0) into others, coming
+      from multipool.stake where app = my_app and id <> my_id;
+    -- One connection is not shared out: those who have none ask by it.
+    mine.share := greatest(
+        my_held,
+        least((told->>'keep')::int, mine.share),
+        least((told->>'ask')::int, total.budget - 1 - others));
+    mine.cap := least(mine.share, greatest((told->>'cap')::int, (told->>'ask')::int));
+    update multipool.stake
+       set budget = mine.budget, want = mine.want, cap = mine.cap, share = mine.share,
+           turn = mine.turn, claimed_at = mine.claimed_at, ends_at = mine.ends_at
+     where id = my_id;
+
+    return jsonb_build_object(
+        'share', mine.share,
+        'cap', mine.cap,
+        'budget', total.budget,
+        'free', total.budget - 1 - others - mine.share,
+        'coming', coming,
+        'groups', coalesce((
+            select jsonb_agg(jsonb_build_array(want, cap, members, ahead)) from (
+                select want, cap, count(*) as members,
+                       count(*) filter (where (turn, id) < (mine.turn, my_id)) as ahead
+                  from multipool.stake
+                 where app = my_app and id <> my_id and ends_at >= now()
+                 group by want, cap) as kind), '[]'),
+        'hosts', (
+            select jsonb_agg(jsonb_build_array(host, processes, connections)) from (
+                select host, count(distinct pid) as processes, sum(share) as connections
+                  from multipool.stake where app = my_app
+                 group by host order by 3 desc, 2 desc, 1 limit 5) as place),
+        'processes', (
+            select count(distinct (host, pid)) from multipool.stake where app = my_app),
+        'host_count', (select count(distinct host) from multipool.stake where app = my_app)
+    );
+end
+$$;
+
 -- The last beat of a process that ends.
 create or replace function multipool.goodbye(report jsonb) returns void
 language plpgsql security definer
@@ -190,6 +362,7 @@ declare
     most bigint := (select cap_bytes / 4 * 3 from multipool.control);
     is_over boolean;
     living multipool.process[];
+    stakes multipool.stake[];
 begin
     if not pg_try_advisory_xact_lock(hashtextextended('multipool.sweep', 0)) then
         return;
@@ -207,6 +380,19 @@ begin
             is_over := pg_total_relation_size('multipool.process') > most;
         exception when lock_not_available then
             null; -- said by is_full
+        end;
+    end if;
+    delete from multipool.stake
+     where ends_at < now() - interval '1 min'
+       and not exists (select from pg_stat_activity where position(mark in application_name) > 0);
+    if pg_total_relation_size('multipool.stake') > most / 8 then
+        begin
+            lock table multipool.stake in access exclusive mode;
+            stakes := array(select stake from multipool.stake);
+            truncate multipool.stake;
+            insert into multipool.stake select (unnest(stakes)).*;
+        exception when lock_not_available then
+            null; -- the next one may
         end;
     end if;
     update multipool.control
@@ -247,6 +433,13 @@ set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
         'retired', coalesce((select jsonb_agg(jsonb_build_object(
             'app', app, 'pool', pool, 'counters', counters
         )) from multipool.retired), '[]'),
+        'budgets', coalesce((select jsonb_agg(jsonb_build_object('app', app, 'budget', budget))
+            from multipool.budget), '[]'),
+        'stakes', coalesce((select jsonb_agg(jsonb_build_object(
+            'app', app, 'host', host, 'pid', pid, 'pool', pool, 'mark', mark,
+            'want', want, 'cap', cap, 'share', share, 'silent', ends_at < now(),
+            'age', greatest(extract(epoch from now() - claimed_at), 0)::float8
+        )) from multipool.stake), '[]'),
         'backends', coalesce((select jsonb_agg(jsonb_build_object(
             'pid', pid, 'started', backend_start, 'application', application_name,
             'user', usename, 'database', datname,

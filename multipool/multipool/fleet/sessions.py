@@ -14,12 +14,19 @@ from multipool.target import TAG
 _AFTER: Final = 2.0
 _BEFORE: Final = 60.0
 
+_STAKE: Final = re.compile(r"(?:^| )(mb:[0-9a-f]{8})(?: |$)")
 _MARK: Final = re.compile(rf"(?:^| )({TAG}[0-9a-f]{{8}})$")
 
 
 def mark_in(application_name: object) -> str | None:
     """Return the mark at the end of an application's name, see `Target.tagged`."""
     found = _MARK.search(str(application_name or ""))
+    return found[1] if found else None
+
+
+def stake_in(application_name: str) -> str | None:
+    """Return the mark of a share of a budget in an application's name."""
+    found = _STAKE.search(application_name)
     return found[1] if found else None
 
 

@@ -1,0 +1,479 @@
+"""What one pool has of its application's budget, and how it comes by more.
+
+The pool may open nothing until the store has granted it, and nothing any more once the grant is
+over: see `sharing` for the rules, which are the same for all. A claim goes, like a beat of the
+fleet's, over an idle connection of the pool's; where all are in use, over the next one that
+comes back; and where there is none at all, over a connection of its own, for which the budget
+keeps one, and which only one process of a machine opens at a time (`gate`).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
+
+from multipool.budget import store
+from multipool.budget.options import AUTO
+from multipool.budget.sharing import (
+    ROUNDS,
+    Claim,
+    Mine,
+    State,
+    decide,
+    headroom,
+    lease,
+    pause,
+)
+from multipool.budget.store import Answer
+from multipool.driver import OUTAGE, REFUSAL
+from multipool.errors import without_frames
+from multipool.fleet.calls import PATIENCE, Calls
+from multipool.fleet.errors import MISSING, REMEDY
+from multipool.fleet.lines import CONNECTING, GATE, Line, borrowed, in_turn, opened
+from multipool.fleet.options import FleetOptions
+from multipool.fleet.reporting import program
+
+if TYPE_CHECKING:
+    from multipool.inner import Inner
+
+log = logging.getLogger("multipool.budget")
+
+#: What stands before a stake's mark, in its connections' application name.
+MARK: Final = "mb:"
+
+NEVER: Final = float("inf")
+
+#: Seconds for which a grant may be used by a pool that has no connection: it would not notice that
+#: the server has crashed, and forgotten whom it granted what.
+FRESH: Final = 1.0
+#: Seconds that a claim waits for a connection to come back; and between two connections of its
+#: own, where it has others: while it has less than its due, and else.
+TURN: Final = 0.1
+SOON: Final = 0.25
+SELDOM: Final = 2.0
+#: More than any server has.
+MANY: Final = 1_000_000
+#: Seconds at least between two calls because somebody finds no connection.
+BREATH: Final = 0.1
+#: Seconds until what was closed is told of; until a refused attempt is repeated; and for which
+#: a full server is not asked for more than it gave.
+RELEASE: Final = 0.05
+AGAIN: Final = 0.2
+FULL_FOR: Final = 5.0
+#: Seconds for which a store may refuse by reasons that pass, until the pool does without it.
+LASTS: Final = 5.0
+#: Seconds until a store that is not there is looked for again.
+MISSING_PAUSE: Final = 60.0
+#: Without a store each pool confines itself to this part of the budget.
+STATIC_PART: Final = 10
+#: Seconds that a goodbye may take: somebody waits for it.
+MOMENT: Final = 0.3
+
+
+class Stake:
+    """One pool's part of the budget. Its calls are made one at a time."""
+
+    def __init__(self) -> None:
+        self._calls = Calls()
+        self.id = str(uuid4())
+        self.mark = f"{MARK}{self.id[:8]}"
+        #: How many connections the pool may open by now, and until when (monotonic times): at
+        #: all, and if it has none.
+        self.cap = 0
+        self._lease_until = 0.0
+        self._fresh_until = 0.0
+        #: How often something has happened that the store may not know.
+        self._doubts = 0
+        #: What the store has written down.
+        self.share = 0
+        self.answer: Answer | None = None
+        #: Since when the pool has had anything.
+        self._had_since = 0.0
+        #: The most it had use for since it claimed last.
+        self._peak = 0
+        #: What a full server gave, and until when it is not asked for more.
+        self._ceiling = NEVER
+        self._ceiling_until = 0.0
+        self._was_full = False
+        #: Whether it is known that the pool could use more.
+        self._asking = False
+        #: How many wait in the pool's line for the sake of a call.
+        self._in_line = 0
+        #: Monotonic times: of the last call, and before which none goes by a line of its own.
+        self._called_at = 0.0
+        self._next_own = 0.0
+        #: Why nobody could be asked; and whether it does without.
+        self.trouble: str | None = None
+        self.static = False
+        self._warned = False
+        self._refused_since: float | None = None
+
+    # -- what the pool asks, wherever it may be --------------------------------------------
+
+    def may_open(self, held: int) -> bool:
+        """Return whether a pool that has *held* connections may open one within its limit."""
+        now = monotonic()
+        return now < self._lease_until and (held > 0 or now < self._fresh_until)
+
+    @property
+    def holds(self) -> bool:
+        """Whether what is granted is still granted."""
+        return monotonic() < self._lease_until
+
+    def doubt(self) -> None:
+        """Open nothing until the store has been asked again: connections have ended by themselves.
+
+        The server may have crashed, and the store be empty; or it may be busy yet with ending a
+        connection that nobody has closed. Called by finalisers too: takes no lock.
+        """
+        if not self.static:
+            self._doubts += 1
+            self._lease_until = 0.0
+            self._hurry(monotonic() + RELEASE)
+
+    def _hurry(self, due: float) -> None:
+        if self._calls.due is not None:
+            self._calls.due = min(self._calls.due, due)
+
+    def is_short(self, inner: Inner) -> bool:
+        """Return whether it is for want of a share that the pool opens no more."""
+        held = len(inner.places.slots)
+        return held < inner.config.limit and (held >= self.cap or not self.may_open(held))
+
+    def feel(self, inner: Inner) -> None:
+        """Note how many connections the pool has use for just now."""
+        self._peak = max(self._peak, self._used(inner))
+
+    def wake(self, inner: Inner) -> None:
+        """See to it that more is asked for: somebody finds none idle, and uses up what there is."""
+        held = len(inner.places.slots)
+        if self.static or held >= inner.config.limit:
+            return
+        if held + 1 < self.cap and self.may_open(held):
+            return
+        self._peak = max(self._peak, self._used(inner) + 1)
+        if self._asking:  # often enough
+            return
+        self._asking = True
+        self._hurry(self._called_at + BREATH)
+        if inner.inline:
+            self.tick(inner)
+        else:
+            inner.upkeep.soon(inner)
+
+    def full(self, inner: Inner) -> None:
+        """Ask for no more than there is: the server has no more connections to give."""
+        self.trouble = "the server has no more connections to give"
+        has = len(inner.places.slots) - 1  # but for the one that could not be opened
+        if has <= 0:
+            self.doubt()
+            return
+        self._was_full = True
+        self._ceiling, self._ceiling_until = has, monotonic() + FULL_FOR
+        self.cap = min(self.cap, has)
+        inner.confine(self.cap)
+
+    @property
+    def whole(self) -> int | None:
+        """The whole budget, the one for asking too, as the store told it last."""
+        return None if self.answer is None else self.answer.budget
+
+    @property
+    def in_line(self) -> int:
+        """How many of those who wait for a connection are its own calls."""
+        return self._in_line
+
+    # -- now and then ----------------------------------------------------------------------
+
+    def tick(self, inner: Inner) -> float:
+        """Claim if it is time; return the monotonic time at which to be asked again."""
+        now = monotonic()
+        calls, held = self._calls, len(inner.places.slots)
+        with calls.lock:
+            busy_until = calls.look(now)
+            if busy_until is not None:
+                return busy_until
+            if not self._is_needed(inner):
+                self._asking = False
+                if not self._is_needed(inner):  # nor since then
+                    return NEVER  # what it had runs out by itself
+            due = calls.due or now
+            if self.share > max(self.cap, held):  # which others wait for
+                due = min(due, self._called_at + RELEASE)
+            if now < due:
+                return due
+            self._called_at = now
+            calls.begin(now, TURN + GATE + CONNECTING + PATIENCE)
+        inner.upkeep.background(self._call, inner)
+        with calls.lock:
+            return calls.due or now if calls.cut_at is None else calls.cut_at
+
+    def _is_needed(self, inner: Inner) -> bool:
+        return bool(inner.places.slots or inner.waiting or self._peak or inner.config.min_size > 0)
+
+    def leave(self, inner: Inner) -> None:
+        """Say that the pool is about to close. Takes `MOMENT` at most."""
+        calls = self._calls
+        with calls.lock:
+            if calls.cut_at is not None or not self.share:
+                return
+            calls.begin(monotonic(), MOMENT)
+        inner.upkeep.soon(inner)  # who will cut it
+        try:
+            with suppress(Exception), borrowed([inner]) as line:
+                if line is not None:
+                    calls.line = line
+                    self._give_all(inner, line)
+        finally:
+            calls.end(NEVER)
+
+    # -- one call --------------------------------------------------------------------------
+
+    def _call(self, inner: Inner) -> None:
+        wait = AGAIN
+        try:
+            wait = self._converse(inner)
+        except Exception as error:
+            if self._calls.line is None:
+                wait = self._unreachable(inner, error)
+            else:
+                wait = self._refused(inner, error)
+        finally:
+            self._in_line = 0
+            self._called_at = monotonic()
+            self._calls.end(wait * random.uniform(0.9, 1.0))
+            inner.upkeep.soon(inner)
+
+    def _converse(self, inner: Inner) -> float:
+        """Claim until there is nothing more to say; return the seconds until the next time."""
+        with self._line(inner) as line:
+            if line is None:
+                return AGAIN
+            self._calls.speak(line)
+            try:
+                for _ in range(ROUNDS):
+                    if not self._claim(inner, line):
+                        break
+            except inner.driver.Error as error:
+                if inner.driver.sqlstate(error) in MISSING and not self.static:
+                    self._do_without(inner, line, REMEDY)
+                raise
+        self.trouble = None
+        self._peak = 0
+        mine = self._mine(inner, len(inner.places.slots))
+        self._asking = mine.want > mine.cap
+        return pause(self._state(), mine)
+
+    def _claim(self, inner: Inner, line: Line) -> bool:
+        """Put a claim to the store; return whether the answer asks for another."""
+        places = inner.places
+        if not self.holds:
+            self.cap = min(self.cap, len(places.slots))
+        mine = self._mine(inner, len(places.slots))
+        claim = decide(self._state(), mine)
+        if self.cap and not claim.cap:
+            self._give_all(inner, line)
+            return False
+        if claim.cap < self.cap:
+            self.cap = claim.cap
+            inner.confine(claim.cap)
+        # From here on nothing is opened beyond it; what was opened until then counts.
+        held = len(places.slots)
+        sent, doubts = monotonic(), self._doubts
+        told = self._told(inner, claim, held)
+        answer = store.claim(line, told)
+        self._was_full = False
+        lasts = told["lease"] if doubts == self._doubts else 0.0
+        self._heed(inner, answer, sent + lasts, ended=claim.end_turn)
+        return self._has_more_to_say(inner)
+
+    def _give_all(self, inner: Inner, line: Line) -> None:
+        """Open nothing more, and let the store see for itself when what is open has gone.
+
+        Afterwards there may be no connection to tell it by.
+        """
+        self.cap = self.share = 0
+        self._lease_until = 0.0
+        inner.confine(0)
+        held = len(inner.places.slots)
+        store.leave(line, self._told(inner, Claim(0, 0, held, 0), held))
+
+    def _heed(self, inner: Inner, answer: Answer, until: float, *, ended: bool) -> None:
+        if (not self.cap or ended) and answer.cap:
+            self._had_since = monotonic()
+        self.answer, self.share, self.cap = answer, answer.share, answer.cap
+        self.static = self._warned = False
+        self._refused_since = None
+        self._lease_until = until
+        self._fresh_until = monotonic() + FRESH
+        inner.confine(self.cap)
+
+    def _has_more_to_say(self, inner: Inner) -> bool:
+        held = len(inner.places.slots)
+        state = self._state()
+        claim = decide(state, self._mine(inner, held))
+        more = claim.ask > self.cap and state is not None and state.free > 0
+        return more or claim.cap < self.cap or max(self.cap, held) < self.share
+
+    def _state(self) -> State | None:
+        return None if self.answer is None else self.answer.state
+
+    def _mine(self, inner: Inner, held: int) -> Mine:
+        now = monotonic()
+        most = inner.config.limit
+        if now < self._ceiling_until:
+            most = min(most, self._ceiling)
+        want = int(min(max(self._peak, self._used(inner)), most, MANY))
+        return Mine(
+            cap=self.cap,
+            held=held,
+            want=want,
+            wish=int(min(max(inner.config.min_size, headroom(want)), most)),
+            had_for=now - self._had_since if self.cap else 0.0,
+        )
+
+    def _used(self, inner: Inner) -> int:
+        """Return how many connections are lent, being opened, or waited for."""
+        slots = list(inner.places.slots)
+        waiting = max(len(inner.waiting) - self._in_line, 0)
+        return sum(bool(slot.leased) or not slot.born for slot in slots) + waiting
+
+    def _told(self, inner: Inner, claim: Claim, held: int) -> dict[str, Any]:
+        options = FleetOptions.read(inner.config.fleet)
+        budget = inner.config.budget
+        return {
+            "id": self.id,
+            "app": options.app or inner.target.application or program(),
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "pool": inner.name,
+            "mark": self.mark,
+            "budget": None if budget == AUTO else budget,
+            "want": claim.want,
+            "held": held,
+            "cap": claim.cap,
+            "keep": max(claim.keep, held),
+            "ask": claim.ask,
+            "end_turn": claim.end_turn,
+            "full": self._was_full,
+            "lease": lease(self._state()),
+        }
+
+    # -- by which way ----------------------------------------------------------------------
+
+    @contextmanager
+    def _line(self, inner: Inner) -> Iterator[Line | None]:
+        """Yield a line to the store; None if there is none to be had just now."""
+        with borrowed([inner]) as line:
+            if line is not None:
+                yield line
+                return
+        now = monotonic()
+        if any(slot.leased for slot in list(inner.places.slots)):
+            # Inline this may be the very thread that is about to return one.
+            self._in_line = 1
+            with in_turn(inner, now + (0 if inner.inline else TURN)) as line:
+                self._in_line = 0
+                if line is not None:
+                    yield line
+                    return
+            if now < self._next_own:
+                yield None
+                return
+        claim = decide(self._state(), self._mine(inner, len(inner.places.slots)))
+        self._next_own = now + (SOON if claim.ask > self.cap else SELDOM)
+        with opened(inner) as line:
+            yield line
+
+    # -- when it goes wrong ----------------------------------------------------------------
+
+    def _unreachable(self, inner: Inner, error: Exception) -> float:
+        """Judge why no connection could be opened to ask by."""
+        known = isinstance(error, inner.driver.Error)
+        kind = inner.driver.failure(error) if known else REFUSAL
+        self.trouble = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+        if inner.places.slots:
+            self._next_own = monotonic() + (SELDOM if kind != REFUSAL else MISSING_PAUSE)
+        elif kind == REFUSAL or (kind == OUTAGE and not inner.connected):
+            # Nothing says that it will ever be otherwise: as where a pool connects by itself.
+            inner.totals.add("connect_errors")
+            error = without_frames(error)
+            inner.filling.failed(error)
+            inner.places.refuse(error)
+            self._peak = 0
+        return 2 * AGAIN
+
+    def _refused(self, inner: Inner, error: Exception) -> float:
+        """Judge why the store said no."""
+        state = inner.driver.sqlstate(error)
+        if state in MISSING:
+            return MISSING_PAUSE
+        # A lock that is not to be had in a moment is nothing to speak of; nor is a lost line.
+        if self._calls.was_cut() or state is None or (state in _MOMENTARY and self.holds):
+            return AGAIN
+        self.trouble = f"the server refuses ({state})"
+        now = monotonic()
+        if self._refused_since is None:
+            self._refused_since = now
+        lasts = now - self._refused_since >= LASTS
+        if not self.holds and (lasts or state not in _MOMENTARY):
+            self._do_without(inner, None, self.trouble)
+        return AGAIN if state in _MOMENTARY and not self.static else LASTS
+
+    def _do_without(self, inner: Inner, line: Line | None, why: str) -> None:
+        """Confine the pool to a part of the budget that needs nobody's word."""
+        budget = inner.config.budget
+        if budget == AUTO:
+            told = line.ask(store.SERVER) if line is not None else None
+            budget = int(told or STATIC_PART)
+        self.cap = max(1, min(int(budget or 1) // STATIC_PART, int(min(inner.config.limit, MANY))))
+        self.share, self.answer, self.static = self.cap, None, True
+        self._lease_until = self._fresh_until = NEVER
+        self.trouble = why
+        if not self._warned:
+            self._warned = True
+            log.warning(
+                "pool %r: its share of the budget cannot be asked for, so it confines itself to %d:"
+                " %s",
+                inner.name,
+                self.cap,
+                why,
+            )
+        inner.confine(self.cap)
+
+    # -- in words --------------------------------------------------------------------------
+
+    def words(self) -> str:
+        """Return what the pool has of the budget, and who has the rest."""
+        answer = self.answer
+        if self.static:
+            return f"this pool confines itself to {self.cap} of the budget: {self.trouble}"
+        if answer is None:
+            return f"no share of the budget yet{f': {self.trouble}' if self.trouble else ''}"
+        hosts = ", ".join(
+            f"{name} ({processes} {_plural('process', processes)}, {held} connections)"
+            for name, processes, held in answer.hosts
+        )
+        if answer.host_count > len(answer.hosts):
+            hosts += f" and {answer.host_count - len(answer.hosts)} more"
+        text = (
+            f"the budget of {answer.budget} connections is shared by {answer.processes}"
+            f" {_plural('process', answer.processes)} on {hosts};"
+            f" this pool has a share of {self.cap}"
+        )
+        return f"{text}; {self.trouble}" if self.trouble else text
+
+
+#: A lock, a deadlock, a serialisation failure: next time it may be otherwise.
+_MOMENTARY: Final = frozenset(["55P03", "40P01", "40001", "57014"])
+
+
+def _plural(word: str, number: int) -> str:
+    return word if number == 1 else f"{word}es"

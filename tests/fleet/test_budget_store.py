@@ -1,0 +1,211 @@
+"""What the store in PostgreSQL does with claims."""
+
+from __future__ import annotations
+
+import json
+import random
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from fleet_store import APP, Store
+from support import until
+
+from multipool.budget.sharing import granted
+from multipool.budget.store import CLAIM
+from multipool.driver import Driver
+
+Claim = Callable[..., Any]
+
+
+@pytest.fixture
+def claim(driver: Driver, store: Store) -> Iterator[Claim]:
+    """Put claims to the store, as the application's role."""
+    conn = driver.connect({**store.params, "user": APP}, 10)
+    members: dict[str, str] = {}
+
+    def put(name: str, **told: Any) -> Any:
+        one = members.setdefault(name, str(uuid.uuid4()))
+        whole = {"id": one, "app": "shop", "host": "web-1", "pid": len(members), "pool": "default",
+                 "mark": f"mb:{one[:8]}", "budget": 12, "want": 0, "held": 0, "cap": 0, "keep": 0,
+                 "ask": 0, "end_turn": False, "full": False, "lease": 5.0}  # fmt: skip
+        whole["pid"] = list(members).index(name) + 1
+        answer = driver.ask(conn, CLAIM, json.dumps({**whole, **told}))
+        return None if answer is None else json.loads(answer)
+
+    yield put
+    driver.close(conn)
+
+
+def test_it_grants_by_the_rule_of_the_processes_and_never_more_than_there_is(claim: Claim) -> None:
+    chance = random.Random(10)
+    shares: dict[str, int] = {}
+    for _ in range(300):
+        name = f"process {chance.randrange(8)}"
+        mine = shares.get(name, 0)
+        held = chance.randint(0, mine)
+        cap = chance.randint(0, mine)
+        keep = max(cap, held)
+        ask = cap + chance.choice([0, 0, 1, 3, 20])
+        others = sum(shares.values()) - mine
+        answer = claim(name, want=ask, held=held, cap=cap, keep=keep, ask=ask)
+        assert answer["share"] == granted(11, others, keep, ask)
+        assert answer["cap"] == min(answer["share"], max(cap, ask))
+        shares[name] = answer["share"]
+        assert sum(shares.values()) == 11 - answer["free"] <= 11
+
+
+def test_it_tells_of_the_others_by_what_they_want_and_have_and_of_the_line(claim: Claim) -> None:
+    claim("a", want=3, ask=3)
+    claim("b", want=3, ask=3)
+    claim("c", want=5)
+    answer = claim("d", want=1, ask=1)
+    assert sorted(answer["groups"]) == [[3, 3, 2, 2], [5, 0, 1, 1]]
+    assert (answer["budget"], answer["free"], answer["processes"]) == (12, 4, 4)
+    assert answer["hosts"] == [["web-1", 4, 7]]
+    # Whose turn is over, and who wants something anew, stands last.
+    claim("a", want=3, held=3, cap=3, keep=3, ask=3, end_turn=True)
+    assert sorted(claim("d", want=1, held=1, cap=1, keep=1, ask=1)["groups"]) == [
+        [3, 3, 2, 1],
+        [5, 0, 1, 1],
+    ]
+
+
+def test_what_is_on_its_way_back_is_told(claim: Claim) -> None:
+    claim("a", want=10, ask=10)
+    claim("a", want=10, held=9, cap=4, keep=9, ask=4)
+    answer = claim("b", want=5, ask=5)
+    assert (answer["share"], answer["coming"], answer["free"]) == (2, 5, 0)
+
+
+def test_the_smallest_budget_that_a_process_was_told_holds_for_all(claim: Claim) -> None:
+    claim("new", budget=6, want=1, ask=1)
+    assert claim("old", budget=12, want=10, ask=10)["share"] == 4
+
+
+def test_two_applications_have_a_budget_each(claim: Claim) -> None:
+    claim("a", want=10, ask=10)
+    assert claim("b", app="reports", budget=6, want=10, ask=10)["share"] == 5
+
+
+def test_what_was_silent_for_too_long_is_charged_with_what_the_server_serves_it(
+    claim: Claim, driver: Driver, store: Store
+) -> None:
+    mark = "mb:0123abcd"
+    claim("dead", mark=mark, want=10, ask=10)
+    served = [
+        driver.connect({**store.params, "application_name": f"shop {mark}"}, 10) for _ in range(2)
+    ]
+    store.psql("update multipool.stake set ends_at = now() - interval '1 s'")
+    assert claim("b", want=10, ask=10)["share"] == 9
+    for conn in served:
+        driver.close(conn)
+    for _ in range(500):
+        answer = claim("b", want=11, held=9, cap=9, keep=9, ask=11)
+        if answer["share"] == 11:
+            break
+    assert answer["share"] == 11
+    assert store.psql("select count(*) from multipool.stake") == "1"
+
+
+def test_who_leaves_is_charged_in_the_same_way_at_once(claim: Claim) -> None:
+    claim("a", want=10, ask=10)
+    assert claim("a", held=3, leave=True) is None
+    assert claim("b", want=10, ask=10)["share"] == 10  # since nothing of a's is there
+
+
+def test_a_process_that_was_forgotten_is_charged_with_what_it_holds(
+    claim: Claim, store: Store
+) -> None:
+    claim("a", want=10, ask=10)
+    store.psql("truncate multipool.stake, multipool.budget")  # as a crash does
+    assert claim("b", want=10, ask=10)["share"] == 10
+    assert claim("a", want=10, held=3, cap=10, keep=10, ask=10)["share"] == 3
+
+
+@pytest.mark.parametrize("level", ["repeatable read", "serializable"])
+def test_it_decides_by_the_newest_whatever_the_isolation(
+    claim: Claim, driver: Driver, store: Store, level: str
+) -> None:
+    store.psql(f"alter database {store.name} set default_transaction_isolation = '{level}'")
+    conn = driver.connect({**store.params, "user": APP}, 10)
+    try:
+        with pytest.raises(driver.Error) as caught:
+            _claim_across(driver, conn, claim)
+    finally:
+        driver.close(conn)
+    assert driver.sqlstate(caught.value) == "40001"
+
+
+def _claim_across(driver: Driver, conn: Any, claim: Claim) -> None:
+    """Claim in a transaction that has seen how it was before another claimed."""
+    cursor = conn.cursor()
+    claim("a", want=1, ask=1)
+    cursor.execute("select 1")
+    claim("b", want=10, ask=10)
+    told = {"id": str(uuid.uuid4()), "app": "shop", "host": "h", "pid": 9, "pool": "p",
+            "mark": "mb:00000000", "budget": 12, "want": 10, "held": 0, "cap": 0, "keep": 0,
+            "ask": 10, "end_turn": False, "full": False, "lease": 5.0}  # fmt: skip
+    cursor.execute("select multipool.claim(%s::jsonb)", (json.dumps(told),))
+
+
+def test_auto_is_what_the_server_has_without_others(
+    claim: Claim, driver: Driver, store: Store
+) -> None:
+    settings = store.psql(
+        "select current_setting('max_connections')::int"
+        " - current_setting('superuser_reserved_connections')::int"
+        " - coalesce(current_setting('reserved_connections', true), '0')::int"
+    )
+    others = int(store.psql("select count(*) from pg_stat_activity where usesysid is not null"
+                            " and datid is not null and pid <> pg_backend_pid()"))  # fmt: skip
+
+    def budget() -> int:
+        """Count anew: what looked a moment ago may not have gone yet."""
+        store.psql("update multipool.budget set counted_at = '-infinity'")
+        found: int = claim("a", budget=None)["budget"]
+        return found
+
+    until(lambda: budget() == int(settings) - others)
+    ours = store.psql("select mark from multipool.stake")
+    conn = driver.connect({**store.params, "application_name": f"shop {ours}"}, 10)
+    try:
+        until(lambda: budget() == int(settings) - others)
+    finally:
+        driver.close(conn)
+    assert claim("b", budget=20)["budget"] == 20
+    assert budget() == 20
+
+
+def test_auto_heeds_the_limit_of_the_role(claim: Claim, store: Store) -> None:
+    store.psql(f"alter role {APP} connection limit 9")
+    try:
+        # One is this test's, without a mark of its own.
+        assert claim("a", budget=None)["budget"] == 8
+    finally:
+        store.psql(f"alter role {APP} connection limit -1")
+
+
+def test_a_server_that_gives_no_more_lowers_the_budget_for_a_while(
+    claim: Claim, driver: Driver, store: Store
+) -> None:
+    claim("a", mark="mb:0123abcd", want=10, ask=3)
+    conns = [
+        driver.connect({**store.params, "application_name": "mb:0123abcd"}, 10) for _ in range(3)
+    ]
+    try:
+        assert claim("a", want=3, held=3, cap=3, keep=3, ask=3, full=True)["budget"] == 3
+        assert claim("b", want=3, ask=3)["share"] == 0
+        store.psql("update multipool.budget set full_until = now()")
+        assert claim("b", want=3, ask=3)["share"] == 3
+    finally:
+        for conn in conns:
+            driver.close(conn)
+
+
+def test_a_role_that_only_reports_cannot_read_or_change_it(store: Store) -> None:
+    for sql in ("table multipool.stake", "table multipool.budget",
+                "update multipool.stake set share = 0"):  # fmt: skip
+        with pytest.raises(RuntimeError, match="permission denied"):
+            store.psql(f"set role {APP}; {sql}")
