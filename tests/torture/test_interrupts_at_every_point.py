@@ -250,7 +250,7 @@ def check(pool: Pool, told: str) -> None:
     gc.collect()
     assert not pool._inner.places.lock.locked(), f"{told}: the lock is held for good"
     # The interrupted return of a connection that is still referred to may be made again.
-    held = sum(slot.leased for slot in pool._inner.places.slots)
+    held = sum(slot.leased is not None for slot in pool._inner.places.slots)
     try:
         lent = [pool.getconn(timeout=2) for _ in range(SIZE - held)]
     except pool.driver.OperationalError as error:
