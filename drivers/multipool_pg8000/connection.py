@@ -121,6 +121,8 @@ class Connection(Pooled, TwoPhase, Wire):
         """
         if self.closed:
             raise errors.InterfaceError("connection already closed")
+        if self._multipool_sight is not None:
+            self._multipool_sight.cursor_made()
         # Whoever has a cursor may register types on the connection, which nobody sees.
         self.touch_unless_settled()
         factory: Any = cursor_factory or self.cursor_factory
@@ -136,6 +138,8 @@ class Connection(Pooled, TwoPhase, Wire):
     def private_cursor(self) -> Any:
         """Return a new cursor for who shows it to nobody."""
         self._check_open()
+        if self._multipool_sight is not None:
+            self._multipool_sight.cursor_made()
         return self._unnamed(self._cursor_factory)
 
     def _unnamed(self, factory: Any) -> Any:

@@ -56,7 +56,7 @@ class PlannedCursor(_Base):
         if quick is not None and quick.guard.trusted:
             wording = quick.statement.plain
         else:
-            quick, wording = None, shelf.find(text)
+            quick, wording = None, shelf.find(connection, text)
         if wording is None:
             try:
                 return super().execute(query, params)

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import psycopg
+from psycopg.pq import ExecStatus
 from psycopg.rows import tuple_row
 from psycopg.sql import SQL, Identifier, Literal
 
@@ -21,6 +22,9 @@ from multipool_psycopg.connection import Connection
 from multipool_psycopg.kept import forget_prepared, keep_statements
 from multipool_psycopg.piggyback import piggyback_begin
 from multipool_psycopg.session import Settings, refuse_unfinished
+
+# As psycopg itself has it: also for "select" alone, which has rows without columns.
+_WITH_ROWS: Final = (ExecStatus.TUPLES_OK, ExecStatus.SINGLE_TUPLE)
 
 
 class PsycopgDriver(Driver):
@@ -156,6 +160,11 @@ class PsycopgDriver(Driver):
         # Subclasses of theirs, see `Connection._observed_class`.
         conn.cursor_factory = conn.cursor_factory
         conn.server_cursor_factory = conn.server_cursor_factory
+
+    def has_rows(self, cursor: Any) -> bool:
+        # psycopg makes an object for each column when it is asked for them.
+        result = cursor.pgresult
+        return result is not None and (result.nfields > 0 or result.status in _WITH_ROWS)
 
     def sqlstate(self, error: BaseException) -> str | None:
         return error.sqlstate if isinstance(error, psycopg.Error) else None

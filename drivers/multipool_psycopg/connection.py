@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+from time import perf_counter
 from typing import Any, Final
 
 import psycopg
+from psycopg.pq import ConnStatus
 
 from multipool.driver import CLIENT, Pooled
+from multipool.session import innocent
+from multipool.watch.library import is_library
+from multipool.watch.stacks import caller
 from multipool_psycopg.adapters import WatchedAdapters
 from multipool_psycopg.cursor import replaced, watching
-from multipool_psycopg.observed import observed, unobserved
+from multipool_psycopg.observed import everyday, observed, unobserved
 from multipool_psycopg.planned import planned
 
 # What a borrower may set, by these names or by methods that end up here.
@@ -19,6 +25,9 @@ _SETTINGS: Final = frozenset(
         *("prepare_threshold", "prepared_max"),
     ]
 )
+_OK: Final = ConnStatus.OK
+
+_frame = sys._getframe
 _FACTORIES: Final = frozenset(["cursor_factory", "server_cursor_factory"])
 
 
@@ -43,6 +52,8 @@ class Connection(Pooled, psycopg.Connection[Any]):
         elif name in _FACTORIES:
             self.touch(CLIENT)
             value = replaced(unobserved(value), self._observed_class)
+            if name == "cursor_factory":
+                self._everyday = everyday(value)
         elif name == "_adapters" and value is not None:  # made when somebody first asks for them
             value = WatchedAdapters(self, value)
         elif name == "_multipool_slot" and value is not None:
@@ -55,6 +66,9 @@ class Connection(Pooled, psycopg.Connection[Any]):
         if slot is not None and self._autocommit != slot.settings.autocommit:
             self.touch(CLIENT)
 
+    #: Its cursor factory, where what `execute` does can be done at once, else None.
+    _everyday: Any = None
+
     def _cursor_class(self, factory: type) -> type:
         return watching(factory) if self._multipool_shelf is None else planned(factory)
 
@@ -66,6 +80,73 @@ class Connection(Pooled, psycopg.Connection[Any]):
     #: closes it, a connection is not closed at the end of its ``with`` block, and psycopg does
     #: not warn when it is collected: the pool reports that.
     _pool: Any
+
+    def cursor(  # pyright: ignore[reportIncompatibleMethodOverride]  # its overloads in one
+        self,
+        name: str = "",
+        *,
+        binary: bool = False,
+        row_factory: Any = None,
+        scrollable: bool | None = None,
+        withhold: bool = False,
+    ) -> Any:
+        """Return a cursor, as psycopg does."""
+        sight = self._multipool_sight
+        if sight is not None:
+            sight.cursor_made()
+        if name or binary or self.pgconn.status != _OK:
+            return super().cursor(
+                name,
+                binary=binary,
+                row_factory=row_factory,
+                scrollable=scrollable,
+                withhold=withhold,
+            )
+        # What psycopg does then. A call of it would cost more than what is seen here.
+        return self.cursor_factory(self, row_factory=row_factory or self.row_factory)
+
+    def execute(
+        self, query: Any, params: Any = None, *, prepare: bool | None = None, binary: bool = False
+    ) -> Any:
+        """Execute *query* on a new cursor and return that, as psycopg does."""
+        sight = self._multipool_sight
+        factory = self._everyday
+        if not (
+            factory is not None
+            and sight.tracing.brief
+            and prepare is None
+            and not binary
+            and type(query) is str
+            and query in innocent
+            and self.pgconn.status == _OK
+        ):
+            return self._execute_at_length(query, params, prepare, binary)
+        # All that this comes to, in line: the cursor is made and used at the same place.
+        frame = _frame(1)
+        code = frame.f_code
+        place = caller(frame) if is_library[code.co_filename] else (code, frame.f_lasti)
+        sight.cursor = sight.query = place
+        sight.cursor_lease = sight.query_lease = sight.slot.serial
+        cursor = factory(self, row_factory=self.row_factory)
+        sight.statement = query
+        sight.running = True
+        try:
+            return factory._multipool_plain(cursor, query, params)
+        finally:
+            sight.quiet_since = perf_counter()
+            sight.running = False
+            sight.statement = None
+
+    def _execute_at_length(self, query: Any, params: Any, prepare: Any, binary: bool) -> Any:
+        sight = self._multipool_sight
+        if sight is not None:
+            sight.cursor_made(3)
+        if binary or self.pgconn.status != _OK:
+            return super().execute(query, params, prepare=prepare, binary=binary)
+        cursor = self.cursor_factory(self, row_factory=self.row_factory)
+        if params is None and prepare is None:
+            return cursor.execute(query)
+        return cursor.execute(query, params, prepare=prepare)
 
     def add_notice_handler(self, callback: Any) -> None:
         """Call *callback* with each notice, until the connection is returned."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from psycopg import ServerCursor
 from psycopg._cursor_base import BaseCursor
 
-from multipool.session import touches
+from multipool.session import innocent, touches
 
 if TYPE_CHECKING:
     from psycopg import Cursor
@@ -19,7 +19,8 @@ else:
     _Base = object
 
 
-_NONE: Any = object()
+#: Stands for parameters that were not given.
+NOT_GIVEN: Final[Any] = object()
 
 
 class Watching(_Base):
@@ -28,18 +29,18 @@ class Watching(_Base):
     # The layout is that of the class behind, so that a cursor can be made one of these.
     __slots__ = ()
 
-    def execute(self, query: Any, params: Any = _NONE, *more: Any, **options: Any) -> Any:
+    def execute(self, query: Any, params: Any = NOT_GIVEN, *more: Any, **options: Any) -> Any:
         """Execute *query*, as psycopg does."""
         # In three ways, since a class behind may have its own signature, and passing on all
         # there may be costs every query.
-        seen: Any = query
-        if type(seen) is not str or touches(seen):
-            self._look_at(seen)
-        if params is _NONE:
-            return super().execute(query, **options)
+        if type(query) is not str or query not in innocent:
+            self._look_at(query)
+        execute: Any = super().execute
+        if params is NOT_GIVEN:
+            return execute(query, **options)
         if more or options:
-            return super().execute(query, params, *more, **options)
-        return super().execute(query, params)
+            return execute(query, params, *more, **options)
+        return execute(query, params)
 
     def executemany(self, query: Any, *args: Any, **options: Any) -> None:
         """Execute *query* for each of the parameters, as psycopg does."""

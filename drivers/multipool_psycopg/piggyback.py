@@ -47,7 +47,8 @@ class PiggybackCursor(Watching):
             # What most queries come to. A plain text is looked at here: a call less.
             if type(query) is not str or touches(query):
                 self._look_at(query)
-            return super(Watching, self).execute(query, *args, **options)
+            behind: Any = super(Watching, self)
+            return behind.execute(query, *args, **options)
         with _carrying_begin(self):
             return super().execute(query, *args, **options)
 

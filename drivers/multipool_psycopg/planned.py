@@ -63,7 +63,7 @@ class _Planned(_Base):
             and self._execute_quick(shelf, quick, query, params)
         ):
             return self
-        wording = shelf.find(query)
+        wording = shelf.find(conn, query)
         if wording is None:
             return self._execute_other(shelf, query, params, options)
         if not self._execute_prepared_now(shelf, wording, query, params):
@@ -139,7 +139,10 @@ class PlannedClientCursor(PlannedByText, _Planned):  # type: ignore[misc]  # `_s
         return self._show(self._prepared(shelf, query, wording, params), query, params)
 
     def _execute_quick(self, shelf: Shelf, quick: Quick, query: str, params: Any) -> bool:
-        return self._show(self._quickly(shelf, quick, params), query, params)
+        cursor: Any = self
+        digits = _writes_digits(cursor.adapters.get_dumper(int, PyFormat.TEXT))
+        known = quick.form.with_integers(params) if digits else None
+        return self._show(self._quickly(shelf, quick, params, known), query, params)
 
     def _show(self, sent: bytes | None, query: str, params: Any) -> bool:
         """Show what was asked for, not what was sent instead, if it was."""
@@ -155,10 +158,6 @@ class PlannedClientCursor(PlannedByText, _Planned):  # type: ignore[misc]  # `_s
         merged.convert(text, params)
         sent: bytes = merged.query
         return sent
-
-    def _writes_digits(self) -> bool:
-        cursor: Any = self
-        return _writes_digits(cursor.adapters.get_dumper(int, PyFormat.TEXT))
 
     def _begins(self) -> bool:
         return False

@@ -57,6 +57,9 @@ class Connection(Pooled, plain_connection):
         scrollable: bool | None = None,
     ) -> Any:
         """Return a cursor, as psycopg2 does."""
+        sight = self._multipool_sight
+        if sight is not None:
+            sight.cursor_made()
         # Whoever has a cursor may register types on the connection, which nobody sees.
         if withhold:
             self.touch(CLIENT | SESSION)
@@ -66,7 +69,7 @@ class Connection(Pooled, plain_connection):
         factory = self._seeing(cursor_factory or default or plain_cursor)
         if name is None:
             factory = self._in_use(factory)
-        elif self._multipool_sight is not None and isinstance(factory, type):
+        elif sight is not None and isinstance(factory, type):
             factory = observed_named(factory)
         return super().cursor(
             name, cursor_factory=factory, withhold=withhold, scrollable=scrollable
@@ -80,6 +83,8 @@ class Connection(Pooled, plain_connection):
 
     def private_cursor(self) -> Any:
         """Return a new cursor for who shows it to nobody."""
+        if self._multipool_sight is not None:
+            self._multipool_sight.cursor_made()
         default: Any = self.cursor_factory
         return super().cursor(cursor_factory=self._in_use(self._seeing(default or plain_cursor)))
 

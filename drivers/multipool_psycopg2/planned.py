@@ -46,14 +46,16 @@ class PlannedCursor(PlannedByText, Watching):  # type: ignore[misc]  # `_send` i
             return self._execute_other(shelf, query, vars)
         quick = shelf.quick.get(query)
         if quick is not None and quick.guard.trusted:
-            message = self._quickly(shelf, quick, vars)
+            # In line, since a call is felt here.
+            known = quick.form.with_integers(vars) if _adapters.get(_INTEGER) is Int else None
+            message = self._quickly(shelf, quick, vars, known)
             if message is not None:
                 self._stood_in = message, query, vars
                 return None
         return self._execute_thoughtfully(shelf, query, vars)
 
     def _execute_thoughtfully(self, shelf: Shelf, query: str, vars: Any) -> Any:  # noqa: A002
-        wording = shelf.find(query)
+        wording = shelf.find(self.connection, query)
         if wording is None:
             return self._execute_other(shelf, query, vars)
         message = self._prepared(shelf, query, wording, vars)
@@ -72,9 +74,6 @@ class PlannedCursor(PlannedByText, Watching):  # type: ignore[misc]  # `_send` i
             return super().execute(query, vars)
         finally:
             shelf.look_at(self.connection, text_of(query))
-
-    def _writes_digits(self) -> bool:
-        return _adapters.get(_INTEGER) is Int
 
     def _begins(self) -> bool:
         return not _autocommit.__get__(self.connection)

@@ -304,11 +304,19 @@ class Driver(ABC):
         """From now on tell *sight* (`multipool.watch.sight.Sight`) what *conn* executes.
 
         Called once for each connection, from any thread; what is under way ends as it began.
-        Sets ``conn._multipool_sight`` and has the connection's cursors be of classes with
-        `multipool.watch.cursor.Observed` in front. A connection on which this was not called
+        Sets ``conn._multipool_sight``, has the connection's cursors be of classes with
+        `multipool.watch.cursor.Observed` in front, and has whatever makes one call
+        ``cursor_made`` of it. A connection on which this was not called
         pays nothing for it. A driver may leave it at this: then reports do not say where a
         cursor was made or a statement executed.
         """
+
+    def has_rows(self, cursor: Any) -> bool:
+        """Return whether the last statement of *cursor* has a result to fetch.
+
+        An adapter overrides it where the driver's ``description`` is dear.
+        """
+        return cursor.description is not None
 
     # -- errors ------------------------------------------------------------------
 

@@ -86,23 +86,25 @@ class Lease:
         inner = self._inner
         status, push = inner.status, inner.push
         busy = status(conn)
+        if busy and kind is None and slot.serial == self._serial and slot.leased:
+            look_back(inner)
+            try:
+                inner.commit(conn)
+            except BaseException:
+                self._end(conn, slot)
+                raise
+            busy = status(conn)
         # From here to the push there is no call, as in `hotpath`.
         if slot.serial != self._serial or not slot.leased:
             return  # given back inside the block; by now it may be somebody else's
         if busy or slot.wary:
-            self._end(conn, slot, commit=kind is None)
+            self._end(conn, slot)
         else:
             slot.leased = None
             push(conn)
             if inner.waiting:
                 inner.places.match()
 
-    def _end(self, conn: Any, slot: Slot, *, commit: bool) -> None:
-        inner = self._inner
-        look_back(inner)
+    def _end(self, conn: Any, slot: Slot) -> None:
         slot.former.discard(here.borrower)  # the number proves whose lease it is
-        try:
-            if commit and inner.status(conn):
-                inner.driver.commit(conn)
-        finally:
-            inner.putconn(conn)
+        self._inner.putconn(conn)

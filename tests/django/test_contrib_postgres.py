@@ -183,3 +183,16 @@ def test_range_fields_that_a_driver_does_not_know_are_warned_about(
     known = apps == APPS or driver_name == choice
     done = manage("shell", "-v", "0", "-c", RANGES, apps=apps)
     assert done.stdout == ("[] []\n" if known else "[] ['multipool.W005']\n")
+
+
+def test_whether_it_is_imported_is_told_while_others_import(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Importing(str):
+        def startswith(self, *_: Any) -> bool:
+            monkeypatch.setitem(sys.modules, "imported_meanwhile", sys)
+            return False
+
+    monkeypatch.setitem(sys.modules, Importing("importing"), sys)
+    monkeypatch.setitem(sys.modules, f"{primary.CONTRIB}.anything", sys)
+    assert primary.contrib_is_imported()

@@ -383,6 +383,25 @@ def test_the_signal_comes_once_for_each_connection_and_what_it_sets_stays(held: 
         connection_created.disconnect(receive)
 
 
+def test_a_receiver_that_comes_later_hears_once_of_the_connections_there_are(held: Any) -> None:
+    assert ask(held, "select 1") == 1
+    seen = []
+
+    def receive(connection: Any, **kwargs: Any) -> None:
+        seen.append(connection)
+
+    connection_created.connect(receive)
+    try:
+        for _ in range(2):
+            assert ask(held, "select 1") == 1
+            held.close()
+        assert seen == [held]
+    finally:
+        connection_created.disconnect(receive)
+    assert ask(held, "select 1") == 1
+    assert seen == [held]
+
+
 def test_a_receiver_that_raises_lets_nobody_have_the_connection(held: Any) -> None:
     def receive(connection: Any, **kwargs: Any) -> None:
         raise ZeroDivisionError

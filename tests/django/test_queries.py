@@ -62,6 +62,28 @@ def test_the_orm_is_counted_by_the_line_of_the_application(library: Any) -> None
     }
 
 
+def test_a_connection_for_each_statement_leaves_each_its_line(make_alias: MakeAlias) -> None:
+    connection = make_alias(OPTIONS={"pool": {"hold": "transaction"}})
+    cursor = connection.cursor()
+    begin = inspect.currentframe().f_lineno
+    cursor.execute("select 1")
+    with connection.pool.hold():
+        cursor.execute("select 1, 2")
+        cursor.execute("select 1, 2, 3")
+    drivers = connection.connection.unwrap().cursor()
+    drivers.execute("select 1, 2, 3, 4")
+    (held,) = connection.pool.held(longer_than=-1)
+    connection.close()
+    lines = {
+        query.text.count("?"): int(query.call_site.rpartition(":")[2]) - begin
+        for query in connection.pool.queries()
+        if query.text.startswith("select ?")
+    }
+    assert lines == {1: 1, 2: 3, 3: 4, 4: 6}
+    assert f"test_queries.py:{begin + 6} " in held.query[0]
+    assert f"test_queries.py:{begin + 5} " in held.cursor[0]
+
+
 def test_it_can_be_turned_off(make_alias: MakeAlias) -> None:
     connection = make_alias(OPTIONS={"pool": {"queries": False}})
     connection.ensure_connection()

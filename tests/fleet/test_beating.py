@@ -88,6 +88,19 @@ def test_details_are_told_when_somebody_reads(make_pool, store, ops, look):
     }
 
 
+def test_idle_connections_count_for_their_application(make_pool, store, ops, look):
+    pool = make_pool(store, max_size=3)
+    beat(pool)
+    assert "shop" not in {one.application for one in look().budget.by_application}
+    read(ops)
+    beat(pool)
+    beat(pool)
+    snapshot = look()
+    assert snapshot.holders == ()
+    [share] = [one for one in snapshot.budget.by_application if one.application == "shop"]
+    assert share.connections == pool.stats().size == 1
+
+
 def test_who_reads_no_more_gets_no_more_details(make_pool, store, look):
     pool = make_pool(store)
     store.psql("select multipool.watch(60)")

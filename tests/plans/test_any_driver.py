@@ -158,3 +158,18 @@ def test_what_looks_at_prepared_statements_or_is_data_is_not_prepared_by_itself(
     planner = Planner("shop", PrepareOptions(threshold=1))
     for sql in ("select * from pg_prepared_statements", f"select '{'x' * 20_000}'", "set a to 1"):
         assert planner.meet(sql) is None
+
+
+@pytest.mark.parametrize(
+    ("sql", "prepared"),
+    [
+        ("select 'now'::timestamptz", False),
+        ("select * from bookings where day = date 'Tomorrow'", False),
+        ("select timestamp 'today 12:00' + %s", False),
+        ("select * from bookings where kind = 'a' and until > now()", True),
+        ("select * from bookings where kind = 'knowing'", True),
+    ],
+)
+def test_a_constant_that_is_another_time_each_time_is_not_prepared_by_itself(sql, prepared):
+    planner = Planner("shop", PrepareOptions(threshold=1))
+    assert (planner.meet(sql) is not None) is prepared

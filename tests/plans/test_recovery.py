@@ -51,6 +51,37 @@ def test_a_table_that_its_borrower_alters_is_read_as_it_is_now_in_the_same_trans
         assert fetch(conn, BY_ID, (1,)) == [(1, "n1")]
 
 
+@pytest.mark.parametrize("back", ["to a savepoint", "altogether"])
+def test_a_table_altered_in_vain_is_read_as_it_was(prepared, back):
+    with prepared.connection() as conn:
+        run(conn, "savepoint s")
+        run(conn, "alter table numbers add column more integer default 5")
+        for _ in range(3):
+            assert fetch(conn, BY_ID, (1,)) == [(1, "n1", 5)]
+        if back == "to a savepoint":
+            run(conn, "rollback to savepoint s")
+        else:
+            conn.rollback()
+            run(conn, "savepoint s")  # in a transaction already, where an error would be seen
+        for _ in range(3):
+            assert fetch(conn, BY_ID, (1,)) == [(1, "n1")]
+
+
+@pytest.mark.parametrize("autocommit", [True, False])
+def test_after_a_transaction_that_altered_a_table_statements_are_prepared_again(
+    prepared, autocommit
+):
+    with prepared.connection() as conn:
+        conn.autocommit = autocommit
+        run(conn, "alter table numbers add column more integer default 5")
+        if not autocommit:
+            conn.commit()
+        calls = prepared.plans()[0].calls
+        for _ in range(3):
+            assert fetch(conn, BY_ID, (1,)) == [(1, "n1", 5)]
+        assert prepared.plans()[0].calls == calls + 3
+
+
 def test_one_connection_that_alters_a_table_is_heard_of_by_the_others(make_pool, table):
     pool = make_pool(max_size=2)
     pool.prepare(BY_ID)

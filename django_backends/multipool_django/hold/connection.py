@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from django.db.backends.signals import connection_created
+
 from multipool import Pool
 from multipool.borrower import here
 from multipool.driver import CLIENT, IDLE, SESSION, UNKNOWN
@@ -106,7 +108,7 @@ class OnDemandConnection:
         if self._errand is None and pool._inner.usage_log is not None:
             self._errand = errands.of_caller()
             self._begun = self._since
-        if not getattr(conn, "_multipool_greeted", False):
+        if getattr(conn, "_multipool_greeted", -1) != len(connection_created.receivers):
             try:
                 greet(wrapper, conn, pool.driver, self.kept())
             except BaseException:

@@ -70,7 +70,7 @@ class OnDemandCursor(BufferedCursor):
             try:
                 theirs = self._on_a_connection(for_statement=True)
                 result = getattr(theirs, method)(*args, **options)
-                if theirs.description is not None:
+                if stand_in._pool._inner.driver.has_rows(theirs):
                     # All of them, since a connection that went back may be closed before
                     # they are asked for, and then the driver would not give them out.
                     self._rows = theirs.fetchall()

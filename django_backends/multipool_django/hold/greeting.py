@@ -16,13 +16,16 @@ if TYPE_CHECKING:
 def greet(
     wrapper: PooledWrapper, conn: Any, driver: Driver, kept: AbstractContextManager[None]
 ) -> None:
-    """Send Django's signal for *conn*, which *wrapper* has just checked out for the first time.
+    """Send Django's signal for *conn*, which *wrapper* has just checked out.
+
+    For the first time, or the first since receivers have come or gone: those of an app that was
+    not installed yet, as ``django.contrib.postgres`` comes and goes in tests.
 
     What its receivers set is how every borrower finds the connection from then on; that costs
     it one question to the server. Raises what they raise.
     """
-    # At first, since they will use it.
-    conn._multipool_greeted = True
+    # At first, since they will use it. How many there are tells well enough who they are.
+    conn._multipool_greeted = len(connection_created.receivers)
     if not connection_created.has_listeners(type(wrapper)):
         return
     try:
@@ -33,5 +36,5 @@ def greet(
                 slot.settings = driver.remember(conn, configured=True)
                 slot.touched = 0
     except BaseException:
-        conn._multipool_greeted = False
+        conn._multipool_greeted = -1
         raise

@@ -13,6 +13,7 @@ from multipool.fleet.rows import (
     backends_of,
     budgets_of,
     holders_of,
+    own_idle,
     pools_of,
     process_of,
     queries_of,
@@ -39,6 +40,8 @@ def assemble(told: Mapping[str, Any], *, took: float) -> Snapshot:
     pools = [pool for row in rows for pool in pools_of(row)]
     sessions = Sessions(told["backends"])
     holders = [holder for row in rows for holder in holders_of(row, sessions)]
+    for row in rows:
+        own_idle(row, sessions)
     backends = backends_of(told["backends"], sessions)
     return Snapshot(
         taken_at=told["now"],

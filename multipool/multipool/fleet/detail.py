@@ -1,4 +1,4 @@
-"""What a process tells of one pool beyond its figures: who holds, who waits, which queries.
+"""What a process tells of one pool beyond its figures: who holds, who waits, what is executed.
 
 The one place where the fleet looks into a pool for that.
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from multipool.slot import Slot
     from multipool.watch.queries import Query
 
-#: How many holders, waiters and queries of a pool are told; more would tell no more.
+#: How many of each that are told of a pool; more would tell no more.
 MOST: Final = 50
 
 #: Seconds after which a lease is a reason to tell who holds.
@@ -36,13 +36,14 @@ def in_trouble(pool: Pool) -> bool:
 
 
 def detail_of(pool: Pool) -> dict[str, Any]:
-    """Return ``holders``, ``waiters`` and ``queries`` of *pool*, fit for JSON."""
+    """Return ``holders``, ``idle``, ``waiters`` and ``queries`` of *pool*, fit for JSON."""
     inner = pool._inner
     slots = sorted(inner.places.slots, key=lambda slot: slot.since)
     leased = [slot for slot in slots if slot.leased][:MOST]
     holders = [_holder(inner, slot) for slot in leased]
     return {
         "holders": [holder for holder in holders if holder is not None],
+        "idle": [_session(slot) for slot in slots if not slot.leased][:MOST],
         "waiters": [_waiter(waiter) for waiter in list(inner.places.waiting)[:MOST]],
         "queries": [_query(query) for query in pool.queries(limit=MOST)],
     }
@@ -61,6 +62,13 @@ def _holder(inner: Inner, slot: Slot) -> dict[str, Any] | None:
         "query_at": list(found.query),
         "doing": list(found.doing),
         "statement": found.statement,
+        **_session(slot),
+    }
+
+
+def _session(slot: Slot) -> dict[str, Any]:
+    """Return by what the server's session of *slot* is found."""
+    return {
         "backend": slot.backend_pid,
         "tag": slot.tag,
         "open_for": round(monotonic() - slot.born, 3),

@@ -102,6 +102,12 @@ def holders_of(row: Mapping[str, Any], sessions: Sessions) -> Iterator[Holder]:
         )
 
 
+def own_idle(row: Mapping[str, Any], sessions: Sessions) -> None:
+    """Let *sessions* know which serve the row's idle connections."""
+    for pool, told in _details(row, "idle"):
+        sessions.serving(row, pool, told)
+
+
 def waiters_of(row: Mapping[str, Any]) -> Iterator[Waiter]:
     """Yield who waited at the time of the row's beat."""
     for pool, told in _details(row, "waiters"):

@@ -41,10 +41,6 @@ class PlannedByText:
     _send: Callable[[bytes], object]
 
     @abstractmethod
-    def _writes_digits(self) -> bool:
-        """Return whether an integer is written as its digits: nobody adapts it otherwise."""
-
-    @abstractmethod
     def _begins(self) -> bool:
         """Return whether `_command` would have the driver begin a transaction first."""
 
@@ -75,19 +71,20 @@ class PlannedByText:
     def _quickly(
         self, shelf: Shelf, quick: Quick, params: Any, message: bytes | None = None
     ) -> bytes | None:
-        """Do the same with what the shelf has found to be quick; the *message* may be known."""
+        """Do the same with what the shelf has found to be quick.
+
+        The *message* may be known, as from `TextForm.with_integers`, where nobody has the driver
+        adapt integers otherwise.
+        """
         conn = self.connection
         if message is None:
             form: TextForm = quick.form
-            if self._writes_digits():
-                message = form.with_integers(params)
-            if message is None:
-                try:
-                    message = self._merged(form.template, params)
-                except Exception:
-                    return None  # what the driver says of the statement itself is clearer
-                if not form.fits(message):
-                    return None
+            try:
+                message = self._merged(form.template, params)
+            except Exception:
+                return None  # what the driver says of the statement itself is clearer
+            if not form.fits(message):
+                return None
         idle = not shelf.status(conn)
         begun = perf_counter()
         try:

@@ -32,6 +32,9 @@ _LONGEST: Final = 10_000
 # The views in which a statement would see that it is prepared.
 _LOOKS_AT_ITSELF: Final = re.compile(r"pg_cursors|pg_prepared_statements", re.IGNORECASE)
 
+# Constants that mean another time with each execution, but are read once when they are prepared.
+_TIMES: Final = re.compile(r"'[^']*\b(?:now|today|tomorrow|yesterday)\b(?!\s*\()", re.IGNORECASE)
+
 # So many statements, and texts of them, are remembered at most beside those asked for.
 _MOST_STATEMENTS: Final = 1000
 _MOST_WORDINGS: Final = 5000
@@ -93,7 +96,9 @@ class Planner:
 
     def meet(self, sql: str) -> Wording | None:
         """Return what a text that is executed for the first time is, or None to leave it alone."""
-        if len(sql) > _LONGEST or first_word(sql) not in PREPARABLE or _LOOKS_AT_ITSELF.search(sql):
+        if len(sql) > _LONGEST or first_word(sql) not in PREPARABLE:
+            return None
+        if _LOOKS_AT_ITSELF.search(sql) or _TIMES.search(sql):
             return None
         found = limits.split(sql) if self._limits else None
         with self._lock:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final, Protocol
 
-from multipool.driver import Driver
+from multipool.driver import IDLE, Driver
 from multipool.plans.disturbing import CHANGES, DROPS, disturbance
 from multipool.plans.planner import Planner
 from multipool.plans.statement import DROP_OURS, Form, Quick, Statement, Wording
@@ -47,7 +47,7 @@ class Shelf:
         self.leftover: list[str] = []
         #: Whether it is not known which of ours the server holds.
         self.doubtful = False
-        #: Whether the present borrower changed tables or the like.
+        #: Whether a transaction changed tables or the like that is not known to be over.
         self.changed = False
         #: What the driver itself has prepared for us, if it does.
         self.store: Store | None = None
@@ -56,9 +56,15 @@ class Shelf:
 
     # -- before an execution ----------------------------------------------------------------
 
-    def find(self, sql: str) -> Wording | None:
+    def find(self, conn: Any, sql: str) -> Wording | None:
         """Return what *sql* is, if it is prepared or may come to be; None to leave it alone."""
         planner = self.planner
+        if self.changed:
+            # What was prepared now would be wrong after a ROLLBACK, be it to a savepoint.
+            if self.status(conn) != IDLE:
+                return None
+            self.changed = False
+            planner.renew()
         if self._epoch != planner.epoch:
             self._epoch = planner.epoch
             self.leave_behind(list(self.held))
@@ -198,6 +204,8 @@ class Shelf:
             self.mistrust()
         elif found == CHANGES:
             self.planner.renew()
+            if conn.closed or self.status(conn) == IDLE:
+                return
             # Others see it only when it is committed, which has happened by the return.
             self.changed = True
             slot = conn._multipool_slot

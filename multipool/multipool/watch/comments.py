@@ -58,7 +58,7 @@ class Comments:
         if type(query) is not str or "--" in query or "/*" in query:
             return query
         shelf = conn._multipool_shelf
-        if shelf is not None and shelf.find(query) is not None:
+        if shelf is not None and shelf.find(conn, query) is not None:
             return query
         text = query.rstrip()
         # After a semicolon it would be a statement of its own.

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
         connection: Any
         rowcount: int
 
-        def __init__(self, *args: Any, **options: Any) -> None: ...
         def execute(self, query: Any, *args: Any, **options: Any) -> Any: ...
         def executemany(self, query: Any, *args: Any, **options: Any) -> Any: ...
         def fetchone(self) -> Any: ...
@@ -43,21 +42,15 @@ class Observed(_Base):
 
     __slots__ = ()
 
-    def __init__(self, connection: Any, *args: Any, **options: Any) -> None:
-        sight = sight_of(connection)
-        if sight is not None:
-            sight.cursor_made()
-        super().__init__(connection, *args, **options)
-
     def execute(self, query: Any, *args: Any, **options: Any) -> Any:
         """Execute *query*, as the driver does."""
         sight = sight_of(self.connection)
         if sight is None:
             return super().execute(query, *args, **options)
         tracing = sight.tracing
-        if tracing.base and not (tracing.stacks or tracing.observers or tracing.amend):
-            # What is on by default, in line and as short as can be.
+        if tracing.brief:  # in line and as short as can be
             sight.running = True
+            sight.statement = query
             sight.query_lease = sight.slot.serial
             frame = _frame(1)
             code = frame.f_code
@@ -67,6 +60,7 @@ class Observed(_Base):
             finally:
                 sight.quiet_since = perf_counter()
                 sight.running = False
+                sight.statement = None
         sent, place, begun = query, None, 0.0
         try:
             place = sight.begins(query)

@@ -23,6 +23,7 @@ def press(tracing: Tracing, now: float) -> None:
     if tracing.base == CALLER:
         tracing.pressed_until = now + LASTS
         tracing.stacks = True
+        tracing.settle()
 
 
 def weigh(inner: Inner, now: float) -> None:
@@ -36,3 +37,4 @@ def weigh(inner: Inner, now: float) -> None:
         press(tracing, now)
     elif tracing.stacks and now >= tracing.pressed_until:
         tracing.stacks = False
+        tracing.settle()

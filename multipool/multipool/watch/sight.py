@@ -51,15 +51,15 @@ class Sight:
         #: Seconds that statements have taken in all, where there are observers.
         self.spent = 0.0
 
-    def cursor_made(self) -> None:
-        """Note that the caller's caller makes a cursor."""
+    def cursor_made(self, depth: int = 2) -> None:
+        """Note that the caller's caller makes a cursor; or who is *depth* calls above."""
         tracing = self.tracing
         if tracing.base:
             slot = self.slot
             if self.foretold == slot.serial == slot.stack_lease:
                 self.cursor = slot.stack
             else:
-                frame = _frame(2)
+                frame = _frame(depth)
                 self.cursor = whole(frame) if tracing.stacks else caller(frame)
             self.cursor_lease = slot.serial
 

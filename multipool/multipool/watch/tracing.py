@@ -64,6 +64,7 @@ class Tracing:
         "_stacks_left",
         "amend",
         "base",
+        "brief",
         "frame_of",
         "observers",
         "pressed_until",
@@ -86,6 +87,14 @@ class Tracing:
         #: whether there are parameters; returns what is executed in its stead. Not called for
         #: COPY.
         self.amend: Callable[[Any, Any, Place, bool], Any] | None = None
+        #: Whether nothing is on but what is by default: the calling frame is noted, and nobody
+        #: else wants to know. Whoever changes one of the above calls `settle`.
+        self.brief = False
+        self.settle()
+
+    def settle(self) -> None:
+        """Set `brief` to what it is now."""
+        self.brief = self.base == CALLER and not (self.stacks or self.observers or self.amend)
 
     @property
     def on(self) -> bool:

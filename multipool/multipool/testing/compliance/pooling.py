@@ -48,6 +48,18 @@ class Pooling(Suite):
             assert pool.stats().used == 1
             assert self.fetch(conn, self.select) == [(1,)]
 
+    def test_a_cursor_has_rows_where_its_description_tells_of_them(
+        self, target: dict[str, Any]
+    ) -> None:
+        with Pool(target, driver=self.driver, max_size=1) as pool, pool.connection() as conn:
+            cursor = conn.cursor()
+            assert not self.driver.has_rows(cursor)
+            for statement in (self.select, self.opening, self.select):
+                cursor.execute(statement)
+                assert self.driver.has_rows(cursor) is (cursor.description is not None)
+            assert self.driver.has_rows(cursor)
+            cursor.close()
+
     def test_an_error_of_the_pool_is_also_an_operational_error_of_the_driver(
         self, target: dict[str, Any]
     ) -> None:

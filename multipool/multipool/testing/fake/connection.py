@@ -27,7 +27,7 @@ from multipool.testing.fake.errors import (
 )
 from multipool.testing.fake.script import Call
 from multipool.testing.fake.server import Backend, FakeServer, Notification
-from multipool.watch.cursor import Observed, in_front
+from multipool.watch.cursor import Observed, in_front, sight_of
 
 
 class FakeCursor:
@@ -121,8 +121,11 @@ class _Connection:
         """Return a new cursor. Raises `InterfaceError` on a closed connection."""
         self._check_open()
         factory: Any = self.cursor_factory
-        if isinstance(factory, type) and getattr(self, "_multipool_sight", None) is not None:
-            factory = observed(factory)
+        sight = sight_of(self)
+        if sight is not None:
+            sight.cursor_made()
+            if isinstance(factory, type):
+                factory = observed(factory)
         cursor: FakeCursor = factory(self)
         return cursor
 
