@@ -99,7 +99,7 @@ class Inner:
 
             tags = {} if config.comments is True else config.comments
             self.tracing.amend = Comments(tags).amend
-        self.tracing.settle()
+        self.tracing.sum_up()
 
     def _begin_budget(self) -> None:
         """Open nothing until a share of the budget is granted."""
@@ -223,7 +223,7 @@ class Inner:
         """Tell *observer* what is executed on all connections from now on, lent ones too."""
         with self.places.lock:
             self.tracing.observers += (observer,)
-            self.tracing.settle()
+            self.tracing.sum_up()
         self.places.match()
         for conn, slot in self._open():
             self.caretaker.see(conn, slot)
@@ -234,7 +234,7 @@ class Inner:
             self.tracing.observers = tuple(
                 one for one in self.tracing.observers if one is not observer
             )
-            self.tracing.settle()
+            self.tracing.sum_up()
         self.places.match()
 
     def _open(self) -> list[tuple[Any, Slot]]:
