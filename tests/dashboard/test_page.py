@@ -14,7 +14,14 @@ from multipool.testing import fleets
 
 ANYBODY = Viewer("anybody")
 MAY_END = Viewer("somebody", may_end=True)
-STATES = [fleets.empty, fleets.healthy, fleets.exhausted, fleets.blocked, fleets.large]
+STATES = [
+    fleets.empty,
+    fleets.healthy,
+    fleets.exhausted,
+    fleets.blocked,
+    fleets.sharing,
+    fleets.large,
+]
 
 
 class Outline(HTMLParser):

@@ -63,7 +63,7 @@ def _shared(place: int, shared: SharedBudget) -> Html:
     parts = [("used", used), ("idle", shared.shared - used), ("free", shared.free), ("kept", 1)]
     title = f"Budget of {shared.app}"
     return join(
-        tag("h3", f"{title} ", tag("small", figures)),
+        tag("h3", f"{title} ", tag("small", figures), class_="shared"),
         tag("div", bar(parts, whole, f"{title}: {figures}"), class_="wide"),
         more(
             f"shared-{place}-more",

@@ -230,8 +230,8 @@ class Process:
         if way is not None and self.alive:
             answered = yield from self._converse()
             if answered:
-                mine = self._mine()
                 self._peak = 0
+                mine = self._mine()
                 self._asking = mine.want > mine.cap
                 wait = pause(self.state, mine)
             if way == "own":
