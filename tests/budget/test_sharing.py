@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from multipool.budget.sharing import (
+    LEASE,
+    PULSE,
     SLICE,
     Claim,
     Group,
@@ -118,9 +120,9 @@ def test_claims_are_more_frequent_where_something_is_lacking_and_rarer_in_a_crow
     lacking = Mine(cap=0, held=0, want=3)
     content = Mine(cap=3, held=3, want=3)
     few, many = state(11, group(1, 1)), state(1000, group(1, 1, members=999))
-    assert pause(few, lacking) < pause(few, content) == pulse(few) == 1
+    assert pause(few, lacking) < pause(few, content) == pulse(few) == PULSE
     assert pause(many, content) == pulse(many) == 20
-    assert lease(many) == 100
+    assert lease(many) == LEASE * 20
 
 
 def test_the_farther_back_in_line_the_rarer_are_claims_that_cost_a_connection():

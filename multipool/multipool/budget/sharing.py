@@ -34,7 +34,7 @@ from typing import Final
 
 #: Seconds between two claims of a process that lacks nothing, of one that has less than its due,
 #: and of one that has its due but could use more.
-PULSE: Final = 1.0
+PULSE: Final = 0.5
 EAGER: Final = 0.25
 PATIENT: Final = 0.5
 #: Seconds more for each who stands before a process that has nothing.
@@ -42,7 +42,7 @@ QUEUE: Final = 0.1
 #: Claims of all processes together in a second at most: above it each claims less often.
 WRITES: Final = 50
 #: A share must be claimed again within so many pulses.
-LEASE: Final = 5
+LEASE: Final = 6
 #: Where there are more processes than connections they take turns of so many seconds.
 SLICE: Final = 2.0
 #: How often a process answers to an answer at once.
@@ -231,8 +231,10 @@ def pause(state: State | None, mine: Mine) -> float:
         return slow
     claim = decide(state, mine)
     if claim.ask > claim.cap:
-        return slow * EAGER
+        return slow * EAGER / PULSE
     if mine.held:
-        return slow * PATIENT
+        return slow * PATIENT / PULSE
     # Each of its claims costs a connection: the farther back in line, the fewer.
-    return max(slow * PATIENT, QUEUE * sum(one.ahead for one in state.groups if not one.cap))
+    return max(
+        slow * PATIENT / PULSE, QUEUE * sum(one.ahead for one in state.groups if not one.cap)
+    )

@@ -60,6 +60,8 @@ SOON: Final = 0.25
 SELDOM: Final = 2.0
 #: More than any server has.
 MANY: Final = 1_000_000
+#: Seconds for which it counts how many connections were in use.
+LATELY: Final = 0.25
 #: Seconds at least between two calls because somebody finds no connection.
 BREATH: Final = 0.1
 #: Seconds until what was closed is told of; until a refused attempt is repeated; and for which
@@ -96,8 +98,11 @@ class Stake:
         self.answer: Answer | None = None
         #: Since when the pool has had anything.
         self._had_since = 0.0
-        #: The most it had use for since it claimed last.
-        self._peak = 0
+        #: The most it had use for since that time, and shortly before.
+        self._peak = self._before = 0
+        self._peak_since = 0.0
+        #: How often somebody found no connection.
+        self._wakes = 0
         #: What a full server gave, and until when it is not asked for more.
         self._ceiling = NEVER
         self._ceiling_until = 0.0
@@ -149,7 +154,20 @@ class Stake:
 
     def feel(self, inner: Inner) -> None:
         """Note how many connections the pool has use for just now."""
-        self._peak = max(self._peak, self._used(inner))
+        self._note(self._used(inner))
+
+    def _note(self, used: int) -> None:
+        now = monotonic()
+        if now - self._peak_since >= LATELY:
+            self._before = self._peak if now - self._peak_since < 2 * LATELY else 0
+            self._peak, self._peak_since = 0, now
+        self._peak = max(self._peak, used)
+
+    def _lately(self) -> int:
+        """Return the most that the pool had use for in the last moments."""
+        age = monotonic() - self._peak_since
+        peaks = [self._peak, self._before][: 2 if age < LATELY else 1]
+        return max(peaks) if age < 2 * LATELY else 0
 
     def wake(self, inner: Inner) -> None:
         """See to it that more is asked for: somebody finds none idle, and uses up what there is."""
@@ -158,7 +176,8 @@ class Stake:
             return
         if held + 1 < self.cap and self.may_open(held):
             return
-        self._peak = max(self._peak, self._used(inner) + 1)
+        self._wakes += 1
+        self._note(self._used(inner) + 1)
         if self._asking:  # often enough
             return
         self._asking = True
@@ -216,7 +235,9 @@ class Stake:
             return calls.due or now if calls.cut_at is None else calls.cut_at
 
     def _is_needed(self, inner: Inner) -> bool:
-        return bool(inner.places.slots or inner.waiting or self._peak or inner.config.min_size > 0)
+        return bool(
+            inner.places.slots or inner.waiting or self._lately() or inner.config.min_size > 0
+        )
 
     def leave(self, inner: Inner) -> None:
         """Say that the pool is about to close. Takes `MOMENT` at most."""
@@ -256,6 +277,7 @@ class Stake:
         with self._line(inner) as line:
             if line is None:
                 return AGAIN
+            wakes = self._wakes
             self._calls.speak(line)
             try:
                 for _ in range(ROUNDS):
@@ -266,9 +288,10 @@ class Stake:
                     self._do_without(inner, line, REMEDY)
                 raise
         self.trouble = None
-        self._peak = 0
         mine = self._mine(inner, len(inner.places.slots))
         self._asking = mine.want > mine.cap
+        if not self.holds or (wakes != self._wakes and not self._asking):
+            return BREATH  # something has happened meanwhile
         return pause(self._state(), mine)
 
     def _claim(self, inner: Inner, line: Line) -> bool:
@@ -276,6 +299,7 @@ class Stake:
         places = inner.places
         if not self.holds:
             self.cap = min(self.cap, len(places.slots))
+            inner.confine(self.cap)
         mine = self._mine(inner, len(places.slots))
         claim = decide(self._state(), mine)
         if self.cap and not claim.cap:
@@ -311,9 +335,10 @@ class Stake:
         self.answer, self.share, self.cap = answer, answer.share, answer.cap
         self.static = self._warned = False
         self._refused_since = None
+        inner.confine(self.cap)  # before anything may be opened again
         self._lease_until = until
         self._fresh_until = monotonic() + FRESH
-        inner.confine(self.cap)
+        inner.places.match()
 
     def _has_more_to_say(self, inner: Inner) -> bool:
         held = len(inner.places.slots)
@@ -330,7 +355,7 @@ class Stake:
         most = inner.config.limit
         if now < self._ceiling_until:
             most = min(most, self._ceiling)
-        want = int(min(max(self._peak, self._used(inner)), most, MANY))
+        want = int(min(max(self._lately(), self._used(inner)), most, MANY))
         return Mine(
             cap=self.cap,
             held=held,
@@ -407,7 +432,6 @@ class Stake:
             error = without_frames(error)
             inner.filling.failed(error)
             inner.places.refuse(error)
-            self._peak = 0
         return 2 * AGAIN
 
     def _refused(self, inner: Inner, error: Exception) -> float:
@@ -416,7 +440,9 @@ class Stake:
         if state in MISSING:
             return MISSING_PAUSE
         # A lock that is not to be had in a moment is nothing to speak of; nor is a lost line.
-        if self._calls.was_cut() or state is None or (state in _MOMENTARY and self.holds):
+        if self._calls.was_cut():
+            return LASTS  # each attempt may cost the pool a connection
+        if state is None or (state in _MOMENTARY and self.holds):
             return AGAIN
         self.trouble = f"the server refuses ({state})"
         now = monotonic()
