@@ -27,11 +27,13 @@ from benchmarks import (
     peers,
     plans,
     query,
+    shares,
     watching,
 )
 from benchmarks.chart import svg
 from benchmarks.measure import Effort, machine, versions
-from benchmarks.report import Report
+from benchmarks.report import Chart, Report
+from benchmarks.timeline import Timeline
 
 BENCHMARKS: Final[dict[str, Callable[[Effort], Report]]] = {
     "checkout": checkout.run,
@@ -50,6 +52,7 @@ BENCHMARKS: Final[dict[str, Callable[[Effort], Report]]] = {
     "budget": budget.run,
     "held_snapshot": held_snapshot.run,
     "dashboard": dashboard.run,
+    "shares": shares.run,
 }
 
 
@@ -122,9 +125,13 @@ def _write(folder: Path, head: str, reports: dict[str, Report]) -> None:
     for name, report in reports.items():
         parts.append(report.as_markdown())
         if report.chart is not None:
-            (folder / f"{name}.svg").write_text(svg(report.chart, peers.Multipool.label))
+            (folder / f"{name}.svg").write_text(_drawn(report.chart))
             parts.append(f"![{report.chart.title}]({name}.svg)")
     (folder / "benchmarks.md").write_text("\n\n".join(parts) + "\n")
+
+
+def _drawn(chart: Chart | Timeline) -> str:
+    return chart.svg() if isinstance(chart, Timeline) else svg(chart, peers.Multipool.label)
 
 
 if __name__ == "__main__":

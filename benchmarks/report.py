@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from benchmarks.timeline import Timeline
+
 
 @dataclass(frozen=True)
 class Table:
@@ -80,13 +82,15 @@ class Report:
     question: str
     tables: Sequence[Table]
     verdicts: Sequence[Verdict] = ()
-    #: What a chart shows: its title, unit, and figures by subject.
-    chart: Chart | None = None
+    #: What a chart shows: its title, unit, and figures, by subject or as time goes by.
+    chart: Chart | Timeline | None = None
 
     def as_text(self) -> str:
         """Return the report for a terminal."""
         parts = [f"== {self.title} ==", self.question]
         parts += [table.as_text() for table in self.tables]
+        if isinstance(self.chart, Timeline):
+            parts.append(self.chart.as_text())
         if self.verdicts:
             parts.append("\n".join(map(str, self.verdicts)))
         return "\n\n".join(parts)

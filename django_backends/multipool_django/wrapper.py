@@ -60,6 +60,8 @@ class PooledWrapper(BaseDatabaseWrapper):
     _serial = 0
     # What is counted of that lease, if anything is.
     _span: Span | None = None
+    # Whether a connection is being made for a cursor.
+    _for_cursor = False
     # What the settings came to when they were looked at last.
     _seen: Snapshot | None = None
 
@@ -152,6 +154,8 @@ class PooledWrapper(BaseDatabaseWrapper):
         slot = connection._multipool_slot
         # What each cursor and each transaction would have the pool clean is seen to by `_close`.
         self._serial = slot.settled_lease = slot.serial
+        if self._for_cursor and connection._multipool_sight is not None:
+            connection._multipool_sight.cursor_foretold = slot.serial
         if pool._inner.usage_log is not None:
             self._span = slot.span = Span(sight_of(connection), errands.of_caller())
         return connection
@@ -164,7 +168,11 @@ class PooledWrapper(BaseDatabaseWrapper):
 
     def _cursor(self, name: str | None = None) -> Any:
         if self.connection is None:
-            self.ensure_connection()
+            self._for_cursor = True
+            try:
+                self.ensure_connection()
+            finally:
+                self._for_cursor = False
         elif not self.pooled:  # one that was lent is as the pool said
             self.close_if_health_check_failed()
             self.ensure_connection()

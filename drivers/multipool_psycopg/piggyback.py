@@ -20,7 +20,7 @@ from psycopg.client_cursor import ClientCursorMixin
 from psycopg.generators import execute, fetch_many
 
 from multipool.driver import IDLE
-from multipool.session import carries_begin, touches
+from multipool.session import carries_begin, innocent
 from multipool_psycopg.connection import Connection
 from multipool_psycopg.cursor import Watching, watching
 
@@ -45,10 +45,10 @@ class PiggybackCursor(Watching):
         conn: Any = self._conn
         if not (conn._begin_due() and isinstance(query, str) and carries_begin(query)):
             # What most queries come to. A plain text is looked at here: a call less.
-            if type(query) is not str or touches(query):
+            if type(query) is not str or query not in innocent:
                 self._look_at(query)
-            behind: Any = super(Watching, self)
-            return behind.execute(query, *args, **options)
+            driver: Any = super(Watching, self)
+            return driver.execute(query, *args, **options)
         with _carrying_begin(self):
             return super().execute(query, *args, **options)
 

@@ -241,6 +241,8 @@ class PiggybackConnection(Connection):
                     self.touch_unless_settled()
                     shelf, sight = self._multipool_shelf, self._multipool_sight
                     made = _unnamed(factory, shelf is not None, sight is not None)
+                    if sight is not None:
+                        sight.cursor_made()
                     return _cursor(self, cursor_factory=made)
             return super().cursor(name, cursor_factory, withhold, scrollable)
 

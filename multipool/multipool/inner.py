@@ -22,6 +22,7 @@ from multipool.slot import Slot
 from multipool.stats import Totals
 from multipool.target import Target
 from multipool.watch.alarms import Alarms
+from multipool.watch.demand import Demand
 from multipool.watch.tracing import Observer, Tracing
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ class Inner:
         #: What was said of its leases, and when its report is logged next (monotonic time).
         self.alarms = Alarms()
         self.next_report = 0.0
+        #: How many of its connections were wanted at once.
+        self.demand = Demand()
         self.caretaker = Caretaker(name, driver, target, config, self.tracing)
         self.totals = Totals(name, use_time=config.use_time)
         #: How its slots know whose they are.
@@ -96,7 +99,7 @@ class Inner:
 
             tags = {} if config.comments is True else config.comments
             self.tracing.amend = Comments(tags).amend
-        self.tracing.settle()
+        self.tracing.sum_up()
 
     def _begin_budget(self) -> None:
         """Open nothing until a share of the budget is granted."""
@@ -220,7 +223,7 @@ class Inner:
         """Tell *observer* what is executed on all connections from now on, lent ones too."""
         with self.places.lock:
             self.tracing.observers += (observer,)
-            self.tracing.settle()
+            self.tracing.sum_up()
         self.places.match()
         for conn, slot in self._open():
             self.caretaker.see(conn, slot)
@@ -231,7 +234,7 @@ class Inner:
             self.tracing.observers = tuple(
                 one for one in self.tracing.observers if one is not observer
             )
-            self.tracing.settle()
+            self.tracing.sum_up()
         self.places.match()
 
     def _open(self) -> list[tuple[Any, Slot]]:
@@ -272,6 +275,7 @@ class Inner:
         if self.usage_log is not None:
             self.usage_log.begin_anew()
         self.alarms = Alarms()
+        self.demand = Demand()
         if self.caretaker.planner is not None:
             self.caretaker.planner.begin_anew()
         self.upkeep = self.upkeep.after_fork()

@@ -244,7 +244,8 @@ class Places:
         # Whoever was given something is out of the line already.
         if waiter.grant is None:
             with self.lock, suppress(ValueError):
-                self.waiting.remove(waiter)
+                while True:  # twice, if an interrupt kept it there from an earlier wait
+                    self.waiting.remove(waiter)
             self.match()
 
     def _pass_on(self, grant: Grant | None) -> None:

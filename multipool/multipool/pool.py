@@ -212,6 +212,9 @@ class Pool:
             used=used,
             connecting=max(len(slots) - idle - used, 0),
             waiting=len(inner.waiting),
+            share=None if inner.stake is None else inner.stake.cap,
+            budget=None if inner.stake is None else inner.stake.whole,
+            busy_time=inner.demand.busy,
             **totals,
         )
 

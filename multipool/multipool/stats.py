@@ -31,6 +31,10 @@ class PoolStats:
     connecting: int
     #: Threads that wait now.
     waiting: int
+    #: How many it may have by the budget that all processes of the application share, and the
+    #: whole of that as far as is known; None without one.
+    share: int | None
+    budget: int | None
     #: Totals: connections opened, attempts that failed, connections closed.
     opened: int
     connect_errors: int
@@ -52,6 +56,8 @@ class PoolStats:
     connect_time: float
     wait_time: float
     use_time: float
+    #: Seconds that connections were lent, summed over all of them, as upkeep saw it now and then.
+    busy_time: float
     #: How many of each took up to each of `BOUNDS`, and, at the end, longer; ``use_times`` is
     #: empty unless the option is on.
     connect_times: tuple[int, ...]
@@ -78,12 +84,15 @@ class PoolStats:
             "db.client.connection.use_time": self.use_time if self.use_times else None,
             "multipool.driver": self.driver,
             "multipool.connection.connecting": self.connecting,
+            "multipool.budget.share": self.share,
+            "multipool.budget.limit": self.budget,
             "multipool.connection.opened": self.opened,
             "multipool.connection.errors": self.connect_errors,
             "multipool.connection.closed": self.closed,
             "multipool.connection.lost": self.lost,
             "multipool.connection.held_too_long": self.held_too_long,
             "multipool.connection.idle_in_transaction_too_long": self.idle_in_transaction_too_long,
+            "multipool.connection.busy_time": self.busy_time,
             "multipool.checkouts": self.checkouts,
             "multipool.checkouts.waited": self.waited,
             "multipool.checkouts.rejected": self.rejected,

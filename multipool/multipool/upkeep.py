@@ -9,6 +9,7 @@ the pool. A pool uses one or the other, by its option ``upkeep``.
 from __future__ import annotations
 
 import logging
+import random
 import threading
 from collections.abc import Callable
 from time import monotonic
@@ -33,6 +34,9 @@ _OPENERS: Final = 16
 _CLOSERS: Final = 64
 #: The longest sleep, in seconds, so that nothing overlooked stays so for good.
 _LONGEST: Final = 5.0
+#: By how much each look comes later than the one before while connections are out, but none is
+#: lent: it is enough to know how long a lease lasted to a tenth or so.
+_SLOWER: Final = 1.25
 
 
 class Inline(Upkeep):
@@ -188,16 +192,26 @@ class Thread(Upkeep):
     def _keep_up(self) -> None:
         due: float | None = clock.read()
         activity = -1
+        nap, busy, roused = TICK, True, False
         while due is not None:
-            until = TICK if not clock.asleep else _LONGEST
+            napped = clock.asleep
+            nap = min(nap * _SLOWER, _LONGEST) if napped and busy else TICK
+            until = _LONGEST if napped and not busy else nap
+            if roused:
+                # What roused us has just begun: a look that knew that would see too much of it.
+                until *= random.random()
             ended = self._sockets.sleep(min(until, max(due - clock.read(), 0.0)))
             now = clock.read()
             for slot in _really_ended(ended):
                 _end(slot)
-            if ended or self._rung or now >= due:
+            ticked = not ended and not self._rung
+            if not ticked or now >= due:
                 due = self._round()
-            if not clock.asleep:
+            if ticked:
+                busy = self._look(now, napped=napped or roused)
+            if not clock.asleep and not (roused and ticked):
                 activity = self._doze_if_quiet(activity)
+            roused = not clock.asleep and (napped or (roused and not ticked))
 
     def _round(self) -> float | None:
         """Tend every pool; return when the first of them is due again, None if there is none."""
@@ -219,6 +233,12 @@ class Thread(Upkeep):
                     self._pools.discard(pool)
                     self._rung = True
         return due
+
+    def _look(self, now: float, *, napped: bool) -> bool:
+        """See how many connections are wanted, at a moment that is as good as any; if any are."""
+        with self._lock:
+            pools = list(self._pools)
+        return sum(pool.demand.look(pool, now, napped=napped) for pool in pools) > 0
 
     def _doze_if_quiet(self, before: int) -> int:
         """Stop the clock when nothing was lent since the last tick. Feel for pressure."""

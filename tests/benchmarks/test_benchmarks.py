@@ -43,6 +43,7 @@ def run(*arguments: str) -> str:
         ("budget", ["4 processes of 10 threads", "one killed", "Their shares", "on the server in"]),
         ("held_snapshot", ["200 processes", "the cap", "67.1 MB", "size of the table"]),
         ("dashboard", ["200 processes", "reading the fleet", "the page, over HTTP"]),
+        ("shares", ["1,000 processes", "the first 60", "restarted", "sessions of pools"]),
         ("kills", ["10 idle connections killed", "psycopg_pool, check", "multipool, pg8000"]),
         ("hard_cases", ["3 A thread ends without", "14 A second return", "held", "why"]),
     ],

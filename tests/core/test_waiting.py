@@ -10,6 +10,7 @@ import pytest
 from support import Thread, until
 
 from multipool import UNLIMITED, Pool, PoolTimeout, TooManyWaiting
+from multipool.borrower import here
 from multipool.testing.fake import FakeDriver, FakeServer, Hang, Raise, Sleep, errors
 
 
@@ -105,6 +106,36 @@ def test_a_wait_ends_with_pool_timeout(make_pool):
         Thread(pool.getconn).outcome()
     assert pool.stats().waiting == 0
     assert pool.stats().timeouts == 1
+    pool.putconn(conn)
+
+
+def test_a_thread_that_an_interrupt_kept_in_the_line_leaves_it_all_the_same(make_pool):
+    """The one who returned was struck after the hand-over, before he took it off the line."""
+    pool = make_pool(max_size=1)
+    conn = pool.getconn()
+
+    def wait_twice():
+        pool.getconn()
+        waiter = here.waiter
+        pool._inner.waiting.append(waiter)
+        pool.putconn(conn)
+        lent.set()
+        go_on.wait(10)
+        pool._inner.waiting.append(waiter)
+        with pytest.raises(PoolTimeout):
+            pool.getconn(timeout=0.01)
+
+    lent, go_on = threading.Event(), threading.Event()
+    thread = Thread(wait_twice)
+    until(lambda: pool.stats().waiting == 1)
+    pool.putconn(conn)
+    assert lent.wait(10)
+    assert pool.getconn() is conn
+    go_on.set()
+    thread.outcome()
+    assert pool.stats().waiting == 0
+    pool.putconn(conn)
+    assert pool.getconn(timeout=0) is conn
     pool.putconn(conn)
 
 

@@ -146,3 +146,21 @@ def test_without_any_snapshot_it_says_why():
     html = page(seen(None, error="FleetError: run `multipool fleet install`"), ANYBODY)
     assert "No data" in html
     assert "run `multipool fleet install`" in html
+
+
+def test_a_budget_that_processes_share_stands_beneath_the_servers():
+    outline = Outline(page(seen(fleets.sharing()), ANYBODY))
+    text = " ".join("".join(outline.text).split())
+    assert "Budget of shop 29 of 30 given to 24 pools, 0 free, 36 wanted, 4 without a share" in text
+    assert {"shared-0", "shared-0-more"} <= {attrs.get("id") for _, attrs in outline.elements}
+    assert "Budget of" not in page(seen(fleets.healthy()), ANYBODY)
+
+
+def test_who_lacks_connections_stands_first_in_a_shared_budget():
+    html = page(seen(fleets.sharing()), ANYBODY).partition('id="shared-0"')[2]
+    lacking = [stake for stake in fleets.sharing().budgets[0].stakes if stake.want > stake.cap]
+    assert lacking
+    first = html.partition("<tbody>")[2].split("<tr>")[1 : len(lacking) + 1]
+    assert {f"pid {stake.pid}" for stake in lacking} == {
+        re.search(r"pid \d+", row).group() for row in first
+    }

@@ -78,3 +78,15 @@ def test_who_keeps_others_waiting_is_the_first_suspect():
     first, *_ = suspects(fleets.blocked())
     assert first.site == "reports/jobs.py:40 in nightly"
     assert first.keeps_waiting == 9
+
+
+def test_processes_that_lack_a_share_of_their_budget_are_a_warning():
+    snapshot = fleets.sharing()
+    assert verdict(snapshot).level == "watch"
+    assert (
+        "shop: 4 of 24 pools wait for a share of the budget;"
+        " 29 of 30 connections are given away, 36 wanted"
+    ) in sentences(snapshot)
+    [budget] = snapshot.budgets
+    more = replace(budget, budget=60)
+    assert verdict(replace(snapshot, budgets=(more,))).level != "watch"

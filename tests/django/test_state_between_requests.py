@@ -61,6 +61,10 @@ def test_without_a_reset_it_would(what: str, make_alias: MakeAlias) -> None:
     assert request(see) != before
 
 
+def reverse(value: Any, _: Any) -> Any:
+    return value[::-1]
+
+
 def leave_types(connection: Any) -> None:
     """Register by a cursor, of which no call tells the connection."""
     with connection.cursor() as cursor:
@@ -69,7 +73,7 @@ def leave_types(connection: Any) -> None:
         elif connection.driver == "psycopg2":
             from psycopg2.extensions import new_type, register_type
 
-            backwards = new_type((23,), "BACKWARDS", lambda value, _: value[::-1])
+            backwards = new_type((23,), "BACKWARDS", reverse)
             register_type(backwards, cursor.connection)
         else:
             cursor.connection.adapters.register_loader(23, lambda value: value[::-1])

@@ -83,3 +83,24 @@ def test_autocommit_is_never_idle_in_a_transaction(alias: str) -> None:
         pool = connections[alias].pool  # type: ignore[attr-defined]
         assert pool.idle_in_transaction(0) == []
         assert pool.held(0)[0].state == "idle"
+
+
+def test_the_cursor_that_had_the_connection_checked_out_is_named_and_so_is_the_next(
+    make_alias: Any,
+) -> None:
+    connection = make_alias("watched")
+
+    def ask() -> None:
+        with connection.cursor() as first:
+            first.execute("select 1")
+            (holder,) = connection.pool.held(longer_than=0)
+            made = line_of(ask, "as first")
+            assert holder.checked_out[0] == holder.cursor[0] == made
+            assert holder.query[0] == line_of(ask, "first.execute")
+        connection.cursor()
+        (holder,) = connection.pool.held(longer_than=0)
+        assert holder.checked_out[0] == made
+        assert holder.cursor[0] == line_of(ask, "        connection.cursor()")
+
+    ask()
+    connection.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from multipool.export.facts import DURATIONS, FIGURES, POOL_NAME, SCHEMA_URL, STATE
@@ -71,3 +73,12 @@ def test_every_fact_is_a_field_of_the_pools_stats():
     fields = set(PoolStats.__dataclass_fields__)
     assert {field for fact in FIGURES for field in fact.fields.values()} <= fields
     assert {f"{fact.what}_times" for fact in DURATIONS} <= fields
+
+
+def test_a_share_of_a_budget_is_told_where_there_is_one(make_pool):
+    stats = make_pool().stats()
+    told = {fact.name: fact for fact in FIGURES}
+    for name, field in (("multipool.budget.share", "share"), ("multipool.budget.limit", "budget")):
+        assert list(told[name].values(stats)) == []
+        shared = replace(stats, **{field: 7})
+        assert list(told[name].values(shared)) == [({POOL_NAME: "shop"}, 7)]

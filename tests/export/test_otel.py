@@ -6,10 +6,10 @@ import gc
 import weakref
 
 import pytest
-from export.using import use
+from export.using import PLAIN, use
 
 from multipool import Pool
-from multipool.export.facts import DURATIONS, FIGURES, POOL_NAME, STATE
+from multipool.export.facts import DURATIONS, POOL_NAME, STATE
 from multipool.stats import BOUNDS
 from multipool.testing.fake import FakeDriver
 
@@ -19,14 +19,14 @@ SHOP = {POOL_NAME: "shop"}
 def test_every_metric_has_the_conventions_name_and_unit(told, make_pool):
     use(make_pool(max_size=1, use_time=True))
     units = {name: metric.unit for name, metric in told().items()}
-    assert units == {fact.name: fact.unit for fact in (*FIGURES, *DURATIONS)}
+    assert units == {fact.name: fact.unit for fact in (*PLAIN, *DURATIONS)}
 
 
 def test_totals_are_monotonic_sums_and_what_there_is_now_are_sums_that_may_fall(told, make_pool):
     make_pool()
     metrics = told()
-    assert {fact.name: metrics[fact.name].data.is_monotonic for fact in FIGURES} == {
-        fact.name: fact.total for fact in FIGURES
+    assert {fact.name: metrics[fact.name].data.is_monotonic for fact in PLAIN} == {
+        fact.name: fact.total for fact in PLAIN
     }
 
 
@@ -35,7 +35,7 @@ def test_what_is_told_is_what_the_pools_stats_say(told, make_pool):
     pool.wait()
     lent = pool.getconn()
     stats, metrics = pool.stats().as_dict(), told()
-    for fact in FIGURES:
+    for fact in PLAIN:
         values = {
             point.attributes.get(STATE): point.value
             for point in metrics[fact.name].data.data_points

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from export.using import use
+from export.using import PLAIN, exposed, use
 
-from multipool.export.facts import DURATIONS, FIGURES, POOL_NAME, STATE
+from multipool.export.facts import DURATIONS, POOL_NAME, STATE
 from multipool.stats import BOUNDS
 
 LABEL = "db_client_connection_pool_name"
@@ -29,11 +29,10 @@ def test_figures_are_gauges_and_counters_and_equal_the_stats(registry, make_pool
     lent = [pool.getconn() for _ in range(2)]
     pool.putconn(lent.pop())
     stats = pool.stats()
-    for fact in FIGURES:
-        name = fact.name.replace(".", "_") + ("_total" if fact.total else "")
+    for fact in PLAIN:
         for state, field in fact.fields.items():
             labels = {STATE.replace(".", "_"): state} if state else {}
-            assert value(registry, name, **labels) == getattr(stats, field)
+            assert value(registry, exposed(fact), **labels) == getattr(stats, field)
     pool.putconn(lent.pop())
 
 

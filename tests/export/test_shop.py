@@ -6,17 +6,19 @@ import json
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
+from export.using import PLAIN, exposed
 from support import until
 
-from multipool.export.facts import DURATIONS, FIGURES, STATE
+from multipool.export.facts import DURATIONS, STATE
 
 pytest.importorskip("prometheus_client", reason='pip install "multipool[prometheus]"')
 
-TOTALS = [fact for fact in FIGURES if fact.total]
+TOTALS = [fact for fact in PLAIN if fact.total]
 
 
 class Shop:
@@ -65,9 +67,15 @@ def shop(driver, dsn):
 
 
 def series(fact, state=None):
-    name = fact.name.replace(".", "_") + ("_total" if fact.total else "")
     more = f',{STATE.replace(".", "_")}="{state}"' if state else ""
-    return f'{name}{{db_client_connection_pool_name="shop"{more}}}'
+    return f'{exposed(fact)}{{db_client_connection_pool_name="shop"{more}}}'
+
+
+def is_at_rest(shop):
+    """Return whether upkeep has seen that nobody has a connection any more."""
+    before = shop.stats()
+    time.sleep(0.3)
+    return shop.stats() == before
 
 
 def test_what_is_scraped_is_what_the_pools_stats_say(shop):
@@ -77,12 +85,13 @@ def test_what_is_scraped_is_what_the_pools_stats_say(shop):
     for fact in TOTALS:
         field = fact.fields[None]
         assert before[field] <= scraped[series(fact)] <= after[field]
-    count = FIGURES[0]
+    count = PLAIN[0]
     assert scraped[series(count, "idle")] + scraped[series(count, "used")] <= 3
 
     shop.quiet()
+    until(lambda: is_at_rest(shop))
     stats, scraped = shop.stats(), shop.metrics()
-    for fact in FIGURES:
+    for fact in PLAIN:
         for state, field in fact.fields.items():
             assert scraped[series(fact, state)] == stats[field]
     for fact in DURATIONS:

@@ -5,6 +5,10 @@ from __future__ import annotations
 from support import Thread, until
 
 from multipool import Pool
+from multipool.export.facts import FIGURES, Figure
+
+#: What every pool tells: these share no budget.
+PLAIN = [fact for fact in FIGURES if not fact.name.startswith("multipool.budget.")]
 
 
 def use(pool: Pool) -> None:
@@ -14,3 +18,9 @@ def use(pool: Pool) -> None:
     until(lambda: pool.stats().waiting)
     pool.putconn(conn)
     waiting.outcome()
+
+
+def exposed(fact: Figure) -> str:
+    """Return the name under which Prometheus has *fact*."""
+    unit = "_seconds" if fact.unit == "s" else ""
+    return fact.name.replace(".", "_") + unit + ("_total" if fact.total else "")

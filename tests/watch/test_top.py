@@ -236,16 +236,16 @@ def test_the_screen_reads_no_markup_in_what_it_shows() -> None:
     pytest.importorskip("rich", reason="pip install rich")
     from rich.console import Console
 
-    from multipool.top.overview import NOBODY, Section
     from multipool.top.screen import drawn
+    from multipool.top.sections import Overview, Section
 
     console = Console(width=60, file=io.StringIO())
-    console.print(drawn([Section("pools", ("a", "b"), [("1", "[bold]x[/] y")])]))
-    console.print(drawn([]))
+    section = Section("pools", ("a", "b"), [("1", "[bold]x[/] y\x1b[2J")], total=7)
+    console.print(drawn(Overview(["a [red]line[/]"], [section])))
     shown = console.file.getvalue()
-    assert "pools: 1" in shown
-    assert "[bold]x[/] y" in shown
-    assert NOBODY in " ".join(shown.split())
+    assert "a [red]line[/]" in shown
+    assert "pools: 1 of 7" in shown
+    assert "[bold]x[/] y?[2J" in shown
 
 
 def test_the_live_screen_ends_with_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:

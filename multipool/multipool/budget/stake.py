@@ -199,6 +199,16 @@ class Stake:
         self.cap = min(self.cap, has)
         inner.confine(self.cap)
 
+    @property
+    def whole(self) -> int | None:
+        """The whole budget, the one for asking too, as the store told it last."""
+        return None if self.answer is None else self.answer.budget
+
+    @property
+    def in_line(self) -> int:
+        """How many of those who wait for a connection are its own calls."""
+        return self._in_line
+
     # -- now and then ----------------------------------------------------------------------
 
     def tick(self, inner: Inner) -> float:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from multipool.command_options import add_driver, driver_of
 from multipool.conninfo import parse
 from multipool.dashboard import wsgi_app
 from multipool.dashboard.guard import is_loopback
 from multipool.dashboard.server import listen
-from multipool.driver import drivers
 from multipool.errors import PoolConfigError
 from multipool.pool import Pool
 
@@ -33,13 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the database in which the fleet meets, whose role may read it (default: what"
         " libpq's environment says); a password is better kept in PGPASSWORD or a passfile",
     )
-    installed = [name for name in drivers() if find_spec(name)]
-    parser.add_argument(
-        "--driver",
-        choices=drivers(),
-        default=installed[0] if installed else None,
-        help="default: the first that is installed",
-    )
+    add_driver(parser)
     parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
     parser.add_argument("--port", type=_port, default=PORT, help="default: %(default)s; 0: any")
     parser.add_argument(
@@ -58,9 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until interrupted; return the exit status. Raises `PoolConfigError`."""
-    if args.driver is None:
-        known = ", ".join(drivers())
-        raise PoolConfigError(f"no driver is installed; there are adapters for {known}")
+    driver = driver_of(args)
     token = _token(args.token_file)
     if token is None and not is_loopback(args.host):
         raise PoolConfigError(
@@ -68,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
             " --token-file"
         )
     params = {"application_name": "multipool serve", **parse(args.dsn)}
-    with Pool(params, driver=args.driver, name="dashboard", max_size=2, timeout=5) as pool:
+    with Pool(params, driver=driver, name="dashboard", max_size=2, timeout=5) as pool:
         application = wsgi_app(pool, token=token, may_end=args.allow_ending, raw_sql=args.raw_sql)
         with listen(args.host, args.port, application) as server:
             print(f"http://{server.address}/", flush=True)

@@ -32,6 +32,14 @@ _COUNTERS: Final = {
     "connect_time": ("multipool_connect_seconds_total", "Time spent opening connections."),
 }
 
+#: What applications share: the metric, what it is, and which of `SharedBudget` it is.
+_BUDGETS: Final = (
+    ("multipool_budget_limit", "Connections of all processes together, at most.", "budget"),
+    ("multipool_budget_shared", "Of them given to somebody.", "shared"),
+    ("multipool_budget_wanted", "Connections that there is use for.", "wanted"),
+    ("multipool_budget_without_share", "Pools that want some, and may open none.", "without"),
+)
+
 _Series = Iterator[tuple[Mapping[str, str], float]]
 
 
@@ -70,6 +78,13 @@ def text(snapshot: Snapshot, age: float) -> str:
         ("multipool_server_blocked_sessions", "Sessions waiting for a lock.", len(blocked)),
     ):
         lines += _family(metric, "gauge", about, [({}, value)])
+    for metric, about, name in _BUDGETS:
+        values = [
+            ({"app": one.app}, value)
+            for one in snapshot.budgets
+            if (value := getattr(one, name)) is not None
+        ]
+        lines += _family(metric, "gauge", about, values)
     return "\n".join(lines) + "\n"
 
 

@@ -97,7 +97,7 @@ def _sections(snapshot: Snapshot, accused: list[Suspect], history: History, view
     backends = {backend.pid: backend for backend in snapshot.backends}
     drawn = {
         "suspects": suspects.draw(accused, backends, offer),
-        "budget": budget.draw(snapshot.budget),
+        "budget": budget.draw(snapshot.budget, snapshot.budgets),
         "pools": pools.draw(snapshot, history),
         "blocking": blocking.draw(snapshot, offer),
         "queries": queries.draw(snapshot),

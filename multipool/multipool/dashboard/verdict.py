@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from multipool.dashboard.frames import spoken
 from multipool.dashboard.suspects import LONG_IDLE, Suspect, below
 from multipool.dashboard.words import count, duration, of
-from multipool.fleet.snapshot import Application, Budget, PoolState, Snapshot
+from multipool.fleet.snapshot import Application, Budget, PoolState, SharedBudget, Snapshot
 
 Level = Literal["none", "ok", "watch", "bad"]
 
@@ -62,6 +62,7 @@ def verdict(snapshot: Snapshot, accused: Sequence[Suspect]) -> Verdict:
         seen = "no process has reported yet"
         return Verdict("none", (Finding("none", snapshot.database or "fleet", seen),))
     found = [*_server(snapshot.budget), *_locks(snapshot)]
+    found += _shared(snapshot.budgets)
     for app in snapshot.applications:
         found += _application(app, snapshot, [one for one in accused if one.app == app.name])
     if not found:
@@ -116,6 +117,17 @@ def _server(budget: Budget) -> Iterator[Finding]:
     largest = budget.by_application[:1]
     cause = f"{largest[0].connections:,} of them {largest[0].application}'s" if largest else ""
     yield Finding("bad" if budget.free == 0 else "watch", "server", seen, cause)
+
+
+def _shared(budgets: Sequence[SharedBudget]) -> Iterator[Finding]:
+    for one in budgets:
+        lacking = [stake for stake in one.stakes if stake.want and not stake.cap]
+        if lacking and not one.free:
+            seen = f"{of(len(lacking), len(one.stakes))} pools wait for a share of the budget"
+            cause = (
+                f"{of(one.shared, one.budget)} connections are given away, {one.wanted:,} wanted"
+            )
+            yield Finding("watch", one.app, seen, cause)
 
 
 def _locks(snapshot: Snapshot) -> Iterator[Finding]:

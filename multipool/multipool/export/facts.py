@@ -116,6 +116,18 @@ FIGURES: Final = (
         "The number of connections that are currently being opened or closed.",
     ),
     _of(
+        "share",
+        "multipool.budget.share",
+        "{connection}",
+        "The number of connections that the pool may open by the budget that all processes share.",
+    ),
+    _of(
+        "budget",
+        "multipool.budget.limit",
+        "{connection}",
+        "The number of connections that all processes of the application may have together.",
+    ),
+    _of(
         "opened",
         "multipool.connection.opened",
         "{connection}",
@@ -156,6 +168,14 @@ FIGURES: Final = (
         "{connection}",
         "The number of times a lease was idle in a transaction for longer than"
         " `idle_in_transaction_after`.",
+        total=True,
+    ),
+    _of(
+        "busy_time",
+        "multipool.connection.busy_time",
+        "s",
+        "The time that connections were lent, summed over all of them; its rate is how many were"
+        " lent on average.",
         total=True,
     ),
     _of(

@@ -46,11 +46,12 @@ class PoolCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield every metric that any pool has."""
         found = read()
-        yield from (_figure(figure, found) for figure in FIGURES)
-        for duration in DURATIONS:
-            measured = _duration(duration, found)
-            if measured.samples:
-                yield measured
+        for family in (
+            *(_figure(figure, found) for figure in FIGURES),
+            *(_duration(duration, found) for duration in DURATIONS),
+        ):
+            if family.samples:
+                yield family
 
     def describe(self) -> list[Metric]:
         """Return the metrics without values, by which a registry finds out double names."""
@@ -62,10 +63,13 @@ class PoolCollector(Collector):
 
 def _figure(figure: Figure, found: list[PoolStats]) -> Metric:
     # An up-down counter is a gauge here, and "{connection}" no unit; a counter's family adds
-    # "_total" by itself, as a histogram's adds its unit.
+    # "_total" by itself, as every family adds its unit.
     kind = CounterMetricFamily if figure.total else GaugeMetricFamily
     family = kind(
-        _mapped(figure.name), figure.description, labels=list(map(_mapped, figure.attributes))
+        _mapped(figure.name),
+        figure.description,
+        labels=list(map(_mapped, figure.attributes)),
+        unit="seconds" if figure.unit == "s" else "",
     )
     for stats in found:
         for attributes, value in figure.values(stats):

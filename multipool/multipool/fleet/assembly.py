@@ -11,6 +11,7 @@ from multipool.fleet.folding import frames_of
 from multipool.fleet.packing import unpack
 from multipool.fleet.rows import (
     backends_of,
+    budgets_of,
     holders_of,
     own_idle,
     pools_of,
@@ -60,6 +61,7 @@ def assemble(told: Mapping[str, Any], *, took: float) -> Snapshot:
         backends=backends,
         blocking=trees(backends),
         notes=tuple(_notes(told, processes)),
+        budgets=budgets_of(told),
     )
 
 

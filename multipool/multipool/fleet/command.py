@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-from importlib.util import find_spec
 from typing import Any, Final
 
-from multipool.driver import Driver, drivers, get_driver
-from multipool.errors import PoolError
+from multipool.command_options import DSN_HELP, add_driver, driver_of, in_a_line
+from multipool.driver import Driver
 from multipool.fleet import read
-from multipool.fleet.errors import FleetError
 from multipool.fleet.installing import install, script, status
 from multipool.fleet.summary import as_text
 from multipool.pool import Pool
@@ -24,20 +22,8 @@ _CONNECTING: Final = 10.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("what", choices=["install", "status", "show"])
-    parser.add_argument(
-        "dsn",
-        nargs="?",
-        default="",
-        help="a libpq URI or key=value string (default: what libpq's environment says); a"
-        " password is better kept in PGPASSWORD or a passfile",
-    )
-    installed = [name for name in drivers() if find_spec(name)]
-    parser.add_argument(
-        "--driver",
-        choices=drivers(),
-        default=installed[0] if installed else None,
-        help="default: the first that is installed",
-    )
+    parser.add_argument("dsn", nargs="?", default="", help=DSN_HELP)
+    add_driver(parser)
     parser.add_argument(
         "--writer",
         action="append",
@@ -63,10 +49,8 @@ def run(args: argparse.Namespace) -> int:
     if args.sql:
         print(script(args.writer, args.reader))
         return 0
-    if args.driver is None:
-        raise FleetError(f"no driver is installed; there are adapters for {', '.join(drivers())}")
-    driver = get_driver(args.driver)
-    try:
+    driver = driver_of(args)
+    with in_a_line(driver):
         if args.what == "show":
             return _show(driver, args)
         params = driver.parse_dsn(args.dsn)
@@ -78,10 +62,6 @@ def run(args: argparse.Namespace) -> int:
             return _status(status(driver, conn), as_json=args.json)
         finally:
             driver.close(conn)
-    except driver.Error as error:
-        if isinstance(error, PoolError):
-            raise
-        raise FleetError(f"{type(error).__name__}: {error}".strip()) from error
 
 
 def _show(driver: Driver, args: argparse.Namespace) -> int:

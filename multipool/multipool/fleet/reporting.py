@@ -26,7 +26,7 @@ Report = dict[str, Any]
 #: The gauges of `PoolStats` that a beat tells; all its other numbers are totals.
 GAUGES: Final = (
     *("driver", "min_size", "max_size"),
-    *("size", "idle", "used", "connecting", "waiting"),
+    *("size", "idle", "used", "connecting", "waiting", "share", "budget"),
 )
 
 
@@ -74,9 +74,13 @@ class Reporter:
         detailed = detailed or self.troubled
         for name, pool in self._open():
             values = pool.stats()
-            waiters = [one.since for one in list(pool._inner.places.waiting)]
+            inner, now = pool._inner, monotonic()
+            waiters = [one.since for one in list(inner.places.waiting)]
+            peak = inner.demand.peak(inner, now)
             gauges[name] = {gauge: getattr(values, gauge) for gauge in GAUGES}
-            gauges[name]["oldest_wait"] = max(monotonic() - min(waiters), 0) if waiters else 0
+            gauges[name]["oldest_wait"] = max(now - min(waiters), 0) if waiters else 0
+            gauges[name]["observed"] = round(inner.demand.observed, 1)
+            gauges[name]["peak"] = None if peak is None else peak.as_dict()
             if detailed:
                 details[name] = detail_of(pool)
         self._told = self._counted()

@@ -18,11 +18,14 @@ from multipool.fleet.snapshot import (
     PoolState,
     Process,
     Query,
+    SharedBudget,
     Stack,
+    Stake,
     State,
     Waiter,
 )
 from multipool.fleet.values import integer, number, numbers, text
+from multipool.watch.demand import Peak
 from multipool.watch.queries.histogram import BUCKETS, Histogram
 
 
@@ -67,7 +70,15 @@ def pools_of(row: Mapping[str, Any]) -> Iterator[PoolState]:
             waiting=integer(gauges.get("waiting")),
             oldest_wait=number(gauges.get("oldest_wait")),
             counters=numbers(row["counters"].get(name)),
+            observed=number(gauges.get("observed")),
+            peak=_peak(gauges.get("peak")),
+            share=None if gauges.get("share") is None else integer(gauges["share"]),
+            budget=None if gauges.get("budget") is None else integer(gauges["budget"]),
         )
+
+
+def _peak(told: Any) -> Peak | None:
+    return Peak.from_dict(told) if isinstance(told, dict) else None
 
 
 def holders_of(row: Mapping[str, Any], sessions: Sessions) -> Iterator[Holder]:
@@ -136,6 +147,32 @@ def backends_of(rows: Iterable[Mapping[str, Any]], sessions: Sessions) -> tuple[
             )
         )
     return tuple(sorted(found, key=lambda one: one.pid))
+
+
+def budgets_of(told: Mapping[str, Any]) -> tuple[SharedBudget, ...]:
+    """Return the budgets that applications share, and who has what of them."""
+    processes: defaultdict[tuple[str, str, int], list[str]] = defaultdict(list)
+    for row in told["processes"]:
+        processes[row["app"], row["host"], row["pid"]].append(row["id"])
+    stakes: defaultdict[str, list[Stake]] = defaultdict(list)
+    for row in told["stakes"]:
+        # Containers may share a name, and give the same numbers to their processes.
+        known = processes[row["app"], row["host"], row["pid"]]
+        stakes[row["app"]].append(
+            Stake(
+                process=known[0] if len(known) == 1 else None,
+                **{name: row[name] for name in Stake.__slots__ if name != "process"},
+            )
+        )
+    budgets = {row["app"]: row["budget"] for row in told["budgets"]}
+    return tuple(
+        SharedBudget(
+            app=app,
+            budget=budgets.get(app),
+            stakes=tuple(sorted(stakes[app], key=lambda one: (-one.share, one.host, one.pid))),
+        )
+        for app in sorted(stakes)
+    )
 
 
 def queries_of(rows: Iterable[Mapping[str, Any]]) -> tuple[Query, ...]:

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
+from multipool.watch.demand import Peak
+
 #: What a process may be: beating; silent for 3 of its beats; silent for 10, so dead or cut off.
 State = Literal["alive", "stale", "gone"]
 
@@ -65,6 +67,13 @@ class PoolState:
     oldest_wait: float
     #: Totals since the process began: ``checkouts``, ``timeouts``, ``wait_time``, ...
     counters: Mapping[str, float]
+    #: Seconds for which upkeep has looked how many of its connections are wanted, and the busiest
+    #: five minutes of those; None if nothing is known yet.
+    observed: float = 0.0
+    peak: Peak | None = None
+    #: How many connections it may open by the budget, and the whole of that; None without one.
+    share: int | None = None
+    budget: int | None = None
 
     @property
     def exhausted(self) -> bool:
@@ -198,6 +207,58 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stake:
+    """What one pool of one process has of its application's budget."""
+
+    #: The `Process` that it belongs to; None where it is not known.
+    process: str | None
+    app: str
+    host: str
+    pid: int
+    pool: str
+    #: How many connections it has use for, how many it may open, and how many it may still
+    #: hold: what is above ``cap`` it is about to close.
+    want: int
+    cap: int
+    share: int
+    #: Whether it has not asked for so long that it may open none any more.
+    silent: bool
+    #: Seconds since it asked.
+    age: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedBudget:
+    """The connections that all processes of one application have together: option ``budget``."""
+
+    app: str
+    #: None where nobody has asked for a share lately.
+    budget: int | None
+    #: The largest share first.
+    stakes: tuple[Stake, ...]
+
+    @property
+    def shared(self) -> int:
+        """How many are given to somebody; one is kept for those who ask."""
+        return sum(stake.share for stake in self.stakes)
+
+    @property
+    def free(self) -> int:
+        """How many nobody has."""
+        return max((self.budget or 0) - 1 - self.shared, 0)
+
+    @property
+    def wanted(self) -> int:
+        """How many there is use for."""
+        return sum(stake.want for stake in self.stakes)
+
+    @property
+    def without(self) -> int:
+        """How many pools have use for connections, and may open none."""
+        return sum(stake.want > 0 and not stake.cap for stake in self.stakes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Application:
     """All processes of one name."""
 
@@ -249,6 +310,8 @@ class Snapshot:
     blocking: tuple[Blocked, ...]
     #: Sentences that a reader should know: what cannot be seen, and why.
     notes: tuple[str, ...]
+    #: Of those applications that share one.
+    budgets: tuple[SharedBudget, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the same as dicts and tuples, fit for JSON."""

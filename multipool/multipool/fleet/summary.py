@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from multipool.fleet.snapshot import Snapshot
+from multipool.terminal import printable
 
 #: More holders than this would hide the rest.
 _SHOWN: Final = 10
@@ -13,7 +14,7 @@ _SHOWN: Final = 10
 
 def as_text(snapshot: Snapshot) -> str:
     """Return what a person at a terminal wants to know first."""
-    return "\n".join(_printable(line) for line in _lines(snapshot))
+    return "\n".join(printable(line) for line in _lines(snapshot))
 
 
 def _lines(snapshot: Snapshot) -> Iterable[str]:
@@ -38,8 +39,3 @@ def _lines(snapshot: Snapshot) -> Iterable[str]:
         )
     if len(snapshot.holders) > _SHOWN:
         yield f"  and {len(snapshot.holders) - _SHOWN} more"
-
-
-def _printable(line: str) -> str:
-    """Return *line* without what would move a terminal's cursor: others wrote parts of it."""
-    return "".join(letter if letter.isprintable() else "?" for letter in line)

@@ -19,8 +19,10 @@ from multipool.fleet.snapshot import (
     Process,
     Query,
     Share,
+    SharedBudget,
     Snapshot,
     Stack,
+    Stake,
     Waiter,
 )
 
@@ -154,6 +156,40 @@ def blocked() -> Snapshot:
         for backend in told.backends
     )
     return replace(told, backends=backends, blocking=(tree,))
+
+
+def sharing(processes: int = 24, budget: int = 30) -> Snapshot:
+    """Return a shop whose processes share so many connections, which are too few just now."""
+    made = [
+        replace(_process(number), app="shop", host=f"web-{number % 3 + 1:02}")
+        for number in range(processes)
+    ]
+    wants = [(number * 7) % 4 for number in range(processes)]
+    left, stakes = budget - 1, []
+    for number, (process, want) in enumerate(zip(made, wants, strict=True)):
+        share = min(want, left)
+        left -= share
+        stakes.append(
+            Stake(
+                process=process.id,
+                app=process.app,
+                host=process.host,
+                pid=process.pid,
+                pool="default",
+                want=want,
+                cap=share,
+                share=share,
+                silent=number == processes - 1,
+                age=0.2 + number / 40,
+            )
+        )
+    pools = [
+        replace(_pool(process, used=stake.cap), share=stake.cap, budget=budget)
+        for process, stake in zip(made, stakes, strict=True)
+    ]
+    shares = tuple(sorted(stakes, key=lambda one: (-one.share, one.host, one.pid)))
+    told = _fleet(made, pools)
+    return replace(told, budgets=(SharedBudget(app="shop", budget=budget, stakes=shares),))
 
 
 def large(processes: int = 200, connections: int = 2000) -> Snapshot:

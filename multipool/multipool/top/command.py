@@ -5,19 +5,36 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from typing import Final
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
 
+from multipool.command_options import DSN_HELP, add_driver, driver_of, in_a_line
 from multipool.errors import PoolError
 from multipool.top import overview
+from multipool.top.sections import Overview
 from multipool.watch.asking import processes
 from multipool.watch.queries.report import ORDERS
 
-SUMMARY: Final = "show the pools of your processes, who holds their connections, and their queries"
+SUMMARY: Final = (
+    "show the pools of your processes, or of all of the fleet, who holds their connections, and"
+    " their queries"
+)
+
+#: Seconds for which processes go on telling all they know, once somebody has looked.
+_WATCH: Final = 15.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.epilog = "Shown are processes with MULTIPOOL_TOP=1 in their environment."
+    parser.epilog = (
+        "Shown are this user's processes with MULTIPOOL_TOP=1 in their environment, or, with"
+        " --fleet, all processes that report to the fleet in that database."
+    )
+    parser.add_argument(
+        "--fleet", nargs="?", const="", metavar="DSN", help=f"where the fleet meets: {DSN_HELP}"
+    )
+    add_driver(parser)
     parser.add_argument("--once", action="store_true", help="print it once, and end")
     parser.add_argument("--json", action="store_true", help="for programs; with --once")
     parser.add_argument(
@@ -35,22 +52,42 @@ def run(args: argparse.Namespace) -> int:
     """Show them, until Ctrl-C or only once."""
     if args.json and not args.once:
         raise PoolError("--json is for --once")
-    if args.once:
-        found = processes()
-        print(
-            json.dumps(overview.as_dict(found, args.by, args.limit), indent=2)
-            if args.json
-            else overview.as_text(found, args.by, args.limit)
-        )
-        return 0
-    try:
-        from multipool.top.screen import show
-    except ModuleNotFoundError as error:
-        raise PoolError(
-            f"{error.name} is missing: pip install 'multipool[top]', or use --once"
-        ) from error
-    show(lambda: overview.sections(processes(), args.by, args.limit), args.every)
+    with _looks(args) as (look, told):
+        if args.once:
+            print(json.dumps(told(), indent=2) if args.json else look().as_text())
+            return 0
+        try:
+            from multipool.top.screen import show
+        except ModuleNotFoundError as error:
+            raise PoolError(
+                f"{error.name} is missing: pip install 'multipool[top]', or use --once"
+            ) from error
+        show(look, args.every)
     return 0
+
+
+@contextmanager
+def _looks(
+    args: argparse.Namespace,
+) -> Iterator[tuple[Callable[[], Overview], Callable[[], dict[str, Any]]]]:
+    """Yield how to look, for a person and for a program."""
+    if args.fleet is None:
+        yield (
+            lambda: overview.overview(processes(), args.by, args.limit),
+            lambda: overview.as_dict(processes(), args.by, args.limit),
+        )
+        return
+    # Not before they are wanted: most of the fleet's code is of no use to the rest.
+    from multipool.fleet import read
+    from multipool.top.of_fleet import FleetLook, pool_for
+
+    driver = driver_of(args)
+    watch = max(_WATCH, 2 * args.every)
+    with in_a_line(driver), pool_for(args.fleet, driver, "multipool top") as pool:
+        yield (
+            FleetLook(pool, watch, args.by, args.limit),
+            lambda: read(pool, watch=watch).as_dict(),
+        )
 
 
 def _seconds(text: str) -> float:

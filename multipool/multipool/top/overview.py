@@ -1,13 +1,13 @@
-"""What ``multipool top`` shows, from what the processes told of themselves."""
+"""What ``multipool top`` shows of this user's processes, from what they told of themselves."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Final
 
 from multipool.config import UNLIMITED
+from multipool.top.sections import Overview, Section
 from multipool.watch.exposed import VARIABLE
 from multipool.watch.queries.report import By, QueryReport, figures
 
@@ -15,9 +15,9 @@ Process = dict[str, Any]
 
 NOBODY: Final = f"No process of this user answers. Start them with {VARIABLE}=1."
 
-#: The last column of each table is the one that may be cut.
 _POOLS: Final = (
-    *("process", "pool", "driver", "used", "idle", "waiting", "max", "timeouts", "lost"),
+    *("process", "pool", "driver", "used", "idle", "waiting", "max", "budget", "timeouts"),
+    "lost",
     "database",
 )
 _HOLDERS: Final = ("process", "pool", "thread", "held", "state", "checked out", "last query", "now")
@@ -27,17 +27,10 @@ _QUERIES: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
-    """One table."""
-
-    title: str
-    head: Sequence[str]
-    rows: Sequence[Sequence[str]]
-
-
-def sections(processes: Sequence[Process], by: By, limit: int) -> list[Section]:
+def overview(processes: Sequence[Process], by: By, limit: int) -> Overview:
     """Return the tables: pools, the *limit* longest leases, the first *limit* queries."""
+    if not processes:
+        return Overview([NOBODY], [])
     found = list(_pools(processes))
     holders = sorted(
         ((process, holder) for process, pool in found for holder in pool["holders"]),
@@ -45,11 +38,13 @@ def sections(processes: Sequence[Process], by: By, limit: int) -> list[Section]:
         reverse=True,
     )
     queries = queries_of(processes).sorted(by, limit)
-    return [
+    held = [_holder_row(*pair) for pair in holders[:limit]]
+    sections = [
         Section("pools", _POOLS, [_pool_row(*pair) for pair in found]),
-        Section("held connections", _HOLDERS, [_holder_row(*pair) for pair in holders[:limit]]),
+        Section("held connections", _HOLDERS, held, len(holders)),
         Section(f"queries by {by}", _QUERIES, [_query_row(query) for query in queries]),
     ]
+    return Overview([], sections)
 
 
 def queries_of(processes: Sequence[Process]) -> QueryReport:
@@ -58,13 +53,6 @@ def queries_of(processes: Sequence[Process]) -> QueryReport:
     for _, pool in _pools(processes):
         total = total + QueryReport.from_dict(pool["queries"])
     return total
-
-
-def as_text(processes: Sequence[Process], by: By, limit: int) -> str:
-    """Return the tables as plain text."""
-    if not processes:
-        return NOBODY
-    return "\n\n".join(map(_section_text, sections(processes, by, limit)))
 
 
 def as_dict(processes: Sequence[Process], by: By, limit: int) -> dict[str, Any]:
@@ -77,13 +65,6 @@ def _pools(processes: Sequence[Process]) -> Iterator[tuple[Process, dict[str, An
     return ((process, pool) for process in processes for pool in process["pools"])
 
 
-def _section_text(section: Section) -> str:
-    rows = [section.head, *section.rows]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-    return "\n".join([f"{section.title}: {len(section.rows)}", *(lines if section.rows else ())])
-
-
 def _name(process: Process) -> str:
     return f"{process['program']} {process['pid']}"
 
@@ -91,10 +72,12 @@ def _name(process: Process) -> str:
 def _pool_row(process: Process, pool: dict[str, Any]) -> tuple[str, ...]:
     stats = pool["stats"]
     numbers = (stats["used"], stats["idle"], stats["waiting"])
-    most = UNLIMITED if stats["max_size"] is None else stats["max_size"]
+    most = bound(stats["max_size"])
     return (
         *(_name(process), stats["name"], stats["driver"]),
-        *map(str, (*numbers, most, stats["timeouts"], stats["lost"])),
+        *map(str, (*numbers, most)),
+        of_budget(stats["share"], stats["budget"]),
+        *map(str, (stats["timeouts"], stats["lost"])),
         pool["target"],
     )
 
@@ -104,11 +87,23 @@ def _holder_row(process: Process, holder: dict[str, Any]) -> tuple[str, ...]:
     return (
         *(_name(process), holder["pool"], holder["borrower"], f"{holder['held_for']:.1f} s"),
         holder["state"] + ("" if idle is None else f" {idle:.1f} s"),
-        *(_first(holder[place]) for place in ("checked_out", "query", "doing")),
+        *(first(holder[place]) for place in ("checked_out", "query", "doing")),
     )
 
 
-def _first(lines: Sequence[str]) -> str:
+def bound(most: int | None) -> str:
+    """Return how many connections a pool may have, as the option is written."""
+    return UNLIMITED if most is None else str(most)
+
+
+def of_budget(share: int | None, budget: int | None) -> str:
+    """Return what a pool has of the budget, as ``3 of 12``."""
+    if share is None:
+        return "-"
+    return f"{share} of {'?' if budget is None else budget}"
+
+
+def first(lines: Sequence[str]) -> str:
     """Return the first of some lines of code, with the last folder of its file only."""
     if not lines:
         return "-"

@@ -22,8 +22,9 @@ def press(tracing: Tracing, now: float) -> None:
     """Keep whole stacks for a while, if the option leaves it to us."""
     if tracing.base == CALLER:
         tracing.pressed_until = now + LASTS
-        tracing.stacks = True
-        tracing.settle()
+        if not tracing.stacks:
+            tracing.stacks = True
+            tracing.sum_up()
 
 
 def weigh(inner: Inner, now: float) -> None:
@@ -37,4 +38,4 @@ def weigh(inner: Inner, now: float) -> None:
         press(tracing, now)
     elif tracing.stacks and now >= tracing.pressed_until:
         tracing.stacks = False
-        tracing.settle()
+        tracing.sum_up()

@@ -6,6 +6,7 @@ import os
 import sys
 from dataclasses import asdict
 from pathlib import PurePath
+from time import monotonic
 from typing import Any, Final
 
 from multipool.pool import Pool, pools
@@ -27,10 +28,14 @@ def describe() -> dict[str, Any]:
 
 def describe_pool(pool: Pool) -> dict[str, Any]:
     """Return a pool's figures, who holds its connections, its queries, and what holds were for."""
+    inner = pool._inner
+    peak = inner.demand.peak(inner, monotonic())
     return {
-        "target": str(pool._inner.target),
+        "target": str(inner.target),
+        "observed": inner.demand.observed,
+        "peak": None if peak is None else peak.as_dict(),
         "stats": asdict(pool.stats()),
-        "holders": [holder.as_dict() for holder in holders(pool._inner)],
+        "holders": [holder.as_dict() for holder in holders(inner)],
         "queries": pool.queries(limit=QUERIES).as_dict(),
         "usage": pool.usage().as_dict(),
     }

@@ -21,6 +21,8 @@ _TOP: Final = 10
 def watch(inner: Inner, now: float) -> float:
     """Log what is due; return the monotonic time at which to look again."""
     weigh(inner, now)
+    if inner.inline:  # else the thread looks, and more often
+        inner.demand.look(inner, now)
     return min(inner.alarms.look(inner), _report(inner, now))
 
 

@@ -28,7 +28,7 @@ class Sight:
 
     __slots__ = (
         *("cursor", "cursor_lease", "query", "query_lease", "quiet_since", "running", "slot"),
-        *("foretold", "spent", "statement", "tracing"),
+        *("cursor_foretold", "foretold", "spent", "statement", "tracing"),
     )
 
     def __init__(self, slot: Slot, tracing: Tracing) -> None:
@@ -48,6 +48,8 @@ class Sight:
         #: The ``serial`` of a lease that was made where a statement is about to be executed, and
         #: for it: if its whole stack was kept, none need be made for the cursor and the statement.
         self.foretold = -1
+        #: The same of a lease that was made for a cursor, which will be the next one.
+        self.cursor_foretold = -1
         #: Seconds that statements have taken in all, where there are observers.
         self.spent = 0.0
 
@@ -56,12 +58,14 @@ class Sight:
         tracing = self.tracing
         if tracing.base:
             slot = self.slot
-            if self.foretold == slot.serial == slot.stack_lease:
+            serial = slot.serial
+            if slot.stack_lease == serial and serial in (self.cursor_foretold, self.foretold):
+                self.cursor_foretold = -1
                 self.cursor = slot.stack
             else:
                 frame = _frame(depth)
                 self.cursor = whole(frame) if tracing.stacks else caller(frame)
-            self.cursor_lease = slot.serial
+            self.cursor_lease = serial
 
     def begins(self, query: Any) -> Place | None:
         """Note that the caller's caller executes *query*.

@@ -88,11 +88,11 @@ class Tracing:
         #: COPY.
         self.amend: Callable[[Any, Any, Place, bool], Any] | None = None
         #: Whether nothing is on but what is by default: the calling frame is noted, and nobody
-        #: else wants to know. Whoever changes one of the above calls `settle`.
+        #: else wants to know. Whoever changes one of the above calls `sum_up`.
         self.brief = False
-        self.settle()
+        self.sum_up()
 
-    def settle(self) -> None:
+    def sum_up(self) -> None:
         """Set `brief` to what it is now."""
         self.brief = self.base == CALLER and not (self.stacks or self.observers or self.amend)
 

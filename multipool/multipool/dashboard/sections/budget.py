@@ -1,22 +1,26 @@
-"""The server's connections: who has them, and how many are left."""
+"""The server's connections: who has them, how many are left, and how processes share theirs."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from multipool.dashboard.drawing import bar
-from multipool.dashboard.html import Html, join, tag
+from multipool.dashboard.html import Child, Html, join, tag
 from multipool.dashboard.table import more, table
-from multipool.dashboard.words import of, percent
-from multipool.fleet.snapshot import Budget, Share
+from multipool.dashboard.words import count, duration, of, percent
+from multipool.fleet.snapshot import Budget, Share, SharedBudget, Stake
 
 #: As many parts as the style sheet has colours for; the rest is one.
 _COLOURS: Final = 5
 _SHOWN: Final = 8
+#: Budgets that processes share, and pools of each.
+_BUDGETS: Final = 8
+_STAKES: Final = 20
 
 
-def draw(budget: Budget) -> Html:
-    """Return the bar and the table."""
+def draw(budget: Budget, shared: Iterable[SharedBudget] = ()) -> Html:
+    """Return the bar and the table, and the same for each budget that processes share."""
     figures = f"{of(budget.used, budget.max_connections)} connections, {budget.free:,} free"
     if budget.reserved:
         figures += f", {budget.reserved:,} reserved"
@@ -42,6 +46,51 @@ def draw(budget: Budget) -> Html:
             f"{len(shares) - _SHOWN:,} more applications",
             _shares("budget-rest", shares[_SHOWN:], budget, _SHOWN),
         ),
+        map(_shared, range(_BUDGETS), shared),
+    )
+
+
+def _shared(place: int, shared: SharedBudget) -> Html:
+    stakes = sorted(shared.stakes, key=lambda one: (-_lacks(one), -one.share))
+    figures = (
+        f"{of(shared.shared, shared.budget)} given to {count(len(stakes), 'pool')},"
+        f" {shared.free:,} free, {shared.wanted:,} wanted"
+    )
+    if shared.without:
+        figures += f", {shared.without:,} without a share"
+    whole = shared.budget or shared.shared
+    used = sum(min(stake.want, stake.share) for stake in stakes)
+    parts = [("used", used), ("idle", shared.shared - used), ("free", shared.free), ("kept", 1)]
+    title = f"Budget of {shared.app}"
+    return join(
+        tag("h3", f"{title} ", tag("small", figures)),
+        tag("div", bar(parts, whole, f"{title}: {figures}"), class_="wide"),
+        more(
+            f"shared-{place}-more",
+            f"The {min(_STAKES, len(stakes)):,} of {len(stakes):,} that lack or have the most",
+            table(
+                f"shared-{place}",
+                f"{title}, by process and pool",
+                (("Process", ""), ("Pool", ""), ("Share", "n"), ("Wanted", "n"), ("Asked", "n")),
+                map(_stake, stakes[:_STAKES]),
+            ),
+        ),
+    )
+
+
+def _lacks(stake: Stake) -> int:
+    return max(stake.want - stake.cap, 0)
+
+
+def _stake(stake: Stake) -> tuple[Child, ...]:
+    closing = stake.share - stake.cap
+    state = "silent" if stake.silent else f"{closing:,} being closed" if closing else ""
+    return (
+        join(stake.host, tag("span", f"pid {stake.pid}", class_="sub")),
+        stake.pool,
+        join(f"{stake.cap:,}", state and tag("span", state, class_="sub")),
+        tag("span", f"{stake.want:,}", class_="bad") if _lacks(stake) else f"{stake.want:,}",
+        f"{duration(stake.age)} ago",
     )
 
 

@@ -1,0 +1,95 @@
+"""The command ``multipool advise``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from typing import Final
+
+from multipool.advise.judging import Aim, judge
+from multipool.advise.loads import Facts, of_fleet, of_processes
+from multipool.advise.words import NOBODY, as_dict, as_text
+from multipool.command_options import DSN_HELP, add_driver, driver_of, in_a_line
+from multipool.conninfo import parse
+from multipool.errors import PoolError
+from multipool.watch.asking import processes
+from multipool.watch.exposed import VARIABLE
+
+SUMMARY: Final = "say what max_size and budget should be, from what was recorded, and why"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.epilog = (
+        f"Asked are this user's processes with {VARIABLE}=1 in their environment, or, with"
+        " --fleet, what all processes have told the fleet."
+    )
+    parser.add_argument(
+        "--fleet", nargs="?", const="", metavar="DSN", help=f"where the fleet meets: {DSN_HELP}"
+    )
+    add_driver(parser)
+    parser.add_argument("--app", help="this application only")
+    parser.add_argument(
+        "--wait",
+        type=_seconds,
+        default=Aim().patience,
+        metavar="SECONDS",
+        help="no more than one checkout in a hundred is to wait longer (%(default)s)",
+    )
+    parser.add_argument(
+        "--cores",
+        type=_cores,
+        metavar="N",
+        help="the server's processors (this machine's, if the server is on it)",
+    )
+    parser.add_argument("--json", action="store_true", help="for programs")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print it. Status 1 where nothing is known of any pool."""
+    facts, cores = _facts(args)
+    loads = [load for load in facts.loads if args.app in (None, load.app)]
+    if args.app is not None and not loads:
+        known = sorted({load.app for load in facts.loads})
+        there = f"there are {', '.join(known)}" if known else NOBODY
+        raise PoolError(f"--app {args.app}: {there}")
+    advice = judge(Facts(loads, facts.asking, facts.server), Aim(args.wait, cores))
+    print(json.dumps(as_dict(advice), indent=2) if args.json else as_text(advice))
+    return 0 if loads else 1
+
+
+def _facts(args: argparse.Namespace) -> tuple[Facts, int | None]:
+    """Return what was told, and how many processors the server has if that is known."""
+    if args.fleet is None:
+        return of_processes(processes()), args.cores
+    from multipool.fleet import read
+    from multipool.top.of_fleet import pool_for
+
+    driver = driver_of(args)
+    with in_a_line(driver), pool_for(args.fleet, driver, "multipool advise") as pool:
+        # Processes tell of their statements while somebody reads: the next who asks is told.
+        facts = of_fleet(read(pool, watch=30))
+    return facts, args.cores or (os.cpu_count() if _is_here(args.fleet) else None)
+
+
+def _is_here(dsn: str) -> bool:
+    """Return whether the server is on this machine."""
+    from multipool.dashboard.guard import is_loopback
+
+    host = str(parse(dsn).get("host") or os.environ.get("PGHOST") or "")
+    return not host or host.startswith("/") or is_loopback(host)
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0.001 <= value <= 60:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds from 0.001 to 60")
+    return value
+
+
+def _cores(text: str) -> int:
+    value = int(text)
+    if not 1 <= value <= 4096:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 1 to 4096")
+    return value

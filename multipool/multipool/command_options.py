@@ -1,0 +1,48 @@
+"""What several commands are told of a database: where it is, and which driver talks to it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import Final
+
+from multipool.driver import Driver, drivers, get_driver
+from multipool.errors import PoolConfigError, PoolError
+
+#: Of every DSN that a command takes.
+DSN_HELP: Final = (
+    "a libpq URI or key=value string (default: what libpq's environment says); a password is"
+    " better kept in PGPASSWORD or a passfile"
+)
+
+
+def add_driver(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--driver``."""
+    installed = [name for name in drivers() if find_spec(name)]
+    parser.add_argument(
+        "--driver",
+        choices=drivers(),
+        default=installed[0] if installed else None,
+        help="default: the first that is installed",
+    )
+
+
+def driver_of(args: argparse.Namespace) -> Driver:
+    """Return the driver in *args*. Raises `PoolConfigError` if none is installed."""
+    if args.driver is None:
+        known = ", ".join(drivers())
+        raise PoolConfigError(f"no driver is installed; there are adapters for {known}")
+    return get_driver(args.driver)
+
+
+@contextmanager
+def in_a_line(driver: Driver) -> Iterator[None]:
+    """Have an error of *driver*'s told in a line: it becomes a `PoolError`."""
+    try:
+        yield
+    except driver.Error as error:
+        if isinstance(error, PoolError):
+            raise
+        raise PoolError(f"{type(error).__name__}: {error}".strip()) from error

@@ -1,0 +1,107 @@
+"""``multipool advise``."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from fleet_store import OPS, beat
+
+from multipool import cli
+from multipool.advise import command
+from multipool.testing.server import uri
+from multipool.watch.process import describe_pool
+
+
+@pytest.fixture
+def run(driver, store, capsys):
+    """Run it on this database and driver; return its status and what it prints."""
+
+    def run(*arguments):
+        dsn = uri({**store.params, "user": OPS})
+        status = cli.main(["advise", f"--fleet={dsn}", "--driver", driver.name, *arguments])
+        told = capsys.readouterr()
+        return status, told.out.strip(), told.err.strip()
+
+    return run
+
+
+def see(pool, used, seconds):
+    """Let the pool have been seen with *used* lent for so long."""
+    pool._inner.demand._add(used, 0, seconds)
+
+
+def test_it_advises_from_what_the_fleet_has_told(run, make_pool, store):
+    pool = make_pool(store, name="default", max_size=7)
+    for _ in range(200):
+        pool.putconn(pool.getconn())
+    see(pool, 0, 60)
+    see(pool, 1, 30)
+    beat(pool)
+    status, out, _ = run()
+    assert status == 0
+    assert "shop, pool 'default' in 1 process: max_size=1 (now 7)" in out
+    assert "shop, 1 process together: budget=2" in out
+    _, out, _ = run("--json", "--wait", "0.5", "--cores", "3")
+    told = json.loads(out)
+    assert (told["patience"], told["cores"]) == (0.5, 3)
+    [found] = told["pools"]
+    assert (found["max_size"], found["now"], found["certainty"]) == (1, [7], "low")
+    assert found["heaviest"]["peak"]["checkouts"] >= 200
+    assert found["why"]
+
+
+def test_it_says_that_too_little_is_known(run, make_pool, store):
+    beat(make_pool(store, name="default", max_size=7))
+    status, out, _ = run()
+    assert status == 0
+    assert "max_size=7, and too little is known to advise another" in out
+
+
+def test_one_application_may_be_asked_for(run, make_pool, store):
+    beat(make_pool(store, name="default"))
+    beat(make_pool(store, name="other", fleet={"app": "reports", "every": 600}))
+    _, out, _ = run("--app", "reports")
+    assert "reports" in out
+    assert "shop" not in out
+    status, _, err = run("--app", "nobody")
+    assert (status, err) == (1, "multipool advise: --app nobody: there are reports, shop")
+
+
+def test_without_a_fleet_the_processes_of_this_user_are_asked(
+    make_pool, store, capsys, monkeypatch
+):
+    pool = make_pool(store, name="default", max_size=3)
+    pool.putconn(pool.getconn())
+    process = {"pid": 7, "program": "shop.py", "pools": [describe_pool(pool)]}
+    monkeypatch.setattr(command, "processes", lambda: [process])
+    assert cli.main(["advise"]) == 0
+    assert "shop.py, pool 'default' in 1 process: max_size=3" in capsys.readouterr().out
+
+
+def test_where_nobody_answers_it_says_so(capsys, monkeypatch):
+    monkeypatch.setattr(command, "processes", list)
+    assert cli.main(["advise"]) == 1
+    assert "nothing is known of any pool" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("option", ["--wait=0", "--wait=61", "--cores=0"])
+def test_an_option_out_of_bounds_is_refused(option, capsys):
+    with pytest.raises(SystemExit) as refused:
+        cli.main(["advise", option])
+    assert refused.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("dsn", "here"),
+    [
+        ("", True),
+        ("postgresql:///shop", True),
+        ("host=/run/postgresql", True),
+        ("postgresql://app@127.0.0.1/shop", True),
+        ("postgresql://app@db.example/shop", False),
+    ],
+)
+def test_the_processors_are_known_where_the_server_is_on_this_machine(dsn, here, monkeypatch):
+    monkeypatch.delenv("PGHOST", raising=False)
+    assert command._is_here(dsn) == here
