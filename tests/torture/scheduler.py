@@ -142,8 +142,8 @@ class Scheduler:
         me = self._current
         if me is None:
             return  # the thread that sets the scene, or checks
-        self.next(me)
-        if self._current is not me:
+        # Whose turn it is cannot be asked after that: it may be ours again already.
+        if not self.next(me):
             me.baton.acquire()
         self.check_abandoned()
 
@@ -159,8 +159,8 @@ class Scheduler:
             self.error.__cause__ = error
         self._abandoned = True
 
-    def next(self, me: Actor | None) -> None:
-        """Choose who goes on, and hand on the baton."""
+    def next(self, me: Actor | None) -> bool:
+        """Choose who goes on, and hand on the baton; return whether it is *me*."""
         options, free = self._options(me)
         if not options and not all(actor.done for actor in self._actors):
             if self.error is None:
@@ -171,15 +171,17 @@ class Scheduler:
         if not options:
             self._current = None
             self._over.release()
-            return
+            return False
         chosen = options[self._choose(len(options), free)]
         if chosen is not me:
             self._turns.append((chosen.name, self._where))
         if chosen.can_time_out and chosen.until is not None:
             self.now = max(self.now, chosen.until)
         self._current = chosen
-        if chosen is not me:
-            chosen.baton.release()
+        if chosen is me:
+            return True
+        chosen.baton.release()
+        return False
 
     def _options(self, me: Actor | None) -> tuple[list[Actor], int]:
         """Return who may go on, and the number of those first ones who preempt nobody."""
