@@ -89,7 +89,7 @@ def run(effort: Effort) -> Report:
                 notes=[
                     f"settled: the busy {BUSY} have the {SETTLED:g} connections that they use",
                     f"{store.claims / fleet.world.now:.0f} claims a second; {WRITES} in peace",
-                    "those that only ask: one process of each host at a time",
+                    "one is kept for each host, where one process at a time asks that has none",
                     f"{fleet.world.now:.0f} s were played in {spent:.0f} s",
                 ],
             ),

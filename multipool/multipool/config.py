@@ -221,8 +221,8 @@ class PoolConfig:
     budget: int | Literal["auto"] | None = _option(None, _budget)
     """Connections at most for all pools of this application together, in all processes on all
     machines: those with the same ``app`` in `fleet`, which this turns on. They share them by their
-    needs; one is kept for asking. ``"auto"``: as many as the server has for them. `max_size` still
-    bounds this pool. None: no more than `max_size` says."""
+    needs; one for each machine is kept for asking. ``"auto"``: as many as the server has for them.
+    `max_size` still bounds this pool. None: no more than `max_size` says."""
 
     upkeep: Literal["thread", "inline"] = _option("thread", _one_of("thread", "inline"))
     """Who ends lifetimes and fills up: one daemon thread for all pools of the process, or

@@ -17,7 +17,9 @@ from fleet_store import APP, Store
 from support import Thread, until
 
 from multipool import Pool, PoolConfigError, PoolTimeout
+from multipool.budget.gate import gate
 from multipool.driver import Driver, get_driver
+from multipool.target import Target
 
 Make = Callable[..., Worker]
 
@@ -170,18 +172,18 @@ def test_a_killed_process_keeps_its_share_while_the_server_still_serves_it(
 
 
 def test_a_process_that_was_stopped_opens_nothing_by_what_it_was_granted_before(
-    start, store, count
+    start, driver, store, count
 ):
     stopped, other = start(6), start(6)
     for worker in (stopped, other):
         worker.ready()
     stopped.load(1)
     until(lambda: stopped.tell()["done"], timeout=20)
-    # Not while it asks, since others would wait until it has.
-    ours = f"select count(*) from pg_stat_activity where usename = '{APP}'"
-    until(lambda: store.psql(ours) == "1", timeout=20)
-    # Granted 5, of which one is open: the rest it would open when it goes on.
-    os.kill(stopped.pid, signal.SIGSTOP)
+    # Granted 5, of which one is open: the rest it would open when it goes on. Not stopped while
+    # it asks over a connection of its own, since others would wait until it has.
+    with gate(Target({**store.params, "user": APP}, driver).address, 20) as alone:
+        assert alone
+        os.kill(stopped.pid, signal.SIGSTOP)
     store.psql("update multipool.stake set share = 5, cap = 5")
     other.load(10)
     until(lambda: shares(store).get(other.pid) == 4, timeout=30)

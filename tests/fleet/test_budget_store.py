@@ -84,6 +84,32 @@ def test_the_smallest_budget_that_a_process_was_told_holds_for_all(claim: Claim)
     assert claim("old", budget=12, want=10, ask=10)["share"] == 4
 
 
+def test_one_is_kept_for_each_host_to_ask_by_but_no_more_than_a_tenth(claim: Claim) -> None:
+    told = [claim(host, host=host, budget=30, want=1) for host in ("a", "b", "c", "d")]
+    assert [(one["kept"], one["free"]) for one in told] == [(1, 29), (2, 28), (3, 27), (3, 27)]
+    assert claim("e", host="e", budget=30, want=30, ask=30)["share"] == 27
+    assert claim("small", app="reports", host="b", budget=19, ask=18)["kept"] == 1
+
+
+def test_a_host_that_comes_is_given_room_by_those_that_have_all(claim: Claim) -> None:
+    assert claim("a", host="a", budget=30, want=30, ask=30)["share"] == 29
+    come = claim("b", host="b", budget=30, want=1, ask=1)
+    assert (come["share"], come["free"]) == (0, -1)
+    claim("a", host="a", budget=30, want=30, held=27, cap=27, keep=27, ask=27)
+    assert claim("b", host="b", budget=30, want=1, ask=1)["share"] == 1
+
+
+def test_a_host_that_beats_but_has_no_stake_is_counted(claim: Claim, store: Store) -> None:
+    for host in "abc":
+        store.psql(
+            "insert into multipool.process"
+            " (id, app, host, pid, started_at, beat_at, every_s, pooler, pools, counters)"
+            f" values (gen_random_uuid(), 'shop', '{host}', 1, now(), now(), 5, false,"
+            " '{}', '{}')"
+        )
+    assert claim("a", host="a", budget=30)["kept"] == 3
+
+
 def test_two_applications_have_a_budget_each(claim: Claim) -> None:
     claim("a", want=10, ask=10)
     assert claim("b", app="reports", budget=6, want=10, ask=10)["share"] == 5

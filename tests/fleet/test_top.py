@@ -67,7 +67,7 @@ def test_what_processes_share_is_told_where_they_share_anything():
     assert "shared budgets" not in text_of(fleets.healthy())
     _, budgets, pools, *_ = overview(fleets.sharing(), "total", 3).sections
     assert budgets.rows == [
-        ("shop", "30", "29", "0", "36", "24", "4", "3 of web-01 2109, pool default")
+        ("shop", "30", "27", "0", "36", "24", "5", "3 of web-01 2109, pool default")
     ]
     assert pools.rows[0][8] == "3 of 30"
 

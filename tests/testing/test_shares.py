@@ -13,9 +13,9 @@ from multipool.testing.shares.world import World
 
 models = st.builds(
     Model,
-    budget=st.integers(2, 12),
+    budget=st.integers(2, 40),
     processes=st.integers(1, 10),
-    hosts=st.integers(1, 2),
+    hosts=st.integers(1, 4),
     max_size=st.integers(1, 8),
     held=st.floats(0.01, 0.5),
     latency=st.sampled_from([(0.0005, 0.005), (0.0, 0.1), (0.05, 0.4)]),
@@ -75,6 +75,27 @@ def test_a_load_that_moves_is_followed(processes):
     fleet.load(lambda place: 75 if place == 1 else 0.01)
     fleet.pass_time(15)
     assert fleet.samples[-1].sessions[1] >= 8
+
+
+def asking_at_once() -> int:
+    """Return the most sessions that hosts ever had which are all busy, those for asking too."""
+    model = Model(budget=60, processes=200, hosts=6, held=0.2, loss=0.01)
+    fleet = Fleet(model)
+    fleet.load(lambda place: 12 if place < 40 else 0.05)
+    fleet.pass_time(30)
+    fleet.load(lambda place: 12 if place >= 160 else 0.05)
+    fleet.pass_time(30)
+    return fleet.store.most
+
+
+def test_those_that_only_ask_keep_the_budget_too_though_they_are_on_several_hosts():
+    assert asking_at_once() <= 60
+
+
+def test_they_would_not_if_one_were_kept_for_all_hosts(monkeypatch):
+    """So that the model would tell."""
+    monkeypatch.setattr(Store, "kept", lambda _: 1)
+    assert asking_at_once() > 60
 
 
 def test_nobody_starves_where_there_are_more_processes_than_connections():

@@ -1,6 +1,6 @@
 """One at a time on this machine: those who have no connection, and open one to ask for a share.
 
-The budget keeps a single connection for that. Which of the machine's processes uses it a file
+The budget keeps one connection for each machine. Which of its processes uses it a file
 decides, by a lock that the system takes back when its holder dies; what stands in the file then
 tells the next one that the server may still be busy with ending the dead one's connection. Where
 there are no such locks (Windows), or no place for the file, each process keeps to itself only.

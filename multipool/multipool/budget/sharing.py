@@ -7,15 +7,16 @@ decides nothing. It keeps a row for each process and answers one question, `Clai
     claim(process, Claim):
         forget the rows whose lease is over (what their server sessions still hold stays charged)
         others = sum of the other rows' share
-        share  = granted(budget, others, Claim.keep, Claim.ask)
+        kept   = max(1, min(hosts, budget / 10)), for those who have none and ask
+        share  = granted(budget - kept, others, Claim.keep, Claim.ask)
         turn   = now, if the row is new, Claim.want was 0 before, or Claim.end_turn
         cap    = max(Claim.cap, min(Claim.ask, share)), which the process knows too
         store want, cap, share, turn; the lease ends `lease` seconds from now
         return share and a State: the other rows by (want, cap), how many of each kind stand
-            before this process in the order of their turns; free = budget - all shares
+            before this process in the order of their turns; free = budget - kept - all shares
 
 So the invariant needs no good will and no agreement: ``share`` is all that a process may hold,
-it grows only out of ``budget - others``, and a process lowers it only to what it still holds
+it grows only out of ``budget - kept - others``, and a process lowers it only to what it still holds
 (``keep >= held``). That the processes decide by pictures which are a moment old costs fairness
 for a moment, never a connection too many.
 
@@ -64,7 +65,7 @@ class Group:
 class State:
     """What the store told with its last answer."""
 
-    #: The connections to be shared, without the one that is kept for asking.
+    #: The connections to be shared, without those that are kept for asking.
     budget: int
     #: What nobody has.
     free: int

@@ -4,7 +4,7 @@ The pool may open nothing until the store has granted it, and nothing any more o
 over: see `sharing` for the rules, which are the same for all. A claim goes, like a beat of the
 fleet's, over an idle connection of the pool's; where all are in use, over the next one that
 comes back; and where there is none at all, over a connection of its own, for which the budget
-keeps one, and which only one process of a machine opens at a time (`gate`).
+keeps one on each host, and which only one process there opens at a time (`gate`).
 """
 
 from __future__ import annotations
@@ -201,7 +201,7 @@ class Stake:
 
     @property
     def whole(self) -> int | None:
-        """The whole budget, the one for asking too, as the store told it last."""
+        """The whole budget, those for asking too, as the store told it last."""
         return None if self.answer is None else self.answer.budget
 
     @property

@@ -28,8 +28,9 @@ class Answer:
 
     share: int
     cap: int
-    #: All of it, with the one for asking.
+    #: All of it, and how many of those are kept for asking.
     budget: int
+    kept: int
     state: State
     #: How many there are; and of the largest the name, the processes and the connections.
     processes: int
@@ -43,8 +44,9 @@ class Answer:
             share=told["share"],
             cap=told["cap"],
             budget=told["budget"],
+            kept=told["kept"],
             state=State(
-                budget=told["budget"] - 1,
+                budget=told["budget"] - told["kept"],
                 free=told["free"],
                 coming=told["coming"],
                 groups=tuple(Group(*group) for group in told["groups"]),

@@ -4,8 +4,8 @@ An idle connection is borrowed while nobody waits for one: the one that would be
 and put back to where it was, so that its idleness goes on. It is no checkout: nothing counts it
 and no hook is called. A pool that is in use and may grow can be given one for that. Where there
 is none, a connection of our own is opened for one beat; of a budget that is to be kept, one is
-reserved for that, and one process of a machine uses it at a time. Any line is cut, from another
-thread, when it takes too long.
+reserved for that on each host, and one of its processes uses it at a time. Any line is cut, from
+another thread, when it takes too long.
 """
 
 from __future__ import annotations

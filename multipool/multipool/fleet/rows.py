@@ -164,11 +164,13 @@ def budgets_of(told: Mapping[str, Any]) -> tuple[SharedBudget, ...]:
                 **{name: row[name] for name in Stake.__slots__ if name != "process"},
             )
         )
-    budgets = {row["app"]: row["budget"] for row in told["budgets"]}
+    budgets = {row["app"]: row for row in told["budgets"]}
+    nobody: Mapping[str, Any] = {"budget": None, "kept": 0}
     return tuple(
         SharedBudget(
             app=app,
-            budget=budgets.get(app),
+            budget=budgets.get(app, nobody)["budget"],
+            kept=budgets.get(app, nobody)["kept"],
             stakes=tuple(sorted(stakes[app], key=lambda one: (-one.share, one.host, one.pid))),
         )
         for app in sorted(stakes)

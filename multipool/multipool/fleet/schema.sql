@@ -72,8 +72,9 @@ insert into multipool.control default values on conflict do nothing;
 -- rewritten with each claim, which makes the claims of one application wait for each other.
 create unlogged table if not exists multipool.budget (
     app text primary key,
-    budget integer,                         -- all of it, the one for asking too
+    budget integer,                         -- all of it, those for asking too
     counted integer,                        -- what the server has for them: "auto"
+    kept integer not null default 1,        -- how many are for asking: one for each host
     counted_at timestamptz not null default '-infinity',
     full_at integer,                        -- so many they had when the server refused one more
     full_until timestamptz not null default '-infinity'
@@ -279,6 +280,8 @@ begin
     if total.counted_at < now() - interval '2 s' then
         total.counted := multipool.budget_of_server(array(
             select mark from multipool.stake where app = my_app));
+        -- Who has no stake just now, but beats, may ask at any moment.
+        total.kept := (select count(distinct host) from multipool.process where app = my_app);
         total.counted_at := now();
     end if;
     -- Where the server has given no more, one of those there are must serve for asking: else
@@ -296,19 +299,23 @@ begin
                  total.counted)
       into strict total.budget
       from multipool.stake where app = my_app and id <> my_id and ends_at >= now();
+    -- What is not shared out: those who have no connection ask by it, one at a time on each host.
+    -- It is no more than a tenth, but at least one.
+    total.kept := greatest(1, least(total.budget / 10, greatest(total.kept, (
+        select count(distinct host) from multipool.stake where app = my_app))));
     update multipool.budget
-       set budget = total.budget, counted = total.counted, counted_at = total.counted_at,
+       set budget = total.budget, counted = total.counted, kept = total.kept,
+           counted_at = total.counted_at,
            full_at = total.full_at, full_until = total.full_until
-     where app = my_app and (budget, counted_at, full_until)
-        is distinct from (total.budget, total.counted_at, total.full_until);
+     where app = my_app and (budget, kept, counted_at, full_until)
+        is distinct from (total.budget, total.kept, total.counted_at, total.full_until);
 
     select coalesce(sum(share), 0), coalesce(sum(share - cap), 0) into others, coming
       from multipool.stake where app = my_app and id <> my_id;
-    -- One connection is not shared out: those who have none ask by it.
     mine.share := greatest(
         my_held,
         least((told->>'keep')::int, mine.share),
-        least((told->>'ask')::int, total.budget - 1 - others));
+        least((told->>'ask')::int, total.budget - total.kept - others));
     mine.cap := least(mine.share, greatest((told->>'cap')::int, (told->>'ask')::int));
     update multipool.stake
        set budget = mine.budget, want = mine.want, cap = mine.cap, share = mine.share,
@@ -319,7 +326,8 @@ begin
         'share', mine.share,
         'cap', mine.cap,
         'budget', total.budget,
-        'free', total.budget - 1 - others - mine.share,
+        'kept', total.kept,
+        'free', total.budget - total.kept - others - mine.share,
         'coming', coming,
         'groups', coalesce((
             select jsonb_agg(jsonb_build_array(want, cap, members, ahead)) from (
@@ -433,7 +441,8 @@ set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
         'retired', coalesce((select jsonb_agg(jsonb_build_object(
             'app', app, 'pool', pool, 'counters', counters
         )) from multipool.retired), '[]'),
-        'budgets', coalesce((select jsonb_agg(jsonb_build_object('app', app, 'budget', budget))
+        'budgets', coalesce((select jsonb_agg(jsonb_build_object(
+            'app', app, 'budget', budget, 'kept', kept))
             from multipool.budget), '[]'),
         'stakes', coalesce((select jsonb_agg(jsonb_build_object(
             'app', app, 'host', host, 'pid', pid, 'pool', pool, 'mark', mark,

@@ -234,18 +234,20 @@ class SharedBudget:
     app: str
     #: None where nobody has asked for a share lately.
     budget: int | None
+    #: How many of it are kept for those who have none, and ask.
+    kept: int
     #: The largest share first.
     stakes: tuple[Stake, ...]
 
     @property
     def shared(self) -> int:
-        """How many are given to somebody; one is kept for those who ask."""
+        """How many are given to somebody."""
         return sum(stake.share for stake in self.stakes)
 
     @property
     def free(self) -> int:
         """How many nobody has."""
-        return max((self.budget or 0) - 1 - self.shared, 0)
+        return max((self.budget or 0) - self.kept - self.shared, 0)
 
     @property
     def wanted(self) -> int:

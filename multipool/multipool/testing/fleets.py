@@ -165,7 +165,8 @@ def sharing(processes: int = 24, budget: int = 30) -> Snapshot:
         for number in range(processes)
     ]
     wants = [(number * 7) % 4 for number in range(processes)]
-    left, stakes = budget - 1, []
+    kept = 3
+    left, stakes = budget - kept, []
     for number, (process, want) in enumerate(zip(made, wants, strict=True)):
         share = min(want, left)
         left -= share
@@ -189,7 +190,8 @@ def sharing(processes: int = 24, budget: int = 30) -> Snapshot:
     ]
     shares = tuple(sorted(stakes, key=lambda one: (-one.share, one.host, one.pid)))
     told = _fleet(made, pools)
-    return replace(told, budgets=(SharedBudget(app="shop", budget=budget, stakes=shares),))
+    shared = SharedBudget(app="shop", budget=budget, kept=kept, stakes=shares)
+    return replace(told, budgets=(shared,))
 
 
 def large(processes: int = 200, connections: int = 2000) -> Snapshot:

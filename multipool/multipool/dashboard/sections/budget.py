@@ -60,7 +60,8 @@ def _shared(place: int, shared: SharedBudget) -> Html:
         figures += f", {shared.without:,} without a share"
     whole = shared.budget or shared.shared
     used = sum(min(stake.want, stake.share) for stake in stakes)
-    parts = [("used", used), ("idle", shared.shared - used), ("free", shared.free), ("kept", 1)]
+    idle = shared.shared - used
+    parts = [("used", used), ("idle", idle), ("free", shared.free), ("kept", shared.kept)]
     title = f"Budget of {shared.app}"
     return join(
         tag("h3", f"{title} ", tag("small", figures), class_="shared"),

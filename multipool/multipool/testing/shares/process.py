@@ -355,6 +355,7 @@ class Process:
 
     def _told(self, claim: Claim) -> dict[str, Any]:
         return {
+            "host": self.host,
             "want": claim.want,
             "held": self.held,
             "cap": claim.cap,

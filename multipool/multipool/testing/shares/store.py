@@ -18,6 +18,7 @@ from multipool.testing.shares.world import World
 class Row:
     """What the store knows of one process."""
 
+    host: str
     want: int = 0
     cap: int = 0
     share: int = 0
@@ -101,22 +102,28 @@ class Store:
                 row = rows[process]
                 row.share, row.cap, row.want, row.ends = told["held"], 0, 0, float("-inf")
             return None
-        mine = rows.setdefault(process, Row(turn=now))
+        mine = rows.setdefault(process, Row(told["host"], turn=now))
         mine.ends = now + told["lease"]
         if told["end_turn"] or (mine.want == 0 and told["want"] > 0):
             mine.turn = now
         mine.want = max(told["want"], 0)
         others = sum(row.share for row in rows.values()) - mine.share
         coming = sum(row.share - row.cap for row in rows.values()) - mine.share + mine.cap
+        shared = self.budget - self.kept()
         mine.share = max(
             told["held"],
             min(told["keep"], mine.share),
-            min(told["ask"], self.budget - 1 - others),
+            min(told["ask"], shared - others),
         )
         mine.cap = min(mine.share, max(told["cap"], told["ask"]))
-        free = self.budget - 1 - others - mine.share
-        state = State(self.budget - 1, free, coming, tuple(self._groups(process, mine)))
+        free = shared - others - mine.share
+        state = State(shared, free, coming, tuple(self._groups(process, mine)))
         return Answer(mine.share, mine.cap, state)
+
+    def kept(self) -> int:
+        """Return how many are not shared out: those who have none ask by them."""
+        hosts = len({row.host for row in self.rows.values()})
+        return max(1, min(hosts, self.budget // 10))
 
     def _groups(self, process: int, mine: Row) -> list[Group]:
         members: Counter[tuple[int, int]] = Counter()
