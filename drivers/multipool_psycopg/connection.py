@@ -11,7 +11,7 @@ from psycopg.pq import ConnStatus
 
 from multipool.driver import CLIENT, Pooled
 from multipool.session import innocent
-from multipool.watch.library import is_library
+from multipool.watch.library import application
 from multipool.watch.stacks import caller
 from multipool_psycopg.adapters import WatchedAdapters
 from multipool_psycopg.cursor import replaced, watching
@@ -118,23 +118,21 @@ class Connection(Pooled, psycopg.Connection[Any]):
             and not binary
             and type(query) is str
             and query in innocent
-            and self.pgconn.status == _OK
+            and not self.pgconn.status  # OK
         ):
             return self._execute_at_length(query, params, prepare, binary)
         # All that this comes to, in line: the cursor is made and used at the same place.
         frame = _frame(1)
         code = frame.f_code
-        place = caller(frame) if is_library[code.co_filename] else (code, frame.f_lasti)
+        place = (code, frame.f_lasti) if code.co_filename in application else caller(frame)
         sight.cursor = sight.query = place
         sight.cursor_lease = sight.query_lease = sight.slot.serial
-        cursor = factory(self, row_factory=self.row_factory)
+        cursor = factory(self)  # whose rows are made by the connection's row factory
         sight.statement = query
-        sight.running = True
         try:
             return factory._multipool_plain(cursor, query, params)
         finally:
             sight.quiet_since = perf_counter()
-            sight.running = False
             sight.statement = None
 
     def _execute_at_length(self, query: Any, params: Any, prepare: Any, binary: bool) -> Any:

@@ -10,7 +10,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from psycopg import ServerCursor
+from psycopg import Cursor, ServerCursor
 
 from multipool.session import innocent
 from multipool.watch.cursor import (
@@ -21,7 +21,7 @@ from multipool.watch.cursor import (
     in_front,
     observing,
 )
-from multipool.watch.library import is_library
+from multipool.watch.library import application, is_library
 from multipool.watch.stacks import caller
 from multipool_psycopg.cursor import NOT_GIVEN, Watching
 
@@ -84,17 +84,15 @@ class _Everyday(ObservedCursor):
             return super().execute(query, *given, *more, **options)
         frame = _frame(1)
         code = frame.f_code
-        sight.query = caller(frame) if is_library[code.co_filename] else (code, frame.f_lasti)
+        sight.query = (code, frame.f_lasti) if code.co_filename in application else caller(frame)
         sight.query_lease = sight.slot.serial
         sight.statement = query
-        sight.running = True
         try:
             if params is NOT_GIVEN:
                 return self._multipool_plain(query)
             return self._multipool_plain(query, params)
         finally:
             sight.quiet_since = perf_counter()
-            sight.running = False
             sight.statement = None
 
 
@@ -116,9 +114,13 @@ def observed(factory: Any) -> Any:
 
 
 def everyday(factory: Any) -> Any:
-    """Return *factory* if it is a cursor class as `observed` makes the most of them, else None."""
+    """Return *factory* if it is a cursor class as `observed` makes the most of them, else None.
+
+    Made with a connection alone, a cursor of such a class is as the connection would make it.
+    """
     # Not a user's subclass of one, which may have an `execute` of its own.
-    return factory if isinstance(factory, type) and "_multipool_plain" in vars(factory) else None
+    found = isinstance(factory, type) and "_multipool_plain" in vars(factory)
+    return factory if found and factory.__init__ is Cursor.__init__ else None
 
 
 def unobserved(factory: Any) -> Any:

@@ -27,6 +27,8 @@ class Lease:
     __slots__ = ("_inner", "_lent", "_pool", "_serial", "_timeout")
 
     _inner: Inner
+    #: The connection, within the block; None after it.
+    _lent: Any
     #: Kept alive for as long as its connection is out.
     _pool: object
     _timeout: float | None
@@ -77,17 +79,18 @@ class Lease:
     ) -> None:
         try:
             conn = self._lent
-        except AttributeError:
+            slot: Slot | None = conn._multipool_slot
+        except AttributeError:  # None has no slot
             raise refusing.entered_twice(self._inner) from None
-        del self._lent  # the pool must be the only one to hold it, once it is back
-        slot: Slot | None = conn._multipool_slot
+        self._lent = None  # the pool must be the only one to hold it, once it is back
         if slot is None:
             return  # given back inside the block and closed, or a forked child's parent's
         inner = self._inner
         status, push = inner.status, inner.push
         busy = status(conn)
         if busy and kind is None and slot.serial == self._serial and slot.leased:
-            look_back(inner)
+            if inner.inline:
+                look_back(inner)
             try:
                 inner.commit(conn)
             except BaseException:

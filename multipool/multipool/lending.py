@@ -140,7 +140,7 @@ def look_around(inner: Inner, timeout: float | None) -> None:
 
 def look_back(inner: Inner) -> None:
     """Do what is due in a return, before the lease is over: it may have lasted too long."""
-    if inner.inline and monotonic() >= inner.upkeep.due:
+    if monotonic() >= inner.upkeep.due:
         look_around(inner, None)
 
 
@@ -152,7 +152,8 @@ def take_back(inner: Inner, conn: Any, slot: Slot) -> None:
     if slot.home is not inner.home:
         raise refusing.not_ours(inner, conn)
     refusing.refuse_stale(inner, slot)
-    look_back(inner)
+    if inner.inline:
+        look_back(inner)
     # Read and cleared with no call in between, see `hotpath`.
     if not slot.leased:
         raise refusing.not_leased(inner)

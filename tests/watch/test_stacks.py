@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support import Thread, line_of
 
-from multipool.watch.library import is_library
+from multipool.watch.library import application, is_library
 from multipool.watch.stacks import caller, lines_of, site_of, whole
 
 
@@ -114,3 +114,13 @@ def test_an_application_that_is_installed_can_be_told_apart():
     is_library.exempt(folder)
     assert not is_library[str(folder / "views.py")]
     assert is_library[str(folder.parent / "other" / "views.py")]
+
+
+def test_a_folder_that_is_counted_as_a_librarys_later_is_so_from_then_on(tmp_path):
+    filename = str(tmp_path / "views.py")
+    assert not is_library[filename]
+    assert filename in application
+    is_library.add(tmp_path)
+    assert filename not in application
+    assert is_library[filename]
+    assert filename not in application

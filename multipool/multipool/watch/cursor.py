@@ -11,7 +11,7 @@ from time import perf_counter
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
-from multipool.watch.library import is_library
+from multipool.watch.library import application
 from multipool.watch.stacks import caller
 
 if TYPE_CHECKING:
@@ -49,17 +49,17 @@ class Observed(_Base):
             return super().execute(query, *args, **options)
         tracing = sight.tracing
         if tracing.brief:  # in line and as short as can be
-            sight.running = True
-            sight.statement = query
-            sight.query_lease = sight.slot.serial
             frame = _frame(1)
             code = frame.f_code
-            sight.query = caller(frame) if is_library[code.co_filename] else (code, frame.f_lasti)
+            sight.query = (
+                (code, frame.f_lasti) if code.co_filename in application else caller(frame)
+            )
+            sight.query_lease = sight.slot.serial
+            sight.statement = query
             try:
                 return super().execute(query, *args, **options)
             finally:
                 sight.quiet_since = perf_counter()
-                sight.running = False
                 sight.statement = None
         sent, place, begun = query, None, 0.0
         try:

@@ -21,6 +21,8 @@ class _Libraries(dict[str, bool]):
 
     def __missing__(self, filename: str) -> bool:
         self[filename] = found = self._judge(filename)
+        if not found:
+            application.add(filename)
         return found
 
     def _judge(self, filename: str) -> bool:
@@ -36,12 +38,21 @@ class _Libraries(dict[str, bool]):
     def add(self, folder: Path) -> None:
         """Count all that is below *folder* as a library's."""
         self._roots.add(folder)
-        self.clear()
+        self._forget()
 
     def exempt(self, folder: Path) -> None:
         """Count all that is below *folder* as the application's, though it is installed."""
         self._exempt.add(folder)
+        self._forget()
+
+    def _forget(self) -> None:
         self.clear()
+        application.clear()
+
+
+#: The names that were found to be the application's. A set is asked in a third of the time, and
+#: each execution asks; `stacks.caller` answers for what is not in it.
+application: Final[set[str]] = set()
 
 
 #: Python's own library, what is installed beside it, and multipool itself, which need not be.

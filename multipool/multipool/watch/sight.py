@@ -27,7 +27,7 @@ class Sight:
     """
 
     __slots__ = (
-        *("cursor", "cursor_lease", "query", "query_lease", "quiet_since", "running", "slot"),
+        *("cursor", "cursor_lease", "query", "query_lease", "quiet_since", "slot"),
         *("cursor_foretold", "foretold", "spent", "statement", "tracing"),
     )
 
@@ -42,8 +42,7 @@ class Sight:
         self.query_lease = -1
         #: What is executed there, while it is; then the hash of its text, where that is counted.
         self.statement: Any = None
-        #: Whether a statement is being executed, and when the last one ended, by `perf_counter`.
-        self.running = False
+        #: When the last statement ended, by `perf_counter`.
         self.quiet_since = 0.0
         #: The ``serial`` of a lease that was made where a statement is about to be executed, and
         #: for it: if its whole stack was kept, none need be made for the cursor and the statement.
@@ -52,6 +51,12 @@ class Sight:
         self.cursor_foretold = -1
         #: Seconds that statements have taken in all, where there are observers.
         self.spent = 0.0
+
+    @property
+    def running(self) -> bool:
+        """Whether a statement is being executed."""
+        statement = self.statement
+        return statement is not None and type(statement) is not int
 
     def cursor_made(self, depth: int = 2) -> None:
         """Note that the caller's caller makes a cursor; or who is *depth* calls above."""
@@ -72,14 +77,13 @@ class Sight:
 
         Returns the place, if somebody but us wants to know.
         """
-        self.running = True
+        self.statement = query
         tracing = self.tracing
         wanted = tracing.observers or tracing.amend
         if not tracing.base:
             return caller(_frame(2)) if wanted else None
         slot = self.slot
         self.query_lease = serial = slot.serial
-        self.statement = query
         if not tracing.stacks:
             self.query = place = caller(_frame(2))
             return place
@@ -101,7 +105,7 @@ class Sight:
     ) -> None:
         """Note that *query* of *cursor*, begun at *begun* by `perf_counter`, has ended."""
         self.quiet_since = now = perf_counter()
-        self.running = False
+        self.statement = None
         observers = self.tracing.observers
         if observers and place is not None:
             sql = query if type(query) is str else _text_of(query, cursor)
@@ -115,8 +119,6 @@ class Sight:
                 name = None if home is None else home.name
                 log.warning("pool %r: an observer failed: %s", name, type(failure).__name__)
             self.statement = hash(sql)
-        else:
-            self.statement = None
 
     def stirs(self) -> None:
         """Note that the server was asked for something beside statements, as for rows."""

@@ -60,6 +60,21 @@ def test_an_execute_of_the_users_own_cursor_class_is_called(pool):
     assert executed == ["select 1"] * 2
 
 
+def test_an_initialiser_of_the_users_own_cursor_class_is_given_the_row_factory(pool):
+    given = []
+
+    class Mine(psycopg.Cursor):
+        def __init__(self, connection, *, row_factory=None):
+            given.append(row_factory)
+            super().__init__(connection, row_factory=row_factory)
+
+    with pool.connection() as conn:
+        conn.cursor_factory = Mine
+        conn.row_factory = dict_row
+        assert twice(conn, "select 1 as one") == [{"one": 1}] * 2
+    assert given == [dict_row] * 2
+
+
 def test_an_heir_of_the_pools_cursor_class_has_its_execute_called(pool):
     executed = []
     with pool.connection() as conn:
