@@ -10,7 +10,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from psycopg import ServerCursor
+from psycopg import Cursor, ServerCursor
 
 from multipool.session import innocent
 from multipool.watch.cursor import (
@@ -24,6 +24,8 @@ from multipool.watch.cursor import (
 from multipool.watch.library import is_library
 from multipool.watch.stacks import caller
 from multipool_psycopg.cursor import NOT_GIVEN, Watching
+from multipool_psycopg.everyday import EverydayPlanned
+from multipool_psycopg.planned import PlannedCursor
 
 # Reports show the application's frames first, and ours are none of them.
 is_library.add(Path(__file__).parent)
@@ -98,6 +100,10 @@ class _Everyday(ObservedCursor):
             sight.statement = None
 
 
+class _EverydayPlanned(EverydayPlanned, ObservedCursor):
+    __slots__ = ()
+
+
 class _ObservedServerCursor(ObservedNamed, ObservedCursor):
     __slots__ = ()
 
@@ -107,6 +113,8 @@ def observed(factory: Any) -> Any:
     """Return a subclass of the cursor class *factory* that tells what it executes."""
     if issubclass(factory, ServerCursor):
         return in_front(_ObservedServerCursor, factory)
+    if factory.__bases__[0] is PlannedCursor and factory._straight is Cursor.execute:
+        return in_front(_EverydayPlanned, factory)
     if factory.__bases__[0] is not Watching or issubclass(factory, Observed):
         return in_front(ObservedCursor, factory)
     made: Any = in_front(_Everyday, factory)
