@@ -3,21 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from plans.conftest import fetch, held
+from plans.conftest import BY_ID, fetch, held
 from support import line_of
 
-BY_ID = "select name from numbers where id = %s"
 REFUSED = "select 1 / %s"
-
-
-@pytest.fixture
-def prepared(pool, table):
-    """A pool of one connection on which `BY_ID` needs no thinking about any more."""
-    pool.prepare(BY_ID)
-    with pool.connection() as conn:
-        for _ in range(3):
-            fetch(conn, BY_ID, (1,))
-    return pool
 
 
 def test_the_line_of_a_prepared_execution_is_the_users(prepared):
@@ -66,7 +55,7 @@ def test_an_heir_of_the_pools_cursor_class_has_its_execute_called(prepared):
 
         cursor = Heir(conn)
         cursor.execute(BY_ID, (2,))
-        assert [tuple(row) for row in cursor.fetchall()] == [("n2",)]
+        assert [tuple(row) for row in cursor.fetchall()] == [(2, "n2")]
         assert len(held(conn)) == 1
     assert executed == [BY_ID]
 
@@ -77,5 +66,5 @@ def test_a_pipeline_collects_what_is_prepared(prepared, way):
     with prepared.connection() as conn:
         with conn.pipeline():
             cursors = [conn.cursor().execute(BY_ID, (key,)) for key in (1, 2, 3)]
-        assert [cursor.fetchone() for cursor in cursors] == [("n1",), ("n2",), ("n3",)]
-        assert fetch(conn, BY_ID, (4,)) == [("n4",)]
+        assert [cursor.fetchone() for cursor in cursors] == [(1, "n1"), (2, "n2"), (3, "n3")]
+        assert fetch(conn, BY_ID, (4,)) == [(4, "n4")]
