@@ -74,11 +74,13 @@ class EverydayPlanned(Observed):
         except Error as error:
             if not may_run_again(conn, shelf, quick.statement, error, idle):
                 raise
-            return super().execute(query, vars)
+            message = b""
         finally:
             sight.quiet_since = ended = perf_counter()
             sight.running = False
             sight.statement = None
+        if not message:
+            return super().execute(query, vars)
         seconds = ended - begun
         quick.calls += 1
         quick.seconds += seconds
