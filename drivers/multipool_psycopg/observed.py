@@ -24,6 +24,8 @@ from multipool.watch.cursor import (
 from multipool.watch.library import application, is_library
 from multipool.watch.stacks import caller
 from multipool_psycopg.cursor import NOT_GIVEN, Watching
+from multipool_psycopg.everyday import EverydayPlanned
+from multipool_psycopg.planned import PlannedCursor
 
 # Reports show the application's frames first, and ours are none of them.
 is_library.add(Path(__file__).parent)
@@ -96,6 +98,10 @@ class _Everyday(ObservedCursor):
             sight.statement = None
 
 
+class _EverydayPlanned(EverydayPlanned, ObservedCursor):
+    __slots__ = ()
+
+
 class _ObservedServerCursor(ObservedNamed, ObservedCursor):
     __slots__ = ()
 
@@ -105,6 +111,8 @@ def observed(factory: Any) -> Any:
     """Return a subclass of the cursor class *factory* that tells what it executes."""
     if issubclass(factory, ServerCursor):
         return in_front(_ObservedServerCursor, factory)
+    if factory.__bases__[0] is PlannedCursor and factory._straight is Cursor.execute:
+        return in_front(_EverydayPlanned, factory)
     if factory.__bases__[0] is not Watching or issubclass(factory, Observed):
         return in_front(ObservedCursor, factory)
     made: Any = in_front(_Everyday, factory)

@@ -15,8 +15,8 @@ from multipool.plans.by_text import PlannedByText
 from multipool.plans.shelf import Shelf
 from multipool_psycopg2.cursor import Watching, text_of
 
-# Under what psycopg2 keeps how integers are adapted.
-_INTEGER: Final = int, ISQLQuote
+#: Under what psycopg2 keeps how integers are adapted.
+INTEGER: Final = int, ISQLQuote
 
 _autocommit: Any = plain_connection.autocommit
 
@@ -47,7 +47,7 @@ class PlannedCursor(PlannedByText, Watching):  # type: ignore[misc]  # `_send` i
         quick = shelf.quick.get(query)
         if quick is not None and quick.guard.trusted:
             # In line, since a call is felt here.
-            known = quick.form.with_integers(vars) if _adapters.get(_INTEGER) is Int else None
+            known = quick.form.with_integers(vars) if _adapters.get(INTEGER) is Int else None
             message = self._quickly(shelf, quick, vars, known)
             if message is not None:
                 self._stood_in = message, query, vars

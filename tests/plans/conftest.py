@@ -14,6 +14,9 @@ WAYS = [name for name in ("psycopg2", "psycopg", "pg8000") if find_spec(name)]
 if "psycopg" in WAYS:
     WAYS.append(CLIENT)
 
+#: Reads a row of `table`.
+BY_ID = "select * from numbers where id = %s"
+
 
 @pytest.fixture(params=WAYS)
 def way(request):
@@ -67,6 +70,17 @@ def table(driver, params):
     yield "numbers"
     driver.execute(conn, "drop table if exists numbers cascade")
     driver.close(conn)
+
+
+@pytest.fixture
+def prepared(pool, table):
+    """A pool of one connection on which `BY_ID` is prepared."""
+    pool.prepare(BY_ID)
+    with pool.connection() as conn:
+        for _ in range(3):
+            fetch(conn, BY_ID, (1,))
+        assert len(held(conn)) == 1
+    return pool
 
 
 def fetch(conn, sql, params=None):

@@ -6,21 +6,8 @@ import os
 from contextlib import suppress
 
 import pytest
-from plans.conftest import fetch, held, run
+from plans.conftest import BY_ID, fetch, held, run
 from support import Thread
-
-BY_ID = "select * from numbers where id = %s"
-
-
-@pytest.fixture
-def prepared(pool, table):
-    """A pool of one connection on which `BY_ID` is prepared."""
-    pool.prepare(BY_ID)
-    with pool.connection() as conn:
-        for _ in range(3):
-            fetch(conn, BY_ID, (1,))
-        assert len(held(conn)) == 1
-    return pool
 
 
 @pytest.fixture

@@ -32,8 +32,12 @@ class Kind(NamedTuple):
     span: tuple[int, int] | None = None
 
 
+#: The least and the greatest integer of four bytes.
+LEAST: Final = -(2**31)
+GREATEST: Final = 2**31 - 1
+
 _LEAST_INT4: Final = rb"-2147483648(?!\d)"
-_INTEGER: Final = Kind("int4", rb" ?(?:-?" + _INT4 + rb"|" + _LEAST_INT4 + rb")", (0, 2**31 - 1))
+_INTEGER: Final = Kind("int4", rb" ?(?:-?" + _INT4 + rb"|" + _LEAST_INT4 + rb")", (0, GREATEST))
 _LONG_INTEGER: Final = Kind(
     "int8",
     rb" ?(?!" + _LEAST_INT4 + rb")-?(?!" + _INT4 + rb")\d{10,18}",
@@ -67,3 +71,8 @@ def kind_of(literal: bytes) -> Kind | None:
 def is_integer(kind: Kind) -> bool:
     """Return whether it is an integer, which may stand for a column in ORDER BY."""
     return kind.type in ("int4", "int8")
+
+
+def is_short(kind: Kind) -> bool:
+    """Return whether it is an integer of four bytes, from `LEAST` to `GREATEST`."""
+    return kind is _INTEGER

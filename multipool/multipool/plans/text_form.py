@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from multipool.placeholders import Statement as Parsed
 from multipool.placeholders import join
-from multipool.plans.literals import NULL, UNKNOWN, Kind, is_integer, kind_of
+from multipool.plans.literals import NULL, UNKNOWN, Kind, is_integer, is_short, kind_of
 from multipool.plans.statement import Form, Statement
 
 _SEQUENCES: Final = (tuple, list)
@@ -59,7 +59,7 @@ def _sorts(parsed: Parsed, place: int) -> bool:
 class TextForm(Form):
     """One `Form`, with the SQL that prepares and executes it."""
 
-    __slots__ = ("_call", "_digits", "_spans", "fits", "prepare", "template")
+    __slots__ = ("_call", "_digits", "_spans", "fits", "prepare", "short", "template")
 
     def __init__(self, statement: Statement, parsed: Parsed, kinds: Sequence[Kind | None]) -> None:
         super().__init__(statement)
@@ -86,6 +86,8 @@ class TextForm(Form):
         self._spans = [kind.span for kind in bound if kind.span is not None]
         if self.template and bound and not names and len(self._spans) == len(bound):
             self._digits = b"%b (%b)" % (self._call, b", ".join([b"%d"] * len(bound)))
+        #: The same where all are integers of four bytes, as most are; else empty.
+        self.short = self._digits if all(is_short(kind) for kind in bound) else b""
         #: Whether a message made of the template has parameters of the right types in it.
         self.fits = re.compile(re.escape(self._call) + arguments, re.DOTALL).fullmatch
 
