@@ -24,6 +24,11 @@ _INNERMOST: Final = 24
 _APPLICATION: Final = 5
 _MOST: Final = 100
 
+_FIRST: Final = range(_INNERMOST)
+
+#: How long a `Stack` may be without its outermost frames. A shorter one has them all.
+CUT: Final = 2 * _INNERMOST
+
 
 def caller(frame: FrameType) -> Place:
     """Return the innermost place that is the application's, *frame*'s own if there is none."""
@@ -44,12 +49,12 @@ def whole(frame: FrameType | None) -> Stack:
     """Return the stack of *frame*."""
     stack: list[Any] = []
     add = stack.append
-    left = _INNERMOST
-    while left and frame is not None:
+    for _ in _FIRST:
+        if frame is None:
+            return stack
         add(frame.f_code)
         add(frame.f_lasti)
         frame = frame.f_back
-        left -= 1
     if frame is not None:
         _go_on(frame, stack)
     return stack
