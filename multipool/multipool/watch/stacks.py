@@ -25,6 +25,7 @@ _APPLICATION: Final = 5
 _MOST: Final = 100
 
 _FIRST: Final = range(_INNERMOST)
+_FURTHER: Final = range(_MOST - _INNERMOST)
 
 #: How long a `Stack` may be without its outermost frames. A shorter one has them all.
 CUT: Final = 2 * _INNERMOST
@@ -67,10 +68,17 @@ def _go_on(frame: FrameType | None, stack: list[Any]) -> None:
             missing -= 1
             if not missing:
                 return
-    while missing and frame is not None and len(stack) < 2 * _MOST:
+    add = stack.append
+    for _ in _FURTHER:
+        if frame is None:
+            return
         code = frame.f_code
-        stack += (code, frame.f_lasti)
-        missing -= not is_library[code.co_filename]
+        add(code)
+        add(frame.f_lasti)
+        if not is_library[code.co_filename]:
+            missing -= 1
+            if not missing:
+                return
         frame = frame.f_back
 
 
