@@ -12,7 +12,9 @@ from typing import Any, Final
 
 from django.core.signals import request_finished, request_started
 
+from multipool.slot import Slot
 from multipool.watch.library import is_library
+from multipool.watch.stacks import CUT, Stack
 from multipool.watch.usage import Errand
 
 #: A route is told up to here.
@@ -21,6 +23,11 @@ _LONGEST: Final = 200
 #: Where a management command is run: the module, and the method.
 _COMMANDS: Final = ("django.core.management.base", "execute")
 
+#: By the innermost place of a lease's stack, which the stack keeps alive: the whole stack, and
+#: what was found in it. No more than so many.
+_found: Final[dict[tuple[int, int], tuple[Stack, Errand]]] = {}
+_MOST: Final = 500
+
 # A context variable, so that it reaches what async views run in threads.
 _view: Final[ContextVar[Errand | None]] = ContextVar("multipool_view", default=None)
 
@@ -28,6 +35,29 @@ _view: Final[ContextVar[Errand | None]] = ContextVar("multipool_view", default=N
 def view() -> Errand | None:
     """Return the view that runs here, as soon as the request was resolved to it."""
     return _view.get()
+
+
+def of_lease(slot: Slot) -> Errand:
+    """Return what runs here, in the stack that was kept of the lease of *slot*, if one was.
+
+    To walk a stack once more takes as long as to keep it, so what was found before is looked up
+    by the stack that it was found in. Of a command that would not tell whose instance runs.
+    """
+    if (errand := _view.get()) is not None:
+        return errand
+    stack = slot.stack
+    if stack is None or slot.stack_lease != slot.serial or len(stack) >= CUT:
+        return of_caller()
+    place = id(slot.code), slot.lasti
+    known = _found.get(place)
+    if known is not None and known[0] == stack:
+        return known[1]
+    errand = of_caller()
+    if errand[0] == "code":
+        if len(_found) >= _MOST:
+            _found.clear()
+        _found[place] = stack, errand
+    return errand
 
 
 def of_caller() -> Errand:

@@ -9,7 +9,21 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from django.db.backends.base import base
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
+from django.utils import asyncio
+
+
+def _ensuring() -> Any:
+    """Return Django's own ``ensure_connection``; None, which is no method, if it was replaced."""
+    found: Any = BaseDatabaseWrapper.ensure_connection
+    inside = getattr(found, "__wrapped__", None)
+    own = found.__globals__ is vars(asyncio) and getattr(inside, "__globals__", None) is vars(base)
+    return found if own else None
+
+
+_ensure_connection: Final = _ensuring()
 
 # What Django's would call: where a subclass has one of its own, Django's way is gone.
 _HOOKS: Final = (
@@ -25,6 +39,21 @@ _HOOKS: Final = (
 def is_open_to(cls: type, ours: type) -> bool:
     """Return whether a wrapper of class *cls* connects just as one of *ours* does."""
     return all(getattr(cls, name) is getattr(ours, name) for name in _HOOKS)
+
+
+def is_straight(wrapper: Any, connect: Any) -> bool:
+    """Return whether ``ensure_connection()`` would call our *connect* and do nothing else.
+
+    Django's test cases put their own in the place of either, for a while.
+    """
+    own, cls = wrapper.__dict__, type(wrapper)
+    return (
+        cls.ensure_connection is _ensure_connection
+        and cls.connect is connect
+        and "connect" not in own
+        and "ensure_connection" not in own
+        and not (wrapper.closed_in_transaction and wrapper.in_atomic_block)
+    )
 
 
 def forget_last(wrapper: Any) -> None:

@@ -19,7 +19,6 @@ from django.utils.asyncio import async_unsafe
 from multipool import Pool, PoolConfig, get_driver
 from multipool.errors import PoolConfigError
 from multipool.slot import Slot
-from multipool.watch.cursor import sight_of
 from multipool.watch.library import is_library
 from multipool.watch.usage import Span
 from multipool_django import errands, options, passwords, querysets, shortcut, startup
@@ -111,17 +110,8 @@ class PooledWrapper(BaseDatabaseWrapper):
     @async_unsafe
     def connect(self) -> None:
         """Connect, that is: check a connection out of the pool, or get ready to do so."""
-        seen = self._seen
-        if (
-            seen is not None
-            and seen.was_gone
-            and seen.holds(self.settings_dict, self.timezone_name)
-        ):
-            pool = seen.pool
-            if pool is not None and not pool.closed:
-                shortcut.forget_last(self)
-                shortcut.settle(self, self._check_out(pool, seen.params, 2 + depth_of_asker()))
-                return
+        if self._connect_as_last():
+            return
         on_demand = self.pooled and self.holds_by_transaction
         if on_demand:
             connect_on_demand(self)
@@ -134,6 +124,22 @@ class PooledWrapper(BaseDatabaseWrapper):
             self._snapshot().was_gone = not on_demand and shortcut.is_open_to(
                 type(self), PooledWrapper
             )
+
+    def _connect_as_last(self) -> bool:
+        """Connect as was done last, unless something has changed since; return whether it did."""
+        seen = self._seen
+        if (
+            seen is None
+            or not seen.was_gone
+            or not seen.holds(self.settings_dict, self.timezone_name)
+        ):
+            return False
+        pool = seen.pool
+        if pool is None or pool.closed:
+            return False
+        shortcut.forget_last(self)
+        shortcut.settle(self, self._check_out(pool, seen.params, 2 + depth_of_asker()))
+        return True
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         """Return a connection from the pool, or a new one if pooling is off."""
@@ -154,10 +160,11 @@ class PooledWrapper(BaseDatabaseWrapper):
         slot = connection._multipool_slot
         # What each cursor and each transaction would have the pool clean is seen to by `_close`.
         self._serial = slot.settled_lease = slot.serial
-        if self._for_cursor and connection._multipool_sight is not None:
-            connection._multipool_sight.cursor_foretold = slot.serial
+        sight = connection._multipool_sight
+        if self._for_cursor and sight is not None:
+            sight.cursor_foretold = slot.serial
         if pool._inner.usage_log is not None:
-            self._span = slot.span = Span(sight_of(connection), errands.of_caller())
+            self._span = slot.span = Span(sight, errands.of_lease(slot))
         return connection
 
     def create_cursor(self, name: str | None = None) -> Any:
@@ -170,15 +177,22 @@ class PooledWrapper(BaseDatabaseWrapper):
         if self.connection is None:
             self._for_cursor = True
             try:
-                self.ensure_connection()
+                if not (shortcut.is_straight(self, _connect) and self._connect_as_last()):
+                    self.ensure_connection()
+            except Exception:
+                with self.wrap_database_errors:
+                    raise
             finally:
                 self._for_cursor = False
         elif not self.pooled:  # one that was lent is as the pool said
             self.close_if_health_check_failed()
             self.ensure_connection()
-        with self.wrap_database_errors:
+        try:
             # What django-stubs leave out, here and below.
             return self._prepare_cursor(self.create_cursor(name))  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+        except Exception:
+            with self.wrap_database_errors:
+                raise
 
     def make_cursor(self, cursor: Any) -> Any:
         """Return what Django is to have of the driver's *cursor*."""
@@ -277,8 +291,11 @@ class PooledWrapper(BaseDatabaseWrapper):
 
     def _count(self, slot: Slot) -> None:
         """Count the lease that is about to end."""
-        span, self._span = self._span, None
-        if span is not None and slot.serial == self._serial and slot.leased:
+        span = self._span
+        if span is None:
+            return
+        self._span = None
+        if slot.serial == self._serial and slot.leased:
             home: Any = slot.home()
             if home is not None and home.usage_log is not None:
                 held, used = span.so_far(slot)
@@ -401,6 +418,8 @@ class PooledWrapper(BaseDatabaseWrapper):
                 f" psycopg.IsolationLevel values. Alias {self.alias!r} allows: {allowed}."
             ) from None
 
+
+_connect = PooledWrapper.connect
 
 # Here, so that it runs wherever an ENGINE of ours is in use, without any entry in
 # INSTALLED_APPS.

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import SynchronousOnlyOperation
-from django.db import transaction
+from django.db import OperationalError, ProgrammingError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 MakeAlias = Callable[..., Any]
@@ -114,6 +114,74 @@ def test_a_subclass_with_a_hook_of_its_own_has_it_called_each_time(
         visit(wrapper)
         assert called
     wrapper.close_pool()
+
+
+@pytest.mark.parametrize("hook", ["connect", "ensure_connection"])
+@pytest.mark.parametrize("where", ["subclass", "instance", "django"])
+def test_a_cursor_connects_by_whatever_stands_for_djangos(
+    make_alias: MakeAlias, monkeypatch: pytest.MonkeyPatch, hook: str, where: str
+) -> None:
+    connection = make_alias()
+    visit(connection)
+    visit(connection)
+    called = []
+    if where == "subclass":
+        called_by: Any = type("Subclass", (type(connection),), {})
+        connection = called_by(connection.settings_dict, connection.alias)
+        visit(connection)
+    elif where == "instance":
+        called_by = connection
+    elif hook == "connect":
+        pytest.skip("ours comes before Django's connect()")
+    else:
+        called_by = BaseDatabaseWrapper
+    whole = getattr(called_by, hook)
+
+    def own(*args: Any) -> Any:
+        called.append(hook)
+        return whole(*args)
+
+    monkeypatch.setattr(called_by, hook, own)
+    for times in range(1, 3):
+        visit(connection)
+        assert len(called) == times
+    monkeypatch.undo()
+    connection.close_pool()
+
+
+def test_a_cursor_is_refused_where_an_event_loop_runs_before_anything_is_lent(
+    make_alias: MakeAlias,
+) -> None:
+    connection = make_alias()
+    visit(connection)
+
+    async def cursor() -> None:
+        connection.cursor()
+
+    with pytest.raises(SynchronousOnlyOperation):
+        asyncio.run(cursor())
+    assert connection.connection is None
+
+
+def test_a_cursor_that_finds_no_connection_raises_djangos_error(make_alias: MakeAlias) -> None:
+    connection = make_alias(OPTIONS={"pool": {"max_size": 1, "timeout": 0.01}})
+    visit(connection)
+    visit(connection)
+    with connection.pool.connection(), pytest.raises(OperationalError):
+        connection.cursor()
+    assert connection.errors_occurred
+    visit(connection)
+
+
+def test_none_is_opened_in_the_atomic_block_in_which_one_was_closed(
+    make_alias: MakeAlias,
+) -> None:
+    connection = make_alias()
+    visit(connection)
+    with transaction.atomic(using=connection.alias):
+        connection.close()
+        with pytest.raises(ProgrammingError, match="in an atomic block"):
+            connection.cursor()
 
 
 def test_it_is_refused_where_an_event_loop_runs(make_alias: MakeAlias) -> None:

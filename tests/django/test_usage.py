@@ -9,7 +9,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
-from django.core.management import call_command
+from django.core.management import BaseCommand, call_command
 from django.db import connections, transaction
 from library import views
 from library.models import Author
@@ -108,3 +108,65 @@ def test_it_is_not_counted_where_queries_are_not(make_alias: MakeAlias) -> None:
     connection.ensure_connection()
     connection.close()
     assert len(connection.pool.usage()) == 0
+
+
+def test_tasks_that_share_the_line_that_asks_are_told_apart(library: Any) -> None:
+    library.close()
+
+    def ask() -> None:
+        Author.objects.count()
+        connections.close_all()
+
+    def nightly() -> None:
+        ask()
+
+    def hourly() -> None:
+        ask()
+
+    for task in (nightly, hourly, nightly, nightly):
+        thread = threading.Thread(target=task)
+        thread.start()
+        thread.join(10)
+    prefix = f"{__name__}.{test_tasks_that_share_the_line_that_asks_are_told_apart.__qualname__}"
+    found = {name.removeprefix(prefix): usage.times for name, usage in told("code").items()}
+    assert found == {".<locals>.nightly": 3, ".<locals>.hourly": 1}
+
+
+def test_commands_that_share_all_their_code_are_told_apart(library: Any) -> None:
+    library.close()
+
+    class Count(BaseCommand):
+        def handle(self, *args: Any, **options: Any) -> None:
+            Author.objects.count()
+            connections.close_all()
+
+    def run(module: str) -> None:
+        call_command(type("Command", (Count,), {"__module__": f"shop.commands.{module}"})())
+
+    for module in ("imports", "exports", "imports"):
+        run(module)
+    found = told("command")
+    assert (found["imports"].times, found["exports"].times) == (2, 1)
+
+
+def test_what_asks_from_deep_down_is_told_by_its_outermost_function_too(library: Any) -> None:
+    library.close()
+
+    def dig(deeper: int) -> None:
+        if deeper:
+            return dig(deeper - 1)
+        Author.objects.count()
+        return connections.close_all()
+
+    def first() -> None:
+        dig(50)
+
+    def second() -> None:
+        dig(50)
+
+    for task in (first, second, first):
+        thread = threading.Thread(target=task)
+        thread.start()
+        thread.join(10)
+    found = {name.rpartition(".")[2]: usage.times for name, usage in told("code").items()}
+    assert found == {"first": 2, "second": 1}

@@ -13,7 +13,7 @@ from multipool.watch.pressure import press
 from multipool.watch.tracing import Tracing
 
 HELD, IDLE = "held", "idle in transaction"
-SECRETS = ("hunter2", "a literal", "4711")
+SECRETS = ("hunter2", "a literal", "471147114")
 
 
 class View:
@@ -32,7 +32,7 @@ class View:
             cursor.execute("select 'a literal', %s", ("hunter2",))
             if self.failing:
                 with suppress(Exception):
-                    cursor.execute("select 4711 / 0")
+                    cursor.execute("select 471147114 / 0")
             self.reached.set()
             self.leave.wait(10)
             if self.failing:
@@ -89,7 +89,7 @@ def test_so_is_a_failed_transaction(make_pool, logged):
         (found,) = pool.idle_in_transaction(0.1)
     (record,) = logged(IDLE)
     assert record.state == found.state == "idle in transaction (aborted)"
-    assert record.query[0] == line_of(View.run, "4711")
+    assert record.query[0] == line_of(View.run, "471147114")
 
 
 @pytest.mark.parametrize("trace", ["auto", "full"])
@@ -247,7 +247,7 @@ def test_what_is_logged_and_returned_are_plain_fields_without_any_secret(make_po
     assert len(found) == 2
     for secret in SECRETS:
         assert not [text for text in shown if secret in text]
-    assert heard[0].as_dict()["query"][0] == line_of(View.run, "4711")
+    assert heard[0].as_dict()["query"][0] == line_of(View.run, "471147114")
 
 
 def test_a_record_shows_the_applications_lines_first(make_pool):

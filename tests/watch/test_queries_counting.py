@@ -137,7 +137,7 @@ def test_what_is_kept_of_long_texts_is_bounded_by_their_length() -> None:
     columns = ", ".join(f"column_{number}" for number in range(500))
     for number in range(2_000):
         fingerprints.of(f"select {columns} from table_{number}")
-    kept = {*fingerprints._young.values(), *fingerprints._old.values()}
+    kept = {*fingerprints.young.values(), *fingerprints._old.values()}
     assert sum(map(len, kept)) < 2.1 * CHARACTERS
 
 

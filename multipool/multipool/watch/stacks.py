@@ -24,6 +24,12 @@ _INNERMOST: Final = 24
 _APPLICATION: Final = 5
 _MOST: Final = 100
 
+_FIRST: Final = range(_INNERMOST)
+_FURTHER: Final = range(_MOST - _INNERMOST)
+
+#: How long a `Stack` may be without its outermost frames. A shorter one has them all.
+CUT: Final = 2 * _INNERMOST
+
 
 def caller(frame: FrameType) -> Place:
     """Return the innermost place that is the application's, *frame*'s own if there is none."""
@@ -44,12 +50,12 @@ def whole(frame: FrameType | None) -> Stack:
     """Return the stack of *frame*."""
     stack: list[Any] = []
     add = stack.append
-    left = _INNERMOST
-    while left and frame is not None:
+    for _ in _FIRST:
+        if frame is None:
+            return stack
         add(frame.f_code)
         add(frame.f_lasti)
         frame = frame.f_back
-        left -= 1
     if frame is not None:
         _go_on(frame, stack)
     return stack
@@ -62,10 +68,17 @@ def _go_on(frame: FrameType | None, stack: list[Any]) -> None:
             missing -= 1
             if not missing:
                 return
-    while missing and frame is not None and len(stack) < 2 * _MOST:
+    add = stack.append
+    for _ in _FURTHER:
+        if frame is None:
+            return
         code = frame.f_code
-        stack += (code, frame.f_lasti)
-        missing -= not is_library[code.co_filename]
+        add(code)
+        add(frame.f_lasti)
+        if not is_library[code.co_filename]:
+            missing -= 1
+            if not missing:
+                return
         frame = frame.f_back
 
 

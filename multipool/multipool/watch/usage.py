@@ -87,10 +87,14 @@ class Span:
         # What the session was told would have had to stay.
         if sight is None or slot.touched & SESSION:
             return held, held
-        used = sight.spent - self._spent + self._in_transactions(now)
-        if sight.running and self._since is None:
-            used += now - max(sight.quiet_since, self._begun)
-        return held, min(used, held)
+        used = sight.spent - self._spent
+        if self._since is not None:
+            used += self._in_transactions(now)
+        else:
+            used += self._between
+            if sight.running:
+                used += now - max(sight.quiet_since, self._begun)
+        return held, used if used < held else held
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,8 @@ class Fingerprints:
     """The normalised texts of the statements that were seen lately, by any thread."""
 
     def __init__(self) -> None:
-        self._young: dict[int, str] = {}
+        #: The texts of the younger generation, by the hash of the statement.
+        self.young: dict[int, str] = {}
         self._old: dict[int, str] = {}
         # One string for each text, so that many statements of one shape hold it once.
         self._texts: dict[str, str] = {}
@@ -33,11 +34,11 @@ class Fingerprints:
     def of(self, statement: str | bytes) -> str:
         """Return the text that stands for *statement*."""
         key = hash(statement)
-        return self._young.get(key) or self._miss(key, statement)
+        return self.young.get(key) or self._miss(key, statement)
 
     def known(self, key: int) -> str | None:
         """Return the text of the statement whose hash is *key*; None if it was not seen lately."""
-        return self._young.get(key) or self._old.get(key)
+        return self.young.get(key) or self._old.get(key)
 
     def _miss(self, key: int, statement: str | bytes) -> str:
         text = self._old.get(key)
@@ -49,7 +50,7 @@ class Fingerprints:
             if read not in self._texts:
                 self._characters += len(read)
             text = self._texts.setdefault(read, read) or NO_TEXT
-        if len(self._young) >= GENERATION or self._characters > CHARACTERS:
-            self._old, self._young, self._texts, self._characters = self._young, {}, {}, 0
-        self._young[key] = text
+        if len(self.young) >= GENERATION or self._characters > CHARACTERS:
+            self._old, self.young, self._texts, self._characters = self.young, {}, {}, 0
+        self.young[key] = text
         return text

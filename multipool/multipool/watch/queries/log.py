@@ -31,7 +31,8 @@ class QueryLog:
         self, sql: str, place: Place, seconds: float, rows: int, error: BaseException | None
     ) -> None:
         """Count one execution."""
-        self._tally.count(_fingerprints.of(sql), place, seconds, rows, error is not None)
+        text = _fingerprints.young.get(hash(sql)) or _fingerprints.of(sql)  # in line, as a rule
+        self._tally.count(text, place, seconds, rows, error is not None)
 
     def report(self) -> QueryReport:
         """Return what was counted so far."""
