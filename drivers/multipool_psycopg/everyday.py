@@ -52,11 +52,10 @@ class EverydayPlanned(Observed):
         code = frame.f_code
         sight.query = caller(frame) if is_library[code.co_filename] else (code, frame.f_lasti)
         sight.query_lease = sight.slot.serial
-        sight.statement = query
-        sight.running = True
         # As `PlannedCursor` does.
         idle = not self._pgconn.transaction_status
         begun = ended = perf_counter()
+        sight.statement = query
         try:
             with conn.lock:
                 done = conn.wait(self._execute_known(query, params))
@@ -66,7 +65,6 @@ class EverydayPlanned(Observed):
             done = False
         finally:
             sight.quiet_since = ended = perf_counter()
-            sight.running = False
             sight.statement = None
         if not done:
             return super().execute(query, params)

@@ -64,11 +64,10 @@ class EverydayPlanned(Observed):
         code = frame.f_code
         sight.query = caller(frame) if is_library[code.co_filename] else (code, frame.f_lasti)
         sight.query_lease = sight.slot.serial
-        sight.statement = query
-        sight.running = True
         # As `PlannedByText` does.
         idle = not _transaction_status(conn)
         begun = ended = perf_counter()
+        sight.statement = query
         try:
             self._send(message)
         except Error as error:
@@ -77,7 +76,6 @@ class EverydayPlanned(Observed):
             message = b""
         finally:
             sight.quiet_since = ended = perf_counter()
-            sight.running = False
             sight.statement = None
         if not message:
             return super().execute(query, vars)
