@@ -11,10 +11,10 @@ from multipool.testing.fake import Hang, Raise, errors
 
 
 def test_a_connection_past_its_lifetime_is_not_lent_again_though_it_was_idle(fake, make_pool):
-    pool = make_pool(max_lifetime=0.02)
+    pool = make_pool(max_lifetime=0.1)
     old = pool.getconn()
     pool.putconn(old)
-    time.sleep(0.03)
+    time.sleep(0.4)
     assert pool.getconn() is not old
 
 

@@ -23,7 +23,7 @@ def test_each_of_eight_threads_gets_its_turns_on_one_connection(make_pool):
                 turns[number] += 1
 
     threads = [Thread(lambda number=number: work(number)) for number in turns]
-    until(lambda: sum(turns.values()) >= 400, 30)
+    until(lambda: sum(turns.values()) >= 2000, 60)
     stop.set()
     for thread in threads:
         thread.outcome()
