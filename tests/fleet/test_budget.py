@@ -18,13 +18,10 @@ from support import Thread, until
 
 from multipool import Pool, PoolConfigError, PoolTimeout
 from multipool.budget.gate import gate
-from multipool.driver import Driver, get_driver
+from multipool.driver import Driver
 from multipool.target import Target
 
 Make = Callable[..., Worker]
-
-#: What counts; any will do.
-COUNTER = "psycopg2"
 
 
 @pytest.fixture
@@ -307,7 +304,7 @@ def test_a_forked_child_asks_for_itself(make, store, count):
     assert count.most <= 6
 
 
-def test_a_crash_of_the_server_lets_nobody_open_more(make, server):
+def test_a_crash_of_the_server_lets_nobody_open_more(make, driver, server):
     first, second = make(max_size=5), make(max_size=5)
     held = [first.getconn() for _ in range(4)]
     for conn in held:
@@ -315,7 +312,6 @@ def test_a_crash_of_the_server_lets_nobody_open_more(make, server):
     use(second)
     server.stop("immediate")
     server.start()
-    driver = get_driver(COUNTER)
     with Count(driver, server.params, APP) as count:
         takers = [Thread(pool.getconn) for pool in (first, second) for _ in range(4)]
         until(lambda: first.stats().used + second.stats().used == 5, timeout=20)
