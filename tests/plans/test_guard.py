@@ -39,13 +39,13 @@ class Statement:
         self.guard = Guard(self.clock)
         self.reasons = []
 
-    def execute(self, prepared, unprepared=FAST):
+    def execute(self, prepared, unprepared=FAST, **by):
         """Execute once; return whether it was prepared."""
         chosen = self.guard.trusted or self.guard.turn()
         seconds = prepared if chosen else unprepared
         self.clock.now += seconds
-        note = self.guard.note_prepared if chosen else self.guard.note_unprepared
-        reason = note(seconds)
+        guard = self.guard
+        reason = guard.note_prepared(seconds, **by) if chosen else guard.note_unprepared(seconds)
         if reason is not None:
             self.reasons.append(reason)
         return chosen
@@ -94,14 +94,29 @@ def test_slow_executions_among_fast_ones_are_found_out_too(statement):
     assert slow == SCATTERED
 
 
+@pytest.mark.parametrize("bad", [{0}, {1, 3}, {0, 1, 2, 3}])
+def test_a_plan_gone_wrong_on_some_connections_only_takes_three_slow_executions_too(bad, statement):
+    statement.run(50, FAST)
+    slow = 0
+    for number in range(1000):
+        by = number % 4
+        slow += statement.execute(SLOW if by in bad else FAST, by=by) and by in bad
+    assert statement.guard.given_up == 1
+    assert slow == STRIKES
+
+
+@pytest.mark.parametrize("connections", [1, 4])
 @pytest.mark.parametrize("share", [0.01, 0.03, 0.1])
-def test_a_busy_machine_that_holds_up_some_executions_hardly_ever_condemns_a_plan(share):
+def test_a_busy_machine_that_holds_up_some_executions_hardly_ever_condemns_a_plan(
+    share, connections
+):
     given_up = unprepared = 0
     for seed in range(20):
         chance, statement = random.Random(seed), Statement()
-        for _ in range(5000):
+        for number in range(5000):
             held_up = chance.expovariate(80) if chance.random() < share else 0.0
-            unprepared += not statement.execute(FAST + held_up, 10 * FAST + held_up)
+            by = number % connections
+            unprepared += not statement.execute(FAST + held_up, 10 * FAST + held_up, by=by)
         given_up += statement.guard.given_up
     assert given_up <= 2
     assert unprepared < 0.15 * 20 * 5000

@@ -8,7 +8,8 @@ about one per cent of the whole:
 - A *slow* execution is one that takes three times what is usual, and `FLOOR` more. Two of them in
   a row raise a doubt. Then the next executions run unprepared, several times as many as lay
   between the two: if `EXCUSES` of these are slow as well, it is the values. Else the third slow one
-  in a row ends it: the statement is given up.
+  in a row ends it: the statement is given up. Each connection has a plan of its own, so in a row
+  are also those after which their connections had none that was fast.
 - Slow ones among others, each `CLOSE` to the one before, may be a busy machine's doing: of these
   it takes more, with a doubt before the last. (One in hundreds may be anything, and is let pass.)
 - An alarm that was none teaches what this machine is like: it takes longer then to count as slow,
@@ -110,9 +111,13 @@ class Guard:
         self._pause = FIRST_PAUSE
         #: More than this many seconds are slow; 0 while that is not known.
         self.limit = 0.0
+        # The same; in `limit` it is 0 while every execution is to be told of at once.
+        self._slow = 0.0
         # Slow executions close to each other, and in a row.
         self._strikes = 0
         self._row = 0
+        # By connection, the slow ones since its last fast one.
+        self._standing: dict[object, int] = {}
         # Prepared executions since the latest slow one.
         self._since = 0
         # By what more than is usual counts as slow here, and how many calls end that.
@@ -145,15 +150,17 @@ class Guard:
             return self.trusted
 
     def note_prepared(
-        self, last: float, calls: int = 1, seconds: float | None = None
+        self, last: float, calls: int = 1, seconds: float | None = None, by: object = None
     ) -> str | None:
         """Note prepared executions that went well, the *last* of which may have been slow.
+
+        *by* stands for the connection, where there are several.
 
         Returns why the statement is given up, if it is now. Several *calls* may be noted at
         once, with the sum of their *seconds*, if none before the last took longer than `limit`.
         """
         with self._lock:
-            return self._note_prepared(last, calls, last if seconds is None else seconds)
+            return self._note_prepared(last, calls, last if seconds is None else seconds, by)
 
     def note_unprepared(self, seconds: float) -> str | None:
         """Note an unprepared execution that went well; return what `note_prepared` does."""
@@ -174,7 +181,7 @@ class Guard:
 
     # -- with the lock held ---------------------------------------------------------------
 
-    def _note_prepared(self, last: float, calls: int, seconds: float) -> str | None:
+    def _note_prepared(self, last: float, calls: int, seconds: float, by: object) -> str | None:
         times = self.prepared
         times.add(last, calls, seconds)
         if self.reason is not None:  # it began before the statement was given up
@@ -182,14 +189,18 @@ class Guard:
         self._since += calls
         if self._sample is not None and (reason := self._compare(last, self._sample)):
             return reason
-        if 0.0 < self.limit < last:
-            return self._strike(last)
+        if 0.0 < self._slow < last:
+            return self._strike(last, calls, by)
+        if self._standing.pop(by, None):
+            self._tell_again()
         if self._since > IN_A_ROW:
             self._row = 0
         if self._since >= CLOSE and self._strikes:
             if self._strikes > 1:
                 self._be_patient()
             self._strikes = 0
+            self._standing.clear()
+            self._tell_again()
         if self._patience > 1.0 and times.calls >= self._calm_at:
             self._patience /= 2
             self._calm_at = times.calls + CALM
@@ -200,19 +211,29 @@ class Guard:
             self._owe(1)
         return None
 
-    def _strike(self, seconds: float) -> str | None:
+    def _strike(self, seconds: float, calls: int, by: object) -> str | None:
         apart, self._since = self._since, 0
         self._calm_at = self.prepared.calls + CALM
         self._strikes = self._strikes + 1 if apart < CLOSE else 1
         self._row = self._row + 1 if apart <= IN_A_ROW else 1
+        if by is not None:
+            self._standing[by] = self._standing.get(by, 0) + 1 if calls == 1 else 1
+            self._tell_again()
         if self._is_enough() and not self._owed:
             return self._give_up(f"took {_shown(seconds)} prepared, {self._usually()}")
-        if self._row == STRIKES - 1 or self._strikes == SCATTERED - 1:
+        if self._in_a_row() == STRIKES - 1 or self._strikes == SCATTERED - 1:
             self._owe(max(EVIDENCE, EVIDENCE_EACH * apart))
         return None
 
+    def _in_a_row(self) -> int:
+        return max(self._row, sum(self._standing.values()))
+
     def _is_enough(self) -> bool:
-        return self._row >= STRIKES or self._strikes >= SCATTERED
+        return self._in_a_row() >= STRIKES or self._strikes >= SCATTERED
+
+    def _tell_again(self) -> None:
+        # A fast one on a connection that had slow ones is told of at once.
+        self.limit = 0.0 if self._standing else self._slow
 
     def _be_patient(self) -> None:
         self._patience = min(2 * self._patience, MOST_PATIENCE)
@@ -221,10 +242,11 @@ class Guard:
     def _note_unprepared(self, seconds: float) -> str | None:
         times = self.unprepared
         times.add(seconds, 1, seconds)
-        if 0.0 < self.limit < seconds:
+        if 0.0 < self._slow < seconds:
             self._excuses += 1
             if self._excuses == EXCUSES:
                 self._strikes = self._row = self._owed = 0
+                self._standing.clear()
                 self._be_patient()
         self._set_limit()
         self._sample_calls = 0
@@ -260,10 +282,11 @@ class Guard:
         if usual is None:
             usual = self.prepared.usual()
         if usual is not None:
-            self.limit = self._patience * (FACTOR * usual + FLOOR)
+            self._slow = self._patience * (FACTOR * usual + FLOOR)
         if len(self.unprepared.recent) > 1:
             # What takes as long unprepared, more than once, is not slow.
-            self.limit = max(self.limit, DRIFT * sorted(self.unprepared.recent)[-2])
+            self._slow = max(self._slow, DRIFT * sorted(self.unprepared.recent)[-2])
+        self._tell_again()
 
     def _give_up(self, reason: str) -> str:
         self.reason = reason
@@ -273,6 +296,7 @@ class Guard:
         self._pause = min(2 * self._pause, LONGEST_PAUSE)
         self.prepared.recent.clear()
         self._ratios.clear()
+        self._standing.clear()
         self._sample = None
         return reason
 

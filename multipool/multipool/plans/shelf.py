@@ -114,7 +114,7 @@ class Shelf:
     def _tell_guard(self, quick: Quick, last: float) -> None:
         calls, seconds = quick.calls, quick.seconds
         quick.calls, quick.seconds = 0, 0.0
-        reason = quick.guard.note_prepared(last, calls, seconds)
+        reason = quick.guard.note_prepared(last, calls, seconds, by=quick)
         if reason is not None:
             self.planner.say_given_up(quick.statement, reason)
 
