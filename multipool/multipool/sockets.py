@@ -23,6 +23,8 @@ class _SocketWatch:
             socket is removed, for those who ask first whether there is any.
     """
 
+    _bell = -1
+
     def __init__(self, *, once: bool) -> None:
         self._events = select.EPOLLRDHUP  # the system adds HUP and ERR
         if once:
@@ -73,14 +75,19 @@ class _SocketWatch:
 
     def close(self) -> None:
         """Close both descriptors: in a forked child they are the parent's."""
-        bell, self._bell = self._bell, -1
         with suppress(OSError):
             self._epoll.close()
-            if bell >= 0:
-                os.close(bell)
+        self._close_bell()
 
     def __del__(self) -> None:
-        self.close()
+        # The instance closes itself, when nobody has its `poll` any more.
+        self._close_bell()
+
+    def _close_bell(self) -> None:
+        bell, self._bell = self._bell, -1
+        with suppress(OSError):
+            if bell >= 0:
+                os.close(bell)
 
 
 _able = hasattr(select, "epoll") and hasattr(select, "EPOLLRDHUP") and hasattr(os, "eventfd")

@@ -48,6 +48,7 @@ class Inline(Upkeep):
         self.due = 0.0
         # Made with the first connection: what daemonises closes what it finds open.
         self._sockets: Any = None
+        self._lock = threading.Lock()
         self.ended = _nobody_looks
 
     def tend(self, inner: Inner) -> None:
@@ -74,9 +75,12 @@ class Inline(Upkeep):
 
     def watch(self, inner: Inner, slot: Slot) -> None:
         if self._sockets is None and SocketWatch is not None:
-            self._sockets = SocketWatch(once=False)
-            # The system's own call, since every checkout makes it.
-            self.ended = self._sockets.poll
+            with self._lock:  # several may open the first connection at once
+                if self._sockets is None:
+                    sockets = SocketWatch(once=False)
+                    # The system's own call, since every checkout makes it.
+                    self.ended = sockets.poll
+                    self._sockets = sockets  # last: an interrupt leaves nothing half made
         if self._sockets is not None:
             self._sockets.add(slot)
 

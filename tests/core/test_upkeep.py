@@ -2,6 +2,7 @@
 
 import logging
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,34 @@ def test_inline_upkeep_opens_no_descriptor_before_the_first_connection(make_pool
     pool = make_pool(upkeep="inline")
     assert {path.name for path in Path("/proc/self/fd").iterdir()} <= before
     pool.putconn(pool.getconn())
+
+
+@linux
+def test_two_threads_that_open_the_first_connections_inline_watch_with_the_same_sockets(
+    fake, make_pool, monkeypatch
+):
+    """Of two watches one would be closed, perhaps the one that every checkout asks."""
+    pool = make_pool(upkeep="inline")
+    other = threading.Thread(target=lambda: pool.putconn(pool.getconn()))
+    made = []
+
+    def make(**options):
+        made.append(SocketWatch(**options))
+        if len(made) == 1:
+            other.start()
+            until(lambda: fake.opened == 2)
+            other.join(0.1)  # it may not get further than this one's making
+        return made[-1]
+
+    monkeypatch.setattr(upkeep, "SocketWatch", make)
+    conn = pool.getconn()
+    other.join()
+    assert len(made) == 1
+    pool.putconn(conn)
+    for pid in fake.pids:
+        fake.kill(pid)
+    with pool.connection() as conn:
+        assert conn.backend_pid in fake.pids
 
 
 @linux
