@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import gc
+import sys
+from threading import get_ident
 from weakref import ref
 
 import pytest
+from support import Thread
 
 from multipool import Pool, PoolConfigError
 from multipool.placeholders import read
 from multipool.plans.disturbing import CHANGES, DROPS, NOTHING, disturbance
+from multipool.plans.guard import Guard
 from multipool.plans.limits import split, with_parameters
 from multipool.plans.literals import kind_of
 from multipool.plans.options import PrepareOptions
 from multipool.plans.planner import Planner
 from multipool.plans.shelf import Shelf
+from multipool.plans.statement import Form, Statement
 from multipool.plans.text_form import kinds_of
 from multipool.testing.fake import FakeDriver
 
@@ -144,6 +149,24 @@ def test_a_planner_remembers_a_bounded_number_of_statements():
     assert len(planner.report()) <= 1000
     assert planner.wordings["select 'asked for'"].statement.asked == 1
     asked.close()
+
+
+def test_threads_add_forms_of_one_statement_at_once():
+    statement = Statement("select %s", Guard(), wanted=True)
+    form = Form(statement)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+
+    def add_many():
+        for number in range(10_000):
+            statement.add((get_ident(), number), form)
+
+    try:
+        for thread in [Thread(add_many) for _ in range(4)]:
+            thread.outcome(30)
+    finally:
+        sys.setswitchinterval(interval)
+    assert 1 <= len(statement.forms) <= 36  # 32, and one of each thread
 
 
 def test_a_planner_keeps_no_shelf_alive():

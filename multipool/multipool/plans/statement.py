@@ -46,7 +46,7 @@ class Statement:
     """One statement of a pool: its text, who wants it prepared, its forms and its times."""
 
     __slots__ = (
-        *("asked", "form", "forms", "guard", "limits", "obstacle", "plain", "sql", "touches"),
+        *("asked", "forms", "guard", "limits", "obstacle", "plain", "sql", "touches"),
         "wanted",
     )
 
@@ -63,17 +63,17 @@ class Statement:
         self.asked = 0
         #: Whether anybody does: a handle, or the pool's ``threshold``.
         self.wanted = wanted
-        #: Its forms by what the adapter tells them apart by, and the one used last.
+        #: Its forms by what the adapter tells them apart by. Any thread may `add` one.
         self.forms: dict[Hashable, Any] = {}
-        self.form: Any = None
         #: Why it was executed unprepared though somebody wants it prepared, the last time.
         self.obstacle: str | None = None
 
     def add(self, key: Hashable, form: Any) -> None:
         """Take in another form; the oldest goes if there are too many."""
         self.forms[key] = form
-        if len(self.forms) > _MOST_FORMS:
-            del self.forms[next(iter(self.forms))]
+        while len(self.forms) > _MOST_FORMS:
+            # Others may do the same just now.
+            self.forms.pop(next(iter(tuple(self.forms)), None), None)
 
     def shown(self) -> str:
         """Return the text for a message: no literal in it, and not too long."""
