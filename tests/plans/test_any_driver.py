@@ -151,6 +151,21 @@ def test_a_planner_remembers_a_bounded_number_of_statements():
     asked.close()
 
 
+@pytest.mark.parametrize(
+    ("sql", "shown"),
+    [
+        ("select 1 where pin = 123456", "select ? where pin = ?"),
+        ("select $$hunter2$$", "select ?"),
+        ("select $x$hunter2$x$", "select ?"),
+        (r"select E'it\'s hunter2', 'b'", "select ?, ?"),
+        ("select a /* hunter2 */ from t -- hunter2", "select a from t"),
+        (f"select {'a, ' * 100}b", f"select {'a, ' * 63}a..."),
+    ],
+)
+def test_a_statement_is_shown_without_what_may_be_somebodys_data(sql, shown):
+    assert Statement(sql, Guard(), wanted=True).shown() == shown
+
+
 def test_threads_add_forms_of_one_statement_at_once():
     statement = Statement("select %s", Guard(), wanted=True)
     form = Form(statement)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Hashable
 from typing import Any, Final
 
@@ -23,7 +22,6 @@ DROP_OURS: Final = (
 # A statement whose parameters come in more than so many combinations of types.
 _MOST_FORMS: Final = 32
 
-_LITERAL: Final = re.compile(r"'(?:[^']|'')*'")
 _SHOWN: Final = 200
 
 _numbers = itertools.count(1)
@@ -77,7 +75,10 @@ class Statement:
 
     def shown(self) -> str:
         """Return the text for a message: no literal in it, and not too long."""
-        text = _LITERAL.sub("'...'", " ".join(self.sql.split()))
+        # Seldom wanted, and of no use to the rest.
+        from multipool.watch.queries.normaliser import normalise
+
+        text = normalise(self.sql)
         return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
 
 
