@@ -68,7 +68,10 @@ class Sight:
                 self.cursor_foretold = -1
                 self.cursor = slot.stack
             else:
-                frame = _frame(depth)
+                try:
+                    frame = _frame(depth)
+                except ValueError:  # called by no Python code, as in a new thread
+                    frame = _frame(0)
                 self.cursor = whole(frame) if tracing.stacks else caller(frame)
             self.cursor_lease = serial
 
@@ -80,18 +83,26 @@ class Sight:
         self.statement = query
         tracing = self.tracing
         wanted = tracing.observers or tracing.amend
-        if not tracing.base:
-            return caller(_frame(2)) if wanted else None
+        if not (tracing.base or wanted):
+            return None
         slot = self.slot
-        self.query_lease = serial = slot.serial
-        if not tracing.stacks:
-            self.query = place = caller(_frame(2))
-            return place
-        if self.foretold == serial == slot.stack_lease and slot.stack is not None:
+        serial = slot.serial
+        stack = None
+        if tracing.stacks and self.foretold == serial == slot.stack_lease:
             self.foretold = -1
-            self.query = stack = slot.stack
-        else:
-            self.query = stack = whole(_frame(2))
+            stack = slot.stack
+        if stack is None:
+            try:
+                frame = _frame(2)
+            except ValueError:  # as above
+                frame = _frame(0)
+            if not tracing.stacks:
+                place = caller(frame)
+                if tracing.base:
+                    self.query, self.query_lease = place, serial
+                return place
+            stack = whole(frame)
+        self.query, self.query_lease = stack, serial
         return site_of(stack) if wanted else None
 
     def ended(
