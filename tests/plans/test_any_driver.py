@@ -192,6 +192,37 @@ def test_a_planner_keeps_no_shelf_alive():
     planner.renew()
 
 
+def test_what_is_prepared_while_all_is_renewed_is_thought_about_once_more():
+    planner = Planner("shop", PrepareOptions(threshold=1))
+    shelf = Shelf(planner, FakeDriver())
+    statement = shelf.find(None, "select 1").statement
+    planner.renew()  # by another thread, between the look and the execution
+    assert shelf.be_quick("select 1", statement).statement is statement
+    assert "select 1" not in shelf.quick
+    shelf.find(None, "select 1")
+    shelf.be_quick("select 1", statement)
+    assert "select 1" in shelf.quick
+
+
+def test_a_thread_may_come_back_to_the_planner_in_the_middle(monkeypatch):
+    """As when it collects what has a connection in it."""
+    planner = Planner("shop", PrepareOptions(threshold=1))
+    for number in range(990):
+        planner.meet(f"select {number}")
+    left = [f"select {number}" for number in range(1000, 1020)]  # beyond what is remembered
+
+    def collecting():
+        if left:
+            planner.meet(left.pop())
+            planner.renew()
+        return Guard()
+
+    monkeypatch.setattr("multipool.plans.planner.Guard", collecting)
+    Thread(lambda: planner.meet("select a")).outcome(20)
+    assert left == []
+    assert "select a" in planner.wordings
+
+
 def test_what_looks_at_prepared_statements_or_is_data_is_not_prepared_by_itself():
     planner = Planner("shop", PrepareOptions(threshold=1))
     for sql in ("select * from pg_prepared_statements", f"select '{'x' * 20_000}'", "set a to 1"):

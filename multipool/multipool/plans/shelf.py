@@ -143,6 +143,9 @@ class Shelf:
             quick = self.quick[key] = Quick(statement, form)
             if len(self.quick) > _QUICK:
                 self.slow_down(next(iter(self.quick)))
+            if self._epoch != self.planner.epoch:
+                # All was to be prepared anew while this was: the next execution sees to it.
+                self.slow_down(key)
         return quick
 
     def slow_down(self, *keys: str | Statement) -> None:
