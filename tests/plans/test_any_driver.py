@@ -130,6 +130,8 @@ def test_limits_join_parameters_of_any_kind(params, text, all_params):
     [
         ("select 1", NOTHING),
         ("select created, dropped from altered", NOTHING),
+        ("select 1 /*file='create.py',line='1'*/", NOTHING),
+        ("create table t () /*file='views.py',line='1'*/", CHANGES),
         ("ALTER TABLE t ADD c int", CHANGES),
         ("begin; drop table t; commit", CHANGES),
         ("discard all", DROPS),
