@@ -168,6 +168,22 @@ def test_a_statement_is_shown_without_what_may_be_somebodys_data(sql, shown):
     assert Statement(sql, Guard(), wanted=True).shown() == shown
 
 
+@pytest.mark.parametrize("limits", [False, True])
+def test_what_was_forgotten_while_nobody_asked_is_asked_for_again(limits):
+    planner = Planner("shop", PrepareOptions(threshold=5))
+    text = "select a from t LIMIT 20"
+    handle = planner.prepare(text, limits)
+    handle.close()
+    for number in range(12_000):
+        planner.meet(f"select {number}")
+    assert text not in planner.wordings
+    for _ in range(2):
+        with handle:
+            assert planner.wordings[text].statement.sql == handle.sql
+            assert planner.wordings[text].statement.asked == 1
+        assert planner.wordings[text].statement.asked == 0
+
+
 def test_threads_add_forms_of_one_statement_at_once():
     statement = Statement("select %s", Guard(), wanted=True)
     form = Form(statement)

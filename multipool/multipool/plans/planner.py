@@ -78,17 +78,34 @@ class Planner:
         found = limits.split(sql) if with_limits else None
         head, values = found or (sql, ())
         with self._lock:
-            statement = self._statement(head, limits=found is not None)
+            wording = Wording(self._statement(head, limits=found is not None), values)
             if found is not None:
                 self._limits = self.curious = True
-            handle = Handle(self, statement)
-            self._keep(sql, Wording(statement, values))
+            handle = Handle(self, sql, wording)
+            self._keep(sql, wording)
         return handle
 
-    def ask(self, statement: Statement, change: int) -> None:
-        """Count one handle more, or less, that wants *statement* prepared."""
+    def ask(self, sql: str, wording: Wording) -> Wording:
+        """Count one handle more that wants prepared what is executed as *sql*.
+
+        Returns what that is by now: the *wording*, unless it was forgotten while nobody asked.
+        """
         with self._lock:
-            statement.asked += change
+            before = wording.statement
+            statement = self._statement(before.sql, limits=before.limits)
+            if statement is not before:
+                wording = Wording(statement, wording.values)
+            statement.asked += 1
+            statement.wanted = True
+            met = self.wordings.get(sql)
+            if met is None or met.statement is not statement:
+                self._keep(sql, wording)
+        return wording
+
+    def ask_no_more(self, statement: Statement) -> None:
+        """Count one handle less that wants *statement* prepared."""
+        with self._lock:
+            statement.asked -= 1
             statement.wanted = statement.asked > 0 or self.options.threshold is not None
         if not statement.wanted:
             self._slow_down()
