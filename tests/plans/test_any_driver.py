@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gc
 import sys
-from threading import get_ident
+import time
+from threading import Event, get_ident
 from weakref import ref
 
 import pytest
-from support import Thread
+from support import Thread, until
 
 from multipool import Pool, PoolConfigError
 from multipool.placeholders import read
@@ -166,6 +167,29 @@ def test_a_planner_remembers_a_bounded_number_of_statements():
 )
 def test_a_statement_is_shown_without_what_may_be_somebodys_data(sql, shown):
     assert Statement(sql, Guard(), wanted=True).shown() == shown
+
+
+def test_two_that_begin_planning_at_once_give_a_connection_one_shelf():
+    used, go_on = [], Event()
+
+    class Slow(FakeDriver):
+        prepares = True
+
+        def use_plans(self, conn, shelf):
+            used.append(shelf)
+            go_on.wait(10)
+            conn._multipool_shelf = shelf
+
+    with Pool({}, driver=Slow()) as pool, pool.connection() as conn:
+        caretaker = pool._inner.caretaker
+        caretaker.planner = Planner("shop", PrepareOptions())
+        threads = [Thread(lambda: caretaker.plan(conn)) for _ in range(2)]
+        until(lambda: used)
+        time.sleep(0.05)  # for the other one to come as far
+        go_on.set()
+        for thread in threads:
+            thread.outcome()
+        assert used == [conn._multipool_shelf]
 
 
 @pytest.mark.parametrize("limits", [False, True])
