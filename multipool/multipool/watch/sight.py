@@ -83,26 +83,24 @@ class Sight:
         self.statement = query
         tracing = self.tracing
         wanted = tracing.observers or tracing.amend
-        if not (tracing.base or wanted):
-            return None
-        slot = self.slot
-        serial = slot.serial
-        stack = None
-        if tracing.stacks and self.foretold == serial == slot.stack_lease:
-            self.foretold = -1
-            stack = slot.stack
-        if stack is None:
-            try:
-                frame = _frame(2)
-            except ValueError:  # as above
-                frame = _frame(0)
+        try:
+            if not tracing.base:
+                return caller(_frame(2)) if wanted else None
+            slot = self.slot
+            self.query_lease = serial = slot.serial
             if not tracing.stacks:
-                place = caller(frame)
-                if tracing.base:
-                    self.query, self.query_lease = place, serial
+                self.query = place = caller(_frame(2))
                 return place
-            stack = whole(frame)
-        self.query, self.query_lease = stack, serial
+            if self.foretold == serial == slot.stack_lease and slot.stack is not None:
+                self.foretold = -1
+                self.query = stack = slot.stack
+            else:
+                self.query = stack = whole(_frame(2))
+        except ValueError:  # as above
+            place = caller(_frame(0))
+            if tracing.base:
+                self.query = place
+            return place
         return site_of(stack) if wanted else None
 
     def ended(
