@@ -161,7 +161,14 @@ def test_who_is_interrupted_before_the_server_is_asked_has_executed_nothing(pool
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"trace": "full"}, {"queries": True}, {"prepare": {"threshold": 1}}]
+    "options",
+    [
+        {},
+        {"trace": "full"},
+        {"queries": True},
+        {"trace": "full", "queries": True},
+        {"prepare": {"threshold": 1}},
+    ],
 )
 def test_what_is_called_by_no_python_code_is_executed(driver, params, options):
     """As in a new thread, or by `atexit`: there is no frame to take for the caller's."""
