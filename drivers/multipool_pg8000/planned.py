@@ -97,29 +97,24 @@ class PlannedCursor(_Base):
             return False
         bound = found[1]
         form = self._form(statement, *found)
-        held = form in shelf.held
-        if held:
-            if quick is None or quick.form is not form:
-                quick = shelf.be_quick(statement if wording.values else sql, statement, form)
-            columns = quick.columns
-            message = messages.execute(bound, connection.codec, form.label, describe=not columns)
-        else:
-            columns = None
-            message = self._first(shelf, form)
-            message += messages.execute(bound, connection.codec, form.label)
+        result = None
         begun = perf_counter()
         try:
-            result = self._send(Prepared(message, form.text), columns)
+            if form not in shelf.held:
+                result = self._execute_first(shelf, form, bound)
+            if quick is None or quick.form is not form:
+                quick = shelf.be_quick(statement if wording.values else sql, statement, form)
+            if result is None:
+                columns = quick.columns
+                message = messages.execute(
+                    bound, connection.codec, form.label, describe=not columns
+                )
+                result = self._send(Prepared(message, form.text), columns)
         except DatabaseError as error:
-            if not held:  # nobody knows how far it came
-                shelf.leftover.append(form.name)
             if not may_run_again(connection, shelf, statement, error, state == IDLE):
                 raise
             return False
         seconds = perf_counter() - begun
-        if not held or quick is None:
-            shelf.held[form] = None
-            quick = shelf.be_quick(statement if wording.values else sql, statement, form)
         # They stay the same as long as it is prepared: the server refuses to run it else.
         quick.columns = result.columns
         quick.calls += 1
@@ -138,12 +133,23 @@ class PlannedCursor(_Base):
             statement.add(key, form)
         return form
 
-    def _first(self, shelf: Shelf, form: WireForm) -> bytes:
-        """Return what goes before the first execution of *form* on this connection."""
-        shelf.make_room()
-        dropped = [messages.close_statement(name.encode()) for name in shelf.leftover]
-        shelf.cleared()
-        return b"".join((*dropped, form.parse))
+    def _execute_first(self, shelf: Shelf, form: WireForm, bound: list[Typed]) -> Result | None:
+        """Prepare *form* and execute it; None if somebody else has prepared it meanwhile."""
+        with shelf.turn:
+            if form in shelf.held:
+                return None
+            shelf.make_room()
+            dropped = [messages.close_statement(name.encode()) for name in shelf.leftover]
+            shelf.cleared()
+            bind = messages.execute(bound, self.connection.codec, form.label)
+            message = b"".join((*dropped, form.parse, bind))
+            try:
+                result = self._send(Prepared(message, form.text))
+            except DatabaseError:  # nobody knows how far it came
+                shelf.leftover.append(form.name)
+                raise
+            shelf.held[form] = None
+            return result
 
     def _ready(self, shelf: Shelf) -> bool:
         """Return whether something may be prepared here, having cleared up if need be."""

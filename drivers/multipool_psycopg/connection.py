@@ -122,7 +122,10 @@ class Connection(Pooled, psycopg.Connection[Any]):
         ):
             return self._execute_at_length(query, params, prepare, binary)
         # All that this comes to, in line: the cursor is made and used at the same place.
-        frame = _frame(1)
+        try:
+            frame = _frame(1)
+        except ValueError:  # called by no Python code, as in a new thread
+            frame = _frame(0)
         code = frame.f_code
         place = (code, frame.f_lasti) if code.co_filename in application else caller(frame)
         sight.cursor = sight.query = place

@@ -48,7 +48,10 @@ class EverydayPlanned(Observed):
         if not (quick is not None and quick.guard.trusted and sight.tracing.brief and not options):
             return super().execute(query, params, **options)
         # As `Observed` does.
-        frame = _frame(1)
+        try:
+            frame = _frame(1)
+        except ValueError:  # called by no Python code, as in a new thread
+            frame = _frame(0)
         code = frame.f_code
         sight.query = caller(frame) if is_library[code.co_filename] else (code, frame.f_lasti)
         sight.query_lease = sight.slot.serial

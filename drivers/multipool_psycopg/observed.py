@@ -84,7 +84,10 @@ class _Everyday(ObservedCursor):
         ):
             given = () if params is NOT_GIVEN else (params,)
             return super().execute(query, *given, *more, **options)
-        frame = _frame(1)
+        try:
+            frame = _frame(1)
+        except ValueError:  # called by no Python code, as in a new thread
+            frame = _frame(0)
         code = frame.f_code
         sight.query = (code, frame.f_lasti) if code.co_filename in application else caller(frame)
         sight.query_lease = sight.slot.serial

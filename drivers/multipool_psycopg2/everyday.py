@@ -60,7 +60,10 @@ class EverydayPlanned(Observed):
         except TypeError:  # too few or too many
             return super().execute(query, vars)
         # As `Observed` does.
-        frame = _frame(1)
+        try:
+            frame = _frame(1)
+        except ValueError:  # called by no Python code, as in a new thread
+            frame = _frame(0)
         code = frame.f_code
         sight.query = caller(frame) if is_library[code.co_filename] else (code, frame.f_lasti)
         sight.query_lease = sight.slot.serial

@@ -11,6 +11,7 @@ import os
 import random
 import select
 import sys
+import threading
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +57,9 @@ class Caretaker:
         self._tracing = tracing
         #: What is to be prepared on its connections, once there is anything.
         self.planner: Planner | None = None
+        # Held while a connection is fitted out: who opens it, and who begins something on all
+        # connections, may meet there, and what it had from the first would be forgotten.
+        self._fitting = threading.RLock()
         reset = config.reset
         self._reset_hook = reset if callable(reset) else None
         self._reset_sql = reset if isinstance(reset, str) and reset not in RESETS else None
@@ -122,17 +126,27 @@ class Caretaker:
         self.plan(conn)
         self.see(conn, slot)
 
+    def begin_anew(self) -> None:
+        """Take other locks, in a forked child: another thread may have held them."""
+        self._fitting = threading.RLock()
+        if self.planner is not None:
+            self.planner.begin_anew()
+
     def plan(self, conn: Any) -> None:
         """Have *conn* execute statements prepared, if the pool has any to prepare."""
         if self.planner is not None and conn._multipool_shelf is None:
             from multipool.plans.shelf import Shelf
 
-            self._driver.use_plans(conn, Shelf(self.planner, self._driver))
+            with self._fitting:
+                if conn._multipool_shelf is None:
+                    self._driver.use_plans(conn, Shelf(self.planner, self._driver))
 
     def see(self, conn: Any, slot: Slot) -> None:
         """Have what *conn* executes noted, if anybody wants to know."""
         if self._tracing.on and conn._multipool_sight is None:
-            self._driver.observe(conn, Sight(slot, self._tracing))
+            with self._fitting:
+                if conn._multipool_sight is None:
+                    self._driver.observe(conn, Sight(slot, self._tracing))
 
     # -- before it is lent -------------------------------------------------------------
 

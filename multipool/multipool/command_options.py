@@ -20,21 +20,22 @@ DSN_HELP: Final = (
 
 def add_driver(parser: argparse.ArgumentParser) -> None:
     """Declare ``--driver``."""
-    installed = [name for name in drivers() if find_spec(name)]
-    parser.add_argument(
-        "--driver",
-        choices=drivers(),
-        default=installed[0] if installed else None,
-        help="default: the first that is installed",
-    )
+    parser.add_argument("--driver", choices=drivers(), help="default: the first that is installed")
 
 
 def driver_of(args: argparse.Namespace) -> Driver:
     """Return the driver in *args*. Raises `PoolConfigError` if none is installed."""
-    if args.driver is None:
+    chosen: str | None = args.driver or next(filter(find_spec, drivers()), None)
+    if chosen is None:
         known = ", ".join(drivers())
         raise PoolConfigError(f"no driver is installed; there are adapters for {known}")
-    return get_driver(args.driver)
+    return get_driver(chosen)
+
+
+def refuse_driver_without_fleet(args: argparse.Namespace) -> None:
+    """Raise `PoolError` where ``--driver`` was given to a command that asks no server then."""
+    if args.driver is not None and args.fleet is None:
+        raise PoolError("--driver is for --fleet")
 
 
 @contextmanager

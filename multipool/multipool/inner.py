@@ -282,8 +282,7 @@ class Inner:
             self.usage_log.begin_anew()
         self.alarms = Alarms()
         self.demand = Demand()
-        if self.caretaker.planner is not None:
-            self.caretaker.planner.begin_anew()
+        self.caretaker.begin_anew()
         self.upkeep = self.upkeep.after_fork()
         self.places.begin_anew()
         if self.stake is not None:

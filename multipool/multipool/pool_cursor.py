@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from multipool.buffered import BufferedCursor
-from multipool.hold import hold_of
+from multipool.hold import block_of
 
 if TYPE_CHECKING:
     from multipool.pool import Pool
@@ -61,10 +61,11 @@ class PoolCursor(BufferedCursor):
             raise self._pool.driver.InterfaceError("the cursor is closed")
         self._rows, self.description, self.rowcount = None, None, -1
         inner = self._pool._inner
-        hold = hold_of(inner)
-        if hold is not None:
-            self._run_on(hold.connection(self._timeout, depth + 1), method, given)
-            return
+        while (block := block_of(inner)) is not None:
+            with block.turn:
+                if not block.over:
+                    self._run_on(block.connection(self._timeout, depth + 1), method, given)
+                    return
         conn = inner.getconn(self._timeout, depth + 1)
         serial = conn._multipool_slot.serial
         try:

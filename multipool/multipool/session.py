@@ -37,6 +37,10 @@ _FIRST_WORD: Final = re.compile(
     r"(?:\s|\(|--[^\n]*\n|/\*(?:[^*/]|\*(?!/)|/(?!\*))*\*/)*([a-z]+)", re.IGNORECASE
 )
 
+# A comment of sqlcommenter's at the end, as the option ``comments`` appends them. In its few
+# characters nothing can be executed, even if what comes before makes it something else.
+_APPENDED: Final = re.compile(r"/\*[\w.~%'=,-]*\*/(?=\s*;?\s*\Z)")
+
 # Longer texts are data as a rule; remembering them would cost more than looking.
 _LONG: Final = 2000
 
@@ -45,6 +49,11 @@ def first_word(sql: str) -> str:
     """Return the first word of *sql* in small letters; empty where there is none."""
     found = _FIRST_WORD.match(sql)
     return found[1].lower() if found else ""
+
+
+def without_comment(sql: str) -> str:
+    """Return *sql* without what `Comments` may have appended: it is none of the user's words."""
+    return _APPENDED.sub("", sql) if "*/" in sql else sql
 
 
 #: Texts that were looked at and leave nothing behind. Adapters look in here before they ask
@@ -71,7 +80,7 @@ def _touches(sql: str) -> bool:
     if found is None:
         return bool(sql.strip())
     word = found[1].lower()
-    return word not in _HARMLESS or _LASTING.search(sql) is not None
+    return word not in _HARMLESS or _LASTING.search(without_comment(sql)) is not None
 
 
 # Statements that mean the same with a BEGIN right before them in the same message. COPY does

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from support import Thread, until
 
 from multipool import Pool, PoolTimeout
 from multipool.driver import Driver
+from multipool.hold import block_of
 from multipool.testing.fake import FakeServer
 from multipool.testing.proxy import Proxy
 
@@ -239,3 +241,89 @@ def test_a_statement_that_fails_in_a_hold_leaves_it_usable(pool: Pool) -> None:
         with pytest.raises(pool.driver.Error):
             pool.execute("select 1 / 0")
         assert first(pool, "select 42") == 42
+
+
+def test_threads_that_share_a_hold_take_turns_on_one_connection(pool: Pool) -> None:
+    sql = "insert into thing select %s from pg_sleep(0.002)"
+    with pool.hold():
+        threads = [_in_a_copy(partial(pool.execute, sql, (number,))) for number in range(1, 21)]
+        for thread in threads:
+            thread.outcome()
+        assert pool.stats().size == 1
+        # Seen by another connection, so each is a transaction that is committed.
+        assert Thread(lambda: first(pool, "select count(*) from thing")).outcome() == 20
+    assert pool.stats().used == 0
+
+
+def test_who_comes_after_the_end_of_a_hold_borrows_as_without_it(pool: Pool) -> None:
+    with pool.hold():
+        pool.execute("select 1")
+        context = contextvars.copy_context()
+    for _ in range(2):
+        Thread(lambda: context.run(pool.execute, "select 1")).outcome()
+        assert pool.stats().used == 0
+
+
+def test_a_hold_waits_at_its_end_for_a_statement_that_runs_in_it(pool: Pool) -> None:
+    with pool.hold():
+        first(pool, PID)
+        thread = _in_a_copy(partial(pool.execute, "insert into thing select 1 from pg_sleep(0.3)"))
+        until(lambda: _asleep(pool))
+    assert pool.stats().used == 0
+    assert first(pool, "select count(*) from thing") == 1
+    thread.outcome()
+
+
+def _asleep(pool: Pool) -> bool:
+    sql = (
+        "select count(*) from pg_stat_activity where wait_event = 'PgSleep'"
+        " and datname = current_database() and query like 'insert into thing%'"
+    )
+    return bool(Thread(lambda: first(pool, sql)).outcome())
+
+
+def _in_a_copy(function: Callable[[], Any]) -> Thread:
+    """Run *function* in a thread with the caller's context, as `asyncio.to_thread` does."""
+    return Thread(partial(contextvars.copy_context().run, function))
+
+
+def test_a_hold_that_is_left_in_another_context_ends(pool: Pool) -> None:
+    hold, context = pool.hold(), contextvars.copy_context()
+    context.run(hold.__enter__)
+    context.run(first, pool, PID)
+    contextvars.copy_context().run(hold.__exit__, None, None, None)
+    assert pool.stats().used == 0
+    context.run(first, pool, PID)
+    assert pool.stats().used == 0
+
+
+def test_a_hold_may_be_used_again_and_in_itself(pool: Pool) -> None:
+    hold = pool.hold()
+    for _ in range(2):
+        with hold:
+            pid = first(pool, PID)
+            with hold:
+                assert first(pool, PID) == pid
+            assert first(pool, PID) == pid
+            assert pool.stats().used == 1
+        assert pool.stats().used == 0
+
+
+def test_what_is_done_at_the_end_of_a_hold_is_all_done_though_some_of_it_fails(pool: Pool) -> None:
+    done: list[str] = []
+
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError), pool.hold():
+        pool.execute("begin")
+        pool.execute("insert into thing values (1)")
+        block = block_of(pool._inner)
+        assert block is not None
+        block.at_end("first", lambda: done.append("first"))
+        block.at_end("second", fail)
+        block.at_end("third", lambda: done.append("third"))
+    assert done == ["first", "third"]
+    assert pool.stats().used == 0
+    assert first(pool, "select count(*) from thing") == 1
+    assert not block.at_end("late", fail)

@@ -12,7 +12,7 @@ from multipool import cli
 from multipool.fleet import read
 from multipool.testing import fleets
 from multipool.testing.server import uri
-from multipool.top.of_fleet import NOBODY, FleetLook, overview
+from multipool.top.of_fleet import NOBODY, FleetLook, as_dict, overview
 
 
 def text_of(snapshot, by="total", limit=5):
@@ -63,6 +63,14 @@ def test_queries_are_sorted_as_asked(by):
     assert section.rows[0][-1].endswith(f": {most.statement}")
 
 
+def test_programs_are_told_of_the_queries_that_were_asked_for():
+    snapshot = fleets.healthy()
+    told = as_dict(snapshot, "calls", 2)
+    calls = sorted((query.calls for query in snapshot.queries), reverse=True)
+    assert [query["calls"] for query in told["queries"]] == calls[:2]
+    assert len(told["holders"]) == len(snapshot.holders)
+
+
 def test_what_processes_share_is_told_where_they_share_anything():
     assert "shared budgets" not in text_of(fleets.healthy())
     _, budgets, pools, *_ = overview(fleets.sharing(), "total", 3).sections
@@ -100,18 +108,23 @@ def test_a_server_that_goes_away_leaves_what_was_last_seen(make_pool, store, ops
 
 
 def test_the_command_prints_it_once_as_text_and_as_json(make_pool, store, driver, capsys):
-    pool = make_pool(store, name="default", max_size=7)
-    with pool.connection():
+    pool = make_pool(store, name="default", max_size=7, queries=True)
+    with pool.connection() as conn:
+        for sql in ("select 1", "select 1, 2"):
+            conn.cursor().execute(sql)
         beat(pool)
         dsn = uri({**store.params, "user": OPS})
         arguments = ["top", "--once", f"--fleet={dsn}", "--driver", driver.name]
         assert cli.main(arguments) == 0
         text = capsys.readouterr().out
-        assert cli.main([*arguments, "--json"]) == 0
+        for _ in range(2):  # by now it is asked for details
+            beat(pool)
+        assert cli.main([*arguments, "--json", "--limit", "1"]) == 0
         told = json.loads(capsys.readouterr().out)
     assert "applications: 1" in text
     assert "pools, the fullest first: 1\n" in text
     assert told["pools"][0]["max_size"] == 7
+    assert len(told["queries"]) == 1
 
 
 def test_looking_asks_all_processes_for_details(make_pool, store, ops):

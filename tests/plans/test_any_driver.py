@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import gc
+import sys
+import time
+from threading import Event, get_ident
 from weakref import ref
 
 import pytest
+from support import Thread, until
 
 from multipool import Pool, PoolConfigError
 from multipool.placeholders import read
 from multipool.plans.disturbing import CHANGES, DROPS, NOTHING, disturbance
+from multipool.plans.guard import Guard
 from multipool.plans.limits import split, with_parameters
 from multipool.plans.literals import kind_of
 from multipool.plans.options import PrepareOptions
 from multipool.plans.planner import Planner
 from multipool.plans.shelf import Shelf
+from multipool.plans.statement import Form, Statement
 from multipool.plans.text_form import kinds_of
 from multipool.testing.fake import FakeDriver
 
@@ -125,6 +131,8 @@ def test_limits_join_parameters_of_any_kind(params, text, all_params):
     [
         ("select 1", NOTHING),
         ("select created, dropped from altered", NOTHING),
+        ("select 1 /*file='create.py',line='1'*/", NOTHING),
+        ("create table t () /*file='views.py',line='1'*/", CHANGES),
         ("ALTER TABLE t ADD c int", CHANGES),
         ("begin; drop table t; commit", CHANGES),
         ("discard all", DROPS),
@@ -146,12 +154,115 @@ def test_a_planner_remembers_a_bounded_number_of_statements():
     asked.close()
 
 
+@pytest.mark.parametrize(
+    ("sql", "shown"),
+    [
+        ("select 1 where pin = 123456", "select ? where pin = ?"),
+        ("select $$hunter2$$", "select ?"),
+        ("select $x$hunter2$x$", "select ?"),
+        (r"select E'it\'s hunter2', 'b'", "select ?, ?"),
+        ("select a /* hunter2 */ from t -- hunter2", "select a from t"),
+        (f"select {'a, ' * 100}b", f"select {'a, ' * 63}a..."),
+    ],
+)
+def test_a_statement_is_shown_without_what_may_be_somebodys_data(sql, shown):
+    assert Statement(sql, Guard(), wanted=True).shown() == shown
+
+
+def test_two_that_begin_planning_at_once_give_a_connection_one_shelf():
+    used, go_on = [], Event()
+
+    class Slow(FakeDriver):
+        prepares = True
+
+        def use_plans(self, conn, shelf):
+            used.append(shelf)
+            go_on.wait(10)
+            conn._multipool_shelf = shelf
+
+    with Pool({}, driver=Slow()) as pool, pool.connection() as conn:
+        caretaker = pool._inner.caretaker
+        caretaker.planner = Planner("shop", PrepareOptions())
+        threads = [Thread(lambda: caretaker.plan(conn)) for _ in range(2)]
+        until(lambda: used)
+        time.sleep(0.05)  # for the other one to come as far
+        go_on.set()
+        for thread in threads:
+            thread.outcome()
+        assert used == [conn._multipool_shelf]
+
+
+@pytest.mark.parametrize("limits", [False, True])
+def test_what_was_forgotten_while_nobody_asked_is_asked_for_again(limits):
+    planner = Planner("shop", PrepareOptions(threshold=5))
+    text = "select a from t LIMIT 20"
+    handle = planner.prepare(text, limits)
+    handle.close()
+    for number in range(12_000):
+        planner.meet(f"select {number}")
+    assert text not in planner.wordings
+    for _ in range(2):
+        with handle:
+            assert planner.wordings[text].statement.sql == handle.sql
+            assert planner.wordings[text].statement.asked == 1
+        assert planner.wordings[text].statement.asked == 0
+
+
+def test_threads_add_forms_of_one_statement_at_once():
+    statement = Statement("select %s", Guard(), wanted=True)
+    form = Form(statement)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+
+    def add_many():
+        for number in range(10_000):
+            statement.add((get_ident(), number), form)
+
+    try:
+        for thread in [Thread(add_many) for _ in range(4)]:
+            thread.outcome(30)
+    finally:
+        sys.setswitchinterval(interval)
+    assert 1 <= len(statement.forms) <= 36  # 32, and one of each thread
+
+
 def test_a_planner_keeps_no_shelf_alive():
     planner = Planner("shop", PrepareOptions())
     shelf = ref(Shelf(planner, FakeDriver()))
     gc.collect()
     assert shelf() is None
     planner.renew()
+
+
+def test_what_is_prepared_while_all_is_renewed_is_thought_about_once_more():
+    planner = Planner("shop", PrepareOptions(threshold=1))
+    shelf = Shelf(planner, FakeDriver())
+    statement = shelf.find(None, "select 1").statement
+    planner.renew()  # by another thread, between the look and the execution
+    assert shelf.be_quick("select 1", statement).statement is statement
+    assert "select 1" not in shelf.quick
+    shelf.find(None, "select 1")
+    shelf.be_quick("select 1", statement)
+    assert "select 1" in shelf.quick
+
+
+def test_a_thread_may_come_back_to_the_planner_in_the_middle(monkeypatch):
+    """As when it collects what has a connection in it."""
+    planner = Planner("shop", PrepareOptions(threshold=1))
+    for number in range(990):
+        planner.meet(f"select {number}")
+    left = [f"select {number}" for number in range(1000, 1020)]  # beyond what is remembered
+
+    def collecting():
+        if left:
+            planner.meet(left.pop())
+            planner.renew()
+        return Guard()
+
+    monkeypatch.setattr("multipool.plans.planner.Guard", collecting)
+    Thread(lambda: planner.meet("select a")).outcome(20)
+    assert left == []
+    assert "select a" in planner.wordings
 
 
 def test_what_looks_at_prepared_statements_or_is_data_is_not_prepared_by_itself():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
+from support import Thread
 
 from multipool.plans.guard import (
     CALM,
@@ -249,3 +250,24 @@ def test_what_cannot_be_prepared_is_given_up_for_a_while_as_well(statement):
     assert not statement.execute(FAST)
     statement.clock.now += FIRST_PAUSE
     assert statement.execute(FAST)
+
+
+def test_a_note_in_the_middle_of_another_by_the_same_thread_is_dropped(monkeypatch):
+    """As when it collects what has a connection in it, whose return tells the guard."""
+    guard, told = Guard(), []
+
+    def collecting(values):
+        if not told:
+            told.append(guard.note_prepared(SLOW))
+            told.append(guard.note_unprepared(SLOW))
+        return sorted(values)[len(values) // 2]
+
+    monkeypatch.setattr("multipool.plans.guard.median", collecting)
+
+    def note():
+        for _ in range(5):
+            guard.note_prepared(FAST)
+
+    Thread(note).outcome()
+    assert told == [None, None]
+    assert (guard.prepared.calls, guard.unprepared.calls) == (5, 0)

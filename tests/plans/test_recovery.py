@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 from contextlib import suppress
+from functools import partial
 
 import pytest
 from plans.conftest import BY_ID, fetch, held, run
@@ -261,3 +263,48 @@ def test_a_forked_child_prepares_on_connections_of_its_own(prepared):
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     with prepared.connection() as conn:
         assert fetch(conn, BY_ID, (1,)) == [(1, "n1")]
+
+
+SMALL, GREAT = 7, 5_000_000_000  # of different types to PostgreSQL
+
+
+def test_threads_that_execute_a_statement_first_with_other_types_each_prepare_their_own(
+    make_pool, table
+):
+    """Each in a transaction, where an error would be seen."""
+    pool = make_pool(max_size=2)
+    for number in range(20):
+        pool.prepare(f"select id + {number} from numbers where id = %s")
+    gate = threading.Barrier(2)
+
+    def work(key):
+        with pool.connection() as conn:
+            for number in range(20):
+                gate.wait(10)
+                fetch(conn, "select 1")
+                for value in (key, GREAT, SMALL, GREAT, SMALL):
+                    expected = [(SMALL + number,)] if value == SMALL else []
+                    sql = f"select id + {number} from numbers where id = %s"
+                    assert fetch(conn, sql, (value,)) == expected
+
+    for thread in [Thread(partial(work, key)) for key in (SMALL, GREAT)]:
+        thread.outcome(30)
+
+
+def test_threads_that_share_a_connection_prepare_a_statement_once(pool, table):
+    """In a transaction, which a second PREPARE under the same name would end."""
+    statements = [f"select %s::int + {number}" for number in range(20)]
+    for sql in statements:
+        pool.prepare(sql)
+    gate = threading.Barrier(4)
+
+    def work(conn):
+        for sql in statements:
+            gate.wait(10)
+            conn.cursor().execute(sql, (1,))
+
+    with pool.connection() as conn:
+        fetch(conn, "select 1")
+        for thread in [Thread(partial(work, conn)) for _ in range(4)]:
+            thread.outcome(30)
+        assert len(held(conn)) == len(statements)

@@ -2,9 +2,11 @@
 
 import io
 import sys
+from _thread import start_new_thread
+from operator import call
 
 import pytest
-from support import line_of, piggybacking
+from support import line_of, piggybacking, until
 
 from multipool import Pool
 from multipool.watch.stacks import lines_of
@@ -140,6 +142,53 @@ def test_a_cursor_factory_of_the_users_is_seen_too(pool, told, driver):
     conn.close()
     assert told.texts() == ["select 1"]
     assert executed
+
+
+def test_who_is_interrupted_before_the_server_is_asked_has_executed_nothing(pool, told):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with pool.connection() as conn:
+        cursor = conn.cursor()
+        pool._inner.tracing.amend = interrupt
+        with pytest.raises(KeyboardInterrupt):
+            cursor.execute("select 1")
+        with pytest.raises(KeyboardInterrupt):
+            cursor.executemany("select %s", [(1,)])
+        pool._inner.tracing.amend = None
+        assert told == []
+        assert pool.held(0)[0].state == "idle"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"trace": "full"},
+        {"queries": True},
+        {"trace": "full", "queries": True},
+        {"prepare": {"threshold": 1}},
+    ],
+)
+def test_what_is_called_by_no_python_code_is_executed(driver, params, options):
+    """As in a new thread, or by `atexit`: there is no frame to take for the caller's."""
+    sql = "select generate_series(1, %s)"
+
+    def without_a_caller(function, *args):
+        done = []
+        start_new_thread(done.extend, (map(function, *[[arg] for arg in args]),))
+        until(lambda: done)
+        return done[0]
+
+    with Pool(params, driver=driver, max_size=1, **options) as pool, pool.connection() as conn:
+        for _ in range(5):  # until it is prepared, if it is to be
+            conn.cursor().execute(sql, (5,))
+        cursor = without_a_caller(call, conn.cursor)
+        without_a_caller(cursor.execute, sql, (5,))
+        assert len(cursor.fetchall()) == 5
+        without_a_caller(cursor.executemany, "select %s", [(5,)])
+        if driver.name == "psycopg":
+            assert without_a_caller(conn.execute, "select 1").fetchone() == (1,)
 
 
 def test_an_observer_hears_of_a_lease_that_began_before_it(driver, params):

@@ -19,6 +19,7 @@ import pytest
 from support import until
 
 from multipool.cli import main
+from multipool.driver import drivers
 from multipool.watch import runtime
 from multipool.watch.asking import processes
 
@@ -215,6 +216,12 @@ def test_another_value_of_the_variable_is_warned_of(value: str) -> None:
 def test_json_goes_with_once(capsys: Any) -> None:
     assert main(["top", "--json"]) == 1
     assert "multipool top: --json is for --once" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["top", "advise"])
+def test_a_driver_without_a_fleet_to_read_is_refused(command: str, capsys: Any) -> None:
+    assert main([command, "--driver", drivers()[0]]) == 1
+    assert f"multipool {command}: --driver is for --fleet" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("option", ["--every=0", "--every=nan", "--limit=-1", "--by=rows"])

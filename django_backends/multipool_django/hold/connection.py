@@ -13,7 +13,7 @@ from django.db.backends.signals import connection_created
 from multipool import Pool
 from multipool.borrower import here
 from multipool.driver import CLIENT, IDLE, SESSION, UNKNOWN
-from multipool.hold import hold_of
+from multipool.hold import block_of
 from multipool.watch.usage import Errand
 from multipool_django import errands, startup
 from multipool_django.callers import depth_of_asker
@@ -132,9 +132,8 @@ class OnDemandConnection:
             inner = self._pool._inner
             if slot.touched & SESSION or IDLE < inner.status(conn) < UNKNOWN:
                 return
-            hold = hold_of(inner)
-            if hold is not None:
-                hold.at_end(self, self._let_go_in_turn)
+            block = block_of(inner)
+            if block is not None and block.at_end(self, self._let_go_in_turn):
                 return
         self.end_lease()
 
@@ -193,7 +192,7 @@ class OnDemandConnection:
             conn = self._borrow()
             conn.touch(CLIENT)  # whatever is done to it, nobody may see
             bounded = self._keeping or not self._autocommits
-            if not bounded and hold_of(self._pool._inner) is None:
+            if not bounded and block_of(self._pool._inner) is None:
                 self._handed_out = True
         return conn
 

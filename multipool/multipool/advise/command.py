@@ -10,7 +10,13 @@ from typing import Final
 from multipool.advise.judging import Aim, judge
 from multipool.advise.loads import Facts, of_fleet, of_processes
 from multipool.advise.words import NOBODY, as_dict, as_text
-from multipool.command_options import DSN_HELP, add_driver, driver_of, in_a_line
+from multipool.command_options import (
+    DSN_HELP,
+    add_driver,
+    driver_of,
+    in_a_line,
+    refuse_driver_without_fleet,
+)
 from multipool.conninfo import parse
 from multipool.errors import PoolError
 from multipool.watch.asking import processes
@@ -48,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print it. Status 1 where nothing is known of any pool."""
+    refuse_driver_without_fleet(args)
     facts, cores = _facts(args)
     loads = [load for load in facts.loads if args.app in (None, load.app)]
     if args.app is not None and not loads:

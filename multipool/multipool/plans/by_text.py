@@ -58,10 +58,10 @@ class PlannedByText:
         statement = wording.statement
         if not shelf.wants(statement):
             return None
-        message = self._message(shelf, wording, params)
-        if message is None:
+        found = self._message(shelf, wording, params)
+        if found is None:
             return None
-        form: TextForm = statement.form
+        form, message = found
         if statement.touches:
             self.connection.touch()
         thinking = not form.template or wording.values or statement.touches
@@ -100,8 +100,10 @@ class PlannedByText:
             shelf.tell(quick, seconds)
         return message
 
-    def _message(self, shelf: Shelf, wording: Wording, params: Any) -> bytes | None:
-        """Return what executes *wording* prepared, having prepared it if need be.
+    def _message(
+        self, shelf: Shelf, wording: Wording, params: Any
+    ) -> tuple[TextForm, bytes] | None:
+        """Return the form of *wording*, prepared by now, and what executes it with *params*.
 
         None if it is to run as it stands.
         """
@@ -127,17 +129,19 @@ class PlannedByText:
             statement.obstacle = "some parameters must stand in the text"
             return None
         key = text, isinstance(params, Mapping), kinds
-        form = statement.forms.get(key)
+        form: TextForm | None = statement.forms.get(key)
         if form is None:
             form = TextForm(statement, parsed, kinds)
             statement.add(key, form)
-        statement.form, statement.obstacle = form, None
-        if form not in shelf.held and not self._prepare(shelf, form):
-            return None
-        return form.message(literals)
+        statement.obstacle = None
+        if form not in shelf.held:
+            with shelf.turn:
+                if form not in shelf.held and not self._prepare(shelf, form):
+                    return None
+        return form, form.message(literals)
 
     def _prepare(self, shelf: Shelf, form: TextForm) -> bool:
-        """Prepare *form* on the connection; return whether it is."""
+        """Prepare *form* on the connection, in turn; return whether it is."""
         conn, driver, planner = self.connection, shelf.driver, shelf.planner
         if not planner.route_known:
             planner.learn(driver.backend_pid(conn), int(self._command("select pg_backend_pid()")))

@@ -6,6 +6,8 @@ import re
 from functools import lru_cache
 from typing import Final
 
+from multipool.session import without_comment
+
 #: What `disturbance` answers.
 NOTHING: Final = 0
 #: Tables, types or functions are made anew: results may be of other types than planned.
@@ -27,6 +29,7 @@ def disturbance(sql: str) -> int:
 
 
 def _look(sql: str) -> int:
+    sql = without_comment(sql)
     if _DROPS.search(sql):
         return DROPS
     return CHANGES if _CHANGES.search(sql) else NOTHING

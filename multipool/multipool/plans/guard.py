@@ -24,7 +24,7 @@ the first execution is slow.
 
 from __future__ import annotations
 
-from _thread import allocate_lock
+import threading
 from collections import deque
 from collections.abc import Callable
 from statistics import median
@@ -136,7 +136,10 @@ class Guard:
 
     def begin_anew(self) -> None:
         """Take another lock, in a forked child: another thread may have held it."""
-        self._lock = allocate_lock()
+        # A thread may come back in the middle of a note, when it collects what has a connection
+        # in it: the return tells us what that executed. Such a note is dropped.
+        self._lock = threading.RLock()
+        self._noting = False
 
     def turn(self) -> bool:
         """Return whether the next execution is to be prepared; asked where not `trusted`."""
@@ -160,7 +163,13 @@ class Guard:
         once, with the sum of their *seconds*, if none before the last took longer than `limit`.
         """
         with self._lock:
-            return self._note_prepared(last, calls, last if seconds is None else seconds, by)
+            if self._noting:
+                return None
+            try:
+                self._noting = True
+                return self._note_prepared(last, calls, last if seconds is None else seconds, by)
+            finally:
+                self._noting = False
 
     def note_unprepared(self, seconds: float) -> str | None:
         """Note an unprepared execution that went well; return what `note_prepared` does."""
@@ -168,7 +177,13 @@ class Guard:
             self.unprepared.calls += 1
             return None
         with self._lock:
-            return self._note_unprepared(seconds)
+            if self._noting:
+                return None
+            try:
+                self._noting = True
+                return self._note_unprepared(seconds)
+            finally:
+                self._noting = False
 
     def give_up(self, reason: str) -> None:
         """Run the statement unprepared, for a while."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
 
 if TYPE_CHECKING:
     from multipool.plans.planner import Planner
-    from multipool.plans.statement import Statement
+    from multipool.plans.statement import Wording
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -23,28 +23,30 @@ class Handle:
     becomes of this object. The server keeps what is prepared for the next time.
     """
 
-    def __init__(self, planner: Planner, statement: Statement) -> None:
+    def __init__(self, planner: Planner, sql: str, wording: Wording) -> None:
         self._planner = planner
-        self._statement = statement
+        self._sql = sql
+        self._wording = wording
         # Not empty while it is asked for since the call that made this. To pop is one step, so
         # it takes no lock, which a forked child might find taken.
         self._pledge = [True]
-        statement.asked += 1
-        statement.wanted = True
+        wording.statement.asked += 1
+        wording.statement.wanted = True
 
     @property
     def sql(self) -> str:
         """The statement's text; without LIMIT and OFFSET where these are parameters."""
-        return self._statement.sql
+        return self._wording.statement.sql
 
     def close(self) -> None:
         """Ask no more for the statement, outside of blocks and functions; harmless if repeated."""
         if self._redeem():
-            self._planner.ask(self._statement, -1)
+            self._planner.ask_no_more(self._wording.statement)
 
     def __enter__(self) -> Self:
         if not self._redeem():
-            self._planner.ask(self._statement, +1)
+            # While it is asked for, it stays what it is.
+            self._wording = self._planner.ask(self._sql, self._wording)
         return self
 
     def __exit__(
@@ -53,7 +55,7 @@ class Handle:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._planner.ask(self._statement, -1)
+        self._planner.ask_no_more(self._wording.statement)
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         """Return *function* with the statement asked for while it runs."""
@@ -73,4 +75,4 @@ class Handle:
             return False
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._statement.shown()!r}>"
+        return f"<{type(self).__name__} {self._wording.statement.shown()!r}>"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from _thread import allocate_lock
+import threading
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
 
@@ -46,7 +46,8 @@ class Planner:
     def __init__(self, name: str, options: PrepareOptions) -> None:
         self._name = name
         self.options = options
-        self._lock = allocate_lock()
+        # A thread may come back while it has it, when it collects what has a connection in it.
+        self._lock = threading.RLock()
         #: The texts that are known, as they are executed.
         self.wordings: dict[str, Wording] = {}
         #: By text, and whether LIMIT and OFFSET are parameters.
@@ -77,17 +78,34 @@ class Planner:
         found = limits.split(sql) if with_limits else None
         head, values = found or (sql, ())
         with self._lock:
-            statement = self._statement(head, limits=found is not None)
+            wording = Wording(self._statement(head, limits=found is not None), values)
             if found is not None:
                 self._limits = self.curious = True
-            handle = Handle(self, statement)
-            self._keep(sql, Wording(statement, values))
+            handle = Handle(self, sql, wording)
+            self._keep(sql, wording)
         return handle
 
-    def ask(self, statement: Statement, change: int) -> None:
-        """Count one handle more, or less, that wants *statement* prepared."""
+    def ask(self, sql: str, wording: Wording) -> Wording:
+        """Count one handle more that wants prepared what is executed as *sql*.
+
+        Returns what that is by now: the *wording*, unless it was forgotten while nobody asked.
+        """
         with self._lock:
-            statement.asked += change
+            before = wording.statement
+            statement = self._statement(before.sql, limits=before.limits)
+            if statement is not before:
+                wording = Wording(statement, wording.values)
+            statement.asked += 1
+            statement.wanted = True
+            met = self.wordings.get(sql)
+            if met is None or met.statement is not statement:
+                self._keep(sql, wording)
+        return wording
+
+    def ask_no_more(self, statement: Statement) -> None:
+        """Count one handle less that wants *statement* prepared."""
+        with self._lock:
+            statement.asked -= 1
             statement.wanted = statement.asked > 0 or self.options.threshold is not None
         if not statement.wanted:
             self._slow_down()
@@ -130,9 +148,11 @@ class Planner:
     def _forget_some(self, known: dict[Any, Any], most: int, statement_of: Any) -> None:
         """Drop the older half of what nobody asked for, if there is too much of it."""
         if len(known) >= most:
-            idle = [key for key, one in known.items() if not statement_of(one).asked]
+            # The same thread may be back meanwhile, see `_lock`.
+            found = [(key, known.get(key)) for key in tuple(known)]
+            idle = [key for key, one in found if one is not None and not statement_of(one).asked]
             for key in idle[: most // 2]:
-                del known[key]
+                known.pop(key, None)
 
     # -- what becomes of it ---------------------------------------------------------------
 
@@ -158,7 +178,8 @@ class Planner:
 
     def renew(self) -> None:
         """Have everything prepared anew, on all connections: something was altered."""
-        self.epoch += 1
+        with self._lock:
+            self.epoch += 1
         self._slow_down()
 
     def _slow_down(self) -> None:
@@ -193,6 +214,6 @@ class Planner:
 
     def begin_anew(self) -> None:
         """Take other locks, in a forked child: another thread may have held them."""
-        self._lock = allocate_lock()
+        self._lock = threading.RLock()
         for statement in self._statements.values():
             statement.guard.begin_anew()

@@ -37,7 +37,7 @@ def may_run_again(
     elif code == NOT_SUPPORTED:
         shelf.planner.renew()
     else:
-        shelf.leave_behind([form for form in shelf.held if form.statement is statement])
+        shelf.leave_behind([form for form in list(shelf.held) if form.statement is statement])
     if not idle or conn.closed:
         return False
     if driver.status(conn) != IDLE:

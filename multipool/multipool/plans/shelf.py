@@ -1,10 +1,14 @@
 """What is prepared on one connection.
 
-Used by the thread that has the connection to itself; others may only call `Shelf.slow_down`.
+Used by who has the connection, which may be several threads if their driver lets them share one.
+Others may only call `Shelf.slow_down`.
 """
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
+from contextlib import suppress
 from typing import Any, Final, Protocol
 
 from multipool.driver import IDLE, Driver
@@ -41,8 +45,10 @@ class Shelf:
         planner.take_in(self)
         #: What needs no thinking about, by the text that is executed. Any thread may clear it.
         self.quick: dict[str | Statement, Quick] = {}
+        #: Whose turn it is to prepare something, among threads that share the connection.
+        self.turn = threading.RLock()
         #: What the server holds for us, the least recently used first.
-        self.held: dict[Form, None] = {}
+        self.held: OrderedDict[Form, None] = OrderedDict()
         #: Names that the server still holds, to be dropped when something is prepared next.
         self.leftover: list[str] = []
         #: Whether it is not known which of ours the server holds.
@@ -81,8 +87,10 @@ class Shelf:
             return False
         guard = statement.guard
         if not (guard.trusted or guard.turn()):
-            if guard.reason is not None and statement.form in self.held:
-                self.leave_behind([form for form in statement.forms.values() if form in self.held])
+            if guard.reason is not None:
+                given_up = [form for form in tuple(statement.forms.values()) if form in self.held]
+                if given_up:
+                    self.leave_behind(given_up)
             return False
         return statement.asked > 0 or self._often(statement.sql)
 
@@ -105,10 +113,11 @@ class Shelf:
 
         Called by who has counted `BATCH` of them, or one that took longer than the guard's limit.
         """
-        if quick.form in self.held:
-            # The latest in use goes to the end.
-            del self.held[quick.form]
-            self.held[quick.form] = None
+        # The latest in use goes to the end, without being missed meanwhile.
+        try:  # noqa: SIM105  # costs less
+            self.held.move_to_end(quick.form)
+        except KeyError:  # left behind, or the driver prepares by itself
+            pass
         self._tell_guard(quick, last)
 
     def _tell_guard(self, quick: Quick, last: float) -> None:
@@ -136,6 +145,9 @@ class Shelf:
             quick = self.quick[key] = Quick(statement, form)
             if len(self.quick) > _QUICK:
                 self.slow_down(next(iter(self.quick)))
+            if self._epoch != self.planner.epoch:
+                # All was to be prepared anew while this was: the next execution sees to it.
+                self.slow_down(key)
         return quick
 
     def slow_down(self, *keys: str | Statement) -> None:
@@ -175,8 +187,9 @@ class Shelf:
         """Use *forms* no more."""
         self.slow_down()
         for form in forms:
-            del self.held[form]
-            self.leftover.append(form.name)
+            with suppress(KeyError):  # somebody else may have left it behind
+                del self.held[form]
+                self.leftover.append(form.name)
 
     def forget(self) -> None:
         """Note that the server has dropped all that was prepared."""

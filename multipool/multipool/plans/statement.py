@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Hashable
 from typing import Any, Final
 
@@ -23,7 +22,6 @@ DROP_OURS: Final = (
 # A statement whose parameters come in more than so many combinations of types.
 _MOST_FORMS: Final = 32
 
-_LITERAL: Final = re.compile(r"'(?:[^']|'')*'")
 _SHOWN: Final = 200
 
 _numbers = itertools.count(1)
@@ -46,7 +44,7 @@ class Statement:
     """One statement of a pool: its text, who wants it prepared, its forms and its times."""
 
     __slots__ = (
-        *("asked", "form", "forms", "guard", "limits", "obstacle", "plain", "sql", "touches"),
+        *("asked", "forms", "guard", "limits", "obstacle", "plain", "sql", "touches"),
         "wanted",
     )
 
@@ -63,21 +61,24 @@ class Statement:
         self.asked = 0
         #: Whether anybody does: a handle, or the pool's ``threshold``.
         self.wanted = wanted
-        #: Its forms by what the adapter tells them apart by, and the one used last.
+        #: Its forms by what the adapter tells them apart by. Any thread may `add` one.
         self.forms: dict[Hashable, Any] = {}
-        self.form: Any = None
         #: Why it was executed unprepared though somebody wants it prepared, the last time.
         self.obstacle: str | None = None
 
     def add(self, key: Hashable, form: Any) -> None:
         """Take in another form; the oldest goes if there are too many."""
         self.forms[key] = form
-        if len(self.forms) > _MOST_FORMS:
-            del self.forms[next(iter(self.forms))]
+        while len(self.forms) > _MOST_FORMS:
+            # Others may do the same just now.
+            self.forms.pop(next(iter(tuple(self.forms)), None), None)
 
     def shown(self) -> str:
         """Return the text for a message: no literal in it, and not too long."""
-        text = _LITERAL.sub("'...'", " ".join(self.sql.split()))
+        # Seldom wanted, and of no use to the rest.
+        from multipool.watch.queries.normaliser import normalise
+
+        text = normalise(self.sql)
         return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
 
 

@@ -9,7 +9,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from multipool.command_options import DSN_HELP, add_driver, driver_of, in_a_line
+from multipool.command_options import (
+    DSN_HELP,
+    add_driver,
+    driver_of,
+    in_a_line,
+    refuse_driver_without_fleet,
+)
 from multipool.errors import PoolError
 from multipool.top import overview
 from multipool.top.sections import Overview
@@ -52,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
     """Show them, until Ctrl-C or only once."""
     if args.json and not args.once:
         raise PoolError("--json is for --once")
+    refuse_driver_without_fleet(args)
     with _looks(args) as (look, told):
         if args.once:
             print(json.dumps(told(), indent=2) if args.json else look().as_text())
@@ -79,14 +86,14 @@ def _looks(
         return
     # Not before they are wanted: most of the fleet's code is of no use to the rest.
     from multipool.fleet import read
-    from multipool.top.of_fleet import FleetLook, pool_for
+    from multipool.top.of_fleet import FleetLook, as_dict, pool_for
 
     driver = driver_of(args)
     watch = max(_WATCH, 2 * args.every)
     with in_a_line(driver), pool_for(args.fleet, driver, "multipool top") as pool:
         yield (
             FleetLook(pool, watch, args.by, args.limit),
-            lambda: read(pool, watch=watch).as_dict(),
+            lambda: as_dict(read(pool, watch=watch), args.by, args.limit),
         )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import Any, Final
 
 from multipool.conninfo import parse
 from multipool.dashboard.suspects import below, site, suspects
@@ -78,13 +79,23 @@ class FleetLook:
         return self._last
 
 
+def as_dict(snapshot: Snapshot, by: By, limit: int) -> dict[str, Any]:
+    """Return all of it as plain values, but of the queries the first *limit*."""
+    queries = tuple(_sorted(snapshot.queries, by)[:limit])
+    return replace(snapshot, queries=queries).as_dict()
+
+
+def _sorted(queries: Iterable[Query], by: By) -> list[Query]:
+    return sorted(queries, key=_ORDERS[by], reverse=True)
+
+
 def overview(snapshot: Snapshot, by: By, limit: int) -> Overview:
     """Return the verdict and the tables, each with the first *limit* rows at most."""
     lines = list(_lines(snapshot))
     if not snapshot.processes:
         return Overview([*lines, NOBODY], [])
     processes = {process.id: process for process in snapshot.processes}
-    queries = sorted(snapshot.queries, key=_ORDERS[by], reverse=True)
+    queries = _sorted(snapshot.queries, by)
     pools = sorted(snapshot.pools, key=_trouble)
     sections = [
         Section("applications", _APPLICATIONS, list(_applications(snapshot))),

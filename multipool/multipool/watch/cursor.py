@@ -49,7 +49,10 @@ class Observed(_Base):
             return super().execute(query, *args, **options)
         tracing = sight.tracing
         if tracing.brief:  # in line and as short as can be
-            frame = _frame(1)
+            try:
+                frame = _frame(1)
+            except ValueError:  # called by no Python code, as in a new thread
+                frame = _frame(0)
             code = frame.f_code
             sight.query = (
                 (code, frame.f_lasti) if code.co_filename in application else caller(frame)
@@ -77,7 +80,8 @@ class Observed(_Base):
             else:
                 result = super().execute(sent)
         except BaseException as error:
-            sight.ended(self, query, place, begun, -1, error)
+            # Who was interrupted before has executed nothing.
+            sight.ended(self, query, place if begun else None, begun, -1, error)
             raise
         sight.ended(self, query, place, begun, self.rowcount)
         return result
@@ -143,11 +147,15 @@ class observing:  # noqa: N801  # used as a function; @contextmanager costs seve
     def __enter__(self) -> Any:
         sent, sight = self._query, self._sight
         if sight is not None:
-            self._place = sight.begins(sent)
-            amend = sight.tracing.amend
-            if amend is not None and self._place is not None and not self._fixed:
-                sent = amend(self._cursor.connection, sent, self._place, self._params)
-            self._begun = perf_counter()
+            try:
+                self._place = sight.begins(sent)
+                amend = sight.tracing.amend
+                if amend is not None and self._place is not None and not self._fixed:
+                    sent = amend(self._cursor.connection, sent, self._place, self._params)
+                self._begun = perf_counter()
+            except BaseException as error:  # an interrupt: there will be no end
+                sight.ended(self._cursor, self._query, None, 0.0, -1, error)
+                raise
         return sent
 
     def __exit__(

@@ -68,7 +68,10 @@ class Sight:
                 self.cursor_foretold = -1
                 self.cursor = slot.stack
             else:
-                frame = _frame(depth)
+                try:
+                    frame = _frame(depth)
+                except ValueError:  # called by no Python code, as in a new thread
+                    frame = _frame(0)
                 self.cursor = whole(frame) if tracing.stacks else caller(frame)
             self.cursor_lease = serial
 
@@ -80,18 +83,24 @@ class Sight:
         self.statement = query
         tracing = self.tracing
         wanted = tracing.observers or tracing.amend
-        if not tracing.base:
-            return caller(_frame(2)) if wanted else None
-        slot = self.slot
-        self.query_lease = serial = slot.serial
-        if not tracing.stacks:
-            self.query = place = caller(_frame(2))
+        try:
+            if not tracing.base:
+                return caller(_frame(2)) if wanted else None
+            slot = self.slot
+            self.query_lease = serial = slot.serial
+            if not tracing.stacks:
+                self.query = place = caller(_frame(2))
+                return place
+            if self.foretold == serial == slot.stack_lease and slot.stack is not None:
+                self.foretold = -1
+                self.query = stack = slot.stack
+            else:
+                self.query = stack = whole(_frame(2))
+        except ValueError:  # as above
+            place = caller(_frame(0))
+            if tracing.base:
+                self.query = place
             return place
-        if self.foretold == serial == slot.stack_lease and slot.stack is not None:
-            self.foretold = -1
-            self.query = stack = slot.stack
-        else:
-            self.query = stack = whole(_frame(2))
         return site_of(stack) if wanted else None
 
     def ended(
