@@ -171,8 +171,9 @@ class Backend:
 class Blocked:
     """One session in a tree of who keeps whom waiting; a root keeps others, and waits for nobody.
 
-    A session that waits for several stands beneath each of them. Of a circle, which the server
-    breaks within a second, one is taken for its root.
+    A session that waits for several roots stands beneath each of them; one that waits in line
+    behind others stands beneath one only. Of a circle, which the server breaks within a second, one
+    is taken for its root.
     """
 
     pid: int
