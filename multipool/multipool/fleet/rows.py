@@ -150,12 +150,15 @@ def backends_of(rows: Iterable[Mapping[str, Any]], sessions: Sessions) -> tuple[
 
 
 def budgets_of(told: Mapping[str, Any]) -> tuple[SharedBudget, ...]:
-    """Return the budgets that applications share, and who has what of them."""
+    """Return the budgets that applications share, and who has what of them.
+
+    What an older version has installed tells of none.
+    """
     processes: defaultdict[tuple[str, str, int], list[str]] = defaultdict(list)
     for row in told["processes"]:
         processes[row["app"], row["host"], row["pid"]].append(row["id"])
     stakes: defaultdict[str, list[Stake]] = defaultdict(list)
-    for row in told["stakes"]:
+    for row in told.get("stakes", ()):
         # Containers may share a name, and give the same numbers to their processes.
         known = processes[row["app"], row["host"], row["pid"]]
         stakes[row["app"]].append(
@@ -164,7 +167,7 @@ def budgets_of(told: Mapping[str, Any]) -> tuple[SharedBudget, ...]:
                 **{name: row[name] for name in Stake.__slots__ if name != "process"},
             )
         )
-    budgets = {row["app"]: row for row in told["budgets"]}
+    budgets = {row["app"]: row for row in told.get("budgets", ())}
     nobody: Mapping[str, Any] = {"budget": None, "kept": 0}
     return tuple(
         SharedBudget(

@@ -1,5 +1,6 @@
 -- What the fleet keeps in a database. Run by `multipool fleet install`; to run it again
--- changes nothing, or brings the functions up to date.
+-- changes nothing, or brings what an older version has installed up to date: who could report or
+-- read then, can afterwards.
 --
 -- Whoever runs it owns it all, and need not be a superuser. An application's role may execute
 -- beat(), goodbye(), sweep() and claim(), and read nothing; it should not be the owner.
@@ -42,6 +43,15 @@ create unlogged table if not exists multipool.process (
     toast.autovacuum_vacuum_cost_delay = 0
 );
 revoke all on multipool.process from public;
+do $$
+begin
+    -- It was once. What an older process writes is text of JSON then, which says nothing.
+    if (select atttypid from pg_attribute
+         where attrelid = 'multipool.process'::regclass and attname = 'detail') = 'jsonb'::regtype then
+        alter table multipool.process alter column detail type text using null;
+    end if;
+end
+$$;
 -- A moved detail would have dead versions in a second table, which only a vacuum clears.
 alter table multipool.process alter column detail set storage main;
 
@@ -466,3 +476,22 @@ set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
 $$;
 
 revoke all on all functions in schema multipool from public;
+
+-- To whom an older version's functions and tables were granted, those that came later are too.
+do $$
+declare
+    one regrole;
+begin
+    for one in select grantee from pg_proc, aclexplode(proacl)
+                where pg_proc.oid = 'multipool.beat(jsonb)'::regprocedure and grantee <> proowner
+    loop
+        execute format('grant execute on function multipool.claim(jsonb) to %s', one);
+    end loop;
+    for one in select grantee from pg_class, aclexplode(relacl)
+                where pg_class.oid = 'multipool.process'::regclass and grantee <> relowner
+                  and privilege_type = 'SELECT'
+    loop
+        execute format('grant select on multipool.budget, multipool.stake to %s', one);
+    end loop;
+end
+$$;
