@@ -164,12 +164,69 @@ def test_it_decides_by_the_newest_whatever_the_isolation(
     assert driver.sqlstate(caught.value) == "40001"
 
 
+@pytest.fixture
+def cursor(driver: Driver, store: Store) -> Iterator[Any]:
+    """A connection of the application's role."""
+    conn = driver.connect({**store.params, "user": APP}, 10)
+    yield conn.cursor()
+    driver.close(conn)
+
+
+def hold(cursor: Any, store: Store, table: str) -> None:
+    """See how it is, whereupon the server keeps all older rows; and make many of *table*'s."""
+    cursor.execute("begin isolation level repeatable read")
+    cursor.execute("select 1")
+    store.psql(
+        "do $$begin for number in 1..6000 loop"
+        f" update multipool.{table} set app = app; end loop; end$$"
+    )
+
+
+def empty(store: Store, table: str) -> None:
+    """Sweep until *table* is small: while somebody has a lock on it, it stays as it is."""
+    size = f"select pg_total_relation_size('multipool.{table}')"
+    assert int(store.psql(size)) > 300_000
+
+    def is_small() -> bool:
+        store.psql("select multipool.sweep()")
+        return int(store.psql(size)) < 100_000
+
+    until(is_small, timeout=20)
+
+
+@pytest.mark.parametrize("table", ["budget", "stake"])
+def test_a_held_snapshot_does_not_make_claims_ever_slower(
+    claim: Claim, store: Store, cursor: Any, table: str
+) -> None:
+    claim("a", want=7, ask=7)
+    hold(cursor, store, table)
+    empty(store, table)
+    assert claim("b", want=10, ask=10)["share"] == 4
+
+
+def test_a_claim_that_has_seen_how_it_was_before_the_tables_were_emptied_fails(
+    claim: Claim, driver: Driver, store: Store, cursor: Any
+) -> None:
+    claim("a", want=10, ask=10)
+    hold(cursor, store, "stake")
+    store.psql("update multipool.control set cap_bytes = 1000000")
+    empty(store, "stake")
+    with pytest.raises(driver.Error) as caught:
+        _put(cursor)
+    assert driver.sqlstate(caught.value) == "40001"
+
+
 def _claim_across(driver: Driver, conn: Any, claim: Claim) -> None:
     """Claim in a transaction that has seen how it was before another claimed."""
     cursor = conn.cursor()
     claim("a", want=1, ask=1)
     cursor.execute("select 1")
     claim("b", want=10, ask=10)
+    _put(cursor)
+
+
+def _put(cursor: Any) -> None:
+    """Claim all there is for a new process."""
     told = {"id": str(uuid.uuid4()), "app": "shop", "host": "h", "pid": 9, "pool": "p",
             "mark": "mb:00000000", "budget": 12, "want": 10, "held": 0, "cap": 0, "keep": 0,
             "ask": 10, "end_turn": False, "full": False, "lease": 5.0}  # fmt: skip

@@ -380,6 +380,7 @@ declare
     most bigint := (select cap_bytes / 4 * 3 from multipool.control);
     is_over boolean;
     living multipool.process[];
+    budgets multipool.budget[];
     stakes multipool.stake[];
 begin
     if not pg_try_advisory_xact_lock(hashtextextended('multipool.sweep', 0)) then
@@ -403,11 +404,19 @@ begin
     delete from multipool.stake
      where ends_at < now() - interval '1 min'
        and not exists (select from pg_stat_activity where position(mark in application_name) > 0);
-    if pg_total_relation_size('multipool.stake') > most / 8 then
+    -- They are read with each claim, and a held snapshot keeps each version of their rows too.
+    if pg_total_relation_size('multipool.budget') + pg_total_relation_size('multipool.stake')
+        > 256 * 1024 + 1024 * (select count(*) from multipool.stake)
+    then
         begin
+            -- As claims do, first the budgets. Both are emptied together, so that a claim that has
+            -- seen how it was before fails: it would find the budget, but nobody who has it.
+            lock table multipool.budget in access exclusive mode;
             lock table multipool.stake in access exclusive mode;
+            budgets := array(select one from multipool.budget as one);
             stakes := array(select stake from multipool.stake);
-            truncate multipool.stake;
+            truncate multipool.budget, multipool.stake;
+            insert into multipool.budget select (unnest(budgets)).*;
             insert into multipool.stake select (unnest(stakes)).*;
         exception when lock_not_available then
             null; -- the next one may
