@@ -225,12 +225,13 @@ def _claim_across(driver: Driver, conn: Any, claim: Claim) -> None:
     _put(cursor)
 
 
-def _put(cursor: Any) -> None:
-    """Claim all there is for a new process."""
-    told = {"id": str(uuid.uuid4()), "app": "shop", "host": "h", "pid": 9, "pool": "p",
+def _put(cursor: Any, host: str = "h") -> Any:
+    """Claim all there is for a new process; return the answer."""
+    told = {"id": str(uuid.uuid4()), "app": "shop", "host": host, "pid": 9, "pool": "p",
             "mark": "mb:00000000", "budget": 12, "want": 10, "held": 0, "cap": 0, "keep": 0,
             "ask": 10, "end_turn": False, "full": False, "lease": 5.0}  # fmt: skip
-    cursor.execute("select multipool.claim(%s::jsonb)", (json.dumps(told),))
+    cursor.execute("select multipool.claim(%s::jsonb)::text", (json.dumps(told),))
+    return cursor.fetchone()[0]
 
 
 def test_auto_is_what_the_server_has_without_others(
@@ -285,6 +286,31 @@ def test_a_server_that_gives_no_more_lowers_the_budget_for_a_while(
     finally:
         for conn in conns:
             driver.close(conn)
+
+
+def test_another_role_is_not_told_on_which_hosts_an_application_runs(
+    claim: Claim, driver: Driver, store: Store
+) -> None:
+    for name in "abc":
+        claim(name, host=f"web-{name}", want=1, ask=1)
+    conn = driver.connect(store.params, 10)
+    try:
+        cursor = conn.cursor()
+        told = json.loads(_put(cursor, host="db"))
+        conn.commit()
+    finally:
+        driver.close(conn)
+    assert told["hosts"] == [["db", 1, 8], [f"(role {APP})", 3, 3]]
+    assert (told["processes"], told["host_count"]) == (4, 2)
+    assert len(claim("a")["hosts"]) == 4
+
+
+def test_no_number_that_a_process_can_have_said_takes_a_budget_below_its_smallest(
+    claim: Claim,
+) -> None:
+    claim("odd", budget=-5, held=-7, cap=-7, keep=-7, ask=-7)
+    answer = claim("a", want=3, ask=3)
+    assert (answer["budget"], answer["share"], answer["coming"]) == (2, 1, 0)
 
 
 def test_a_role_that_only_reports_cannot_read_or_change_it(store: Store) -> None:

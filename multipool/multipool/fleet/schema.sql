@@ -242,7 +242,7 @@ set search_path = pg_catalog, pg_temp set lock_timeout = '50ms' as $$
 declare
     my_id uuid := told->>'id';
     my_app text := left(told->>'app', 200);
-    my_held int := (told->>'held')::int;
+    my_held int := greatest((told->>'held')::int, 0);
     mine multipool.stake;
     total multipool.budget;
     others int;
@@ -279,6 +279,9 @@ begin
         returning * into mine;
     end if;
     mine.budget := (told->>'budget')::int;
+    if mine.budget < 2 then
+        mine.budget := 2; -- said by no process of ours
+    end if;
     mine.claimed_at := now();
     mine.ends_at := now() + make_interval(
         secs => least(greatest((told->>'lease')::float8, 1), 600));
@@ -326,7 +329,7 @@ begin
         my_held,
         least((told->>'keep')::int, mine.share),
         least((told->>'ask')::int, total.budget - total.kept - others));
-    mine.cap := least(mine.share, greatest((told->>'cap')::int, (told->>'ask')::int));
+    mine.cap := least(mine.share, greatest((told->>'cap')::int, (told->>'ask')::int, 0));
     update multipool.stake
        set budget = mine.budget, want = mine.want, cap = mine.cap, share = mine.share,
            turn = mine.turn, claimed_at = mine.claimed_at, ends_at = mine.ends_at
@@ -348,12 +351,18 @@ begin
                  group by want, cap) as kind), '[]'),
         'hosts', (
             select jsonb_agg(jsonb_build_array(host, processes, connections)) from (
-                select host, count(distinct pid) as processes, sum(share) as connections
+                -- Another role may be another's, which should not read where these are.
+                select case role when session_user then host else '(role ' || role || ')' end,
+                       count(distinct (host, pid)), sum(share)
                   from multipool.stake where app = my_app
-                 group by host order by 3 desc, 2 desc, 1 limit 5) as place),
+                 group by 1 order by 3 desc, 2 desc, 1 limit 5)
+                 as place (host, processes, connections)),
         'processes', (
             select count(distinct (host, pid)) from multipool.stake where app = my_app),
-        'host_count', (select count(distinct host) from multipool.stake where app = my_app)
+        'host_count', (
+            select count(distinct case role when session_user then host
+                                            else '(role ' || role || ')' end)
+              from multipool.stake where app = my_app)
     );
 end
 $$;
