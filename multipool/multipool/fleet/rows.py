@@ -229,7 +229,7 @@ def _dicts(value: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
 def _sum(parts: Iterable[Mapping[str, Any]], name: str) -> float:
     try:  # there are many, and nearly all of them make sense
         return number(sum([part[name] for part in parts]))
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, OverflowError):
         return sum(number(part.get(name)) for part in parts)
 
 
@@ -240,7 +240,7 @@ def _added(parts: Iterable[Mapping[str, Any]]) -> Histogram:
         told = part.get("histogram")
         if isinstance(told, list) and told and type(told[0]) is int and 0 <= told[0] < BUCKETS:
             place = slice(told[0], told[0] + len(told) - 1)
-            with suppress(TypeError):
+            with suppress(TypeError, OverflowError):
                 counts[place] = map(add, counts[place], told[1:])
     return Histogram.of([max(integer(count), 0) for count in counts])
 
