@@ -81,7 +81,7 @@ def of_fleet(snapshot: Snapshot) -> Facts:
     # Only those that told of their statements count here.
     held: defaultdict[str, float] = defaultdict(float)
     for pool in pools:
-        if processes[pool.process].detailed:
+        if pool.tells_queries:
             held[pool.app] += pool.counters.get("busy_time", 0.0)
     budget = snapshot.budget
     used = {share.application: share.connections for share in budget.by_application}
@@ -109,7 +109,8 @@ def of_processes(processes: Iterable[Mapping[str, Any]]) -> Facts:
                 )
             )
             statements[process["program"]] += pool["queries"]["seconds"]
-            held[process["program"]] += stats["busy_time"]
+            if pool["queries"]["seconds"] > 0:  # else it does not count them
+                held[process["program"]] += stats["busy_time"]
     return Facts(loads, _parts(statements, held))
 
 

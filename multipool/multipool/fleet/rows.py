@@ -53,6 +53,7 @@ def _state(age: float, every: float) -> State:
 
 def pools_of(row: Mapping[str, Any]) -> Iterator[PoolState]:
     """Yield the pools of a row."""
+    telling = {pool for pool, _ in _details(row, "queries")}
     for name, gauges in _dicts(row["pools"]):
         limit = gauges.get("max_size")
         yield PoolState(
@@ -74,6 +75,7 @@ def pools_of(row: Mapping[str, Any]) -> Iterator[PoolState]:
             peak=_peak(gauges.get("peak")),
             share=None if gauges.get("share") is None else integer(gauges["share"]),
             budget=None if gauges.get("budget") is None else integer(gauges["budget"]),
+            tells_queries=name in telling,
         )
 
 

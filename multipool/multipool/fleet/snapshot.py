@@ -74,6 +74,8 @@ class PoolState:
     #: How many connections it may open by the budget, and the whole of that; None without one.
     share: int | None = None
     budget: int | None = None
+    #: Whether it told of the statements that it executes.
+    tells_queries: bool = False
 
     @property
     def exhausted(self) -> bool:
