@@ -242,6 +242,17 @@ def test_a_fleet_tells_its_pools_its_server_and_what_its_statements_take():
     assert [one["app"] for one in told["budgets"]] == ["reports", "shop"]
 
 
+def test_sessions_of_which_nobody_knows_whose_they_are_are_its_own_as_far_as_its_pools_say():
+    server = Server(100, 3, {"(user app)": 60, "psql": 2}, {"shop": 60})
+    assert server.room_for("shop") == 95
+    assert server.room_for("reports") == 35
+    snapshot = fleets.healthy()
+    sizes = sum(pool.size for pool in snapshot.pools if pool.app == "shop")
+    shares = (replace(snapshot.budget.by_application[0], application="", connections=sizes),)
+    unknown = replace(snapshot.budget, by_application=shares)
+    assert of_fleet(replace(snapshot, budget=unknown)).server.room_for("shop") == 197
+
+
 def test_what_statements_take_is_a_part_of_the_time_of_those_pools_that_tell_of_them():
     snapshot = fleets.healthy()
     [told, *others] = [

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from multipool.watch.demand import Peak
@@ -42,11 +42,13 @@ class Server:
     reserved: int
     #: Connections by application, ours and others'.
     used: Mapping[str, int]
+    #: How many its own pools say that it has: the server need not know whose each is.
+    told: Mapping[str, int] = field(default_factory=dict)
 
     def room_for(self, app: str) -> int:
         """Return how many connections *app* could have if the others keep theirs."""
-        others = sum(number for name, number in self.used.items() if name != app)
-        return max(self.max_connections - self.reserved - others, 0)
+        others = sum(self.used.values()) - max(self.used.get(app, 0), self.told.get(app, 0))
+        return max(self.max_connections - self.reserved - max(others, 0), 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,10 @@ def of_fleet(snapshot: Snapshot) -> Facts:
             held[pool.app] += pool.counters.get("busy_time", 0.0)
     budget = snapshot.budget
     used = {share.application: share.connections for share in budget.by_application}
-    server = Server(budget.max_connections, budget.reserved, used)
+    told = Counter[str]()
+    for pool in pools:
+        told[pool.app] += pool.size
+    server = Server(budget.max_connections, budget.reserved, used, told)
     return Facts(loads, _parts(statements, held), server)
 
 
