@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from fleet_store import APP, Store
-from support import until
+from support import Thread, until
 
 from multipool.budget.sharing import granted
 from multipool.budget.store import CLAIM
@@ -260,6 +260,30 @@ def test_auto_is_what_the_server_has_without_others(
         driver.close(conn)
     assert claim("b", budget=20)["budget"] == 20
     assert budget() == 20
+
+
+def test_auto_counts_no_processes_that_help_with_a_query(driver: Driver, store: Store) -> None:
+    other = driver.connect(store.params, 10)
+    cursor = other.cursor()
+    cursor.execute(
+        "select set_config(name, 'on', false) from pg_settings"
+        " where name in ('force_parallel_mode', 'debug_parallel_query')"
+    )
+    sleeper = Thread(lambda: cursor.execute("select pg_sleep(60)"))
+    helping = "select count(*) from pg_stat_activity where backend_type = 'parallel worker'"
+    until(lambda: store.psql(helping) == "1")
+    all_of_them = (
+        "select multipool.budget_of_server('{}') + count(*) from pg_stat_activity"
+        " where backend_type = 'client backend'"
+    )
+    assert store.psql(all_of_them) == store.psql(
+        "select current_setting('max_connections')::int"
+        " - current_setting('superuser_reserved_connections')::int"
+    )
+    store.psql(f"select pg_terminate_backend({driver.backend_pid(other)})")
+    with pytest.raises(driver.Error):
+        sleeper.outcome()
+    driver.close(other)
 
 
 def test_auto_heeds_the_limit_of_the_role(claim: Claim, store: Store) -> None:

@@ -212,14 +212,17 @@ $$;
 
 -- How many of the server's connections there are for this application's pools together: all but
 -- those kept for superusers, those that others have, and what the limits of role and database
--- leave. Anybody may see the application names of all sessions, so the owner sees enough.
+-- leave. Anybody may see the application names of all sessions, so the owner sees enough; but what
+-- helps them with a query, and takes none of the connections, is known only to who sees all.
 create or replace function multipool.budget_of_server(marks text[]) returns integer
 language sql stable set search_path = pg_catalog, pg_temp as $$
     with session as (
         select datname, usename,
                not coalesce(substring(application_name from 'mb:[0-9a-f]{8}') = any(marks), false)
                    as is_other
-          from pg_stat_activity where usesysid is not null and datid is not null
+          from pg_stat_activity
+         where usesysid is not null and datid is not null
+           and coalesce(backend_type, 'client backend') = 'client backend'
     )
     select greatest(2, least(
         current_setting('max_connections')::int
