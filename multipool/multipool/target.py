@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from typing import Any, Final
@@ -17,6 +18,8 @@ Address = tuple[object, ...]
 TAG: Final = "mp:"
 #: PostgreSQL cuts the name there.
 _LONGEST_NAME: Final = 63
+#: What it makes several characters of, and then cuts.
+_UNFIT: Final = re.compile(r"[^ -~]")
 
 
 class Target:
@@ -45,7 +48,7 @@ class Target:
         if self.tagged:
             marks += f" {TAG}{secrets.token_hex(4)}"
         if marks:
-            name = self.application or ""
+            name = _UNFIT.sub("?", self.application or "")
             params["application_name"] = name[: _LONGEST_NAME - len(marks)] + marks
         return params
 

@@ -242,24 +242,56 @@ def test_a_fleet_tells_its_pools_its_server_and_what_its_statements_take():
     assert [one["app"] for one in told["budgets"]] == ["reports", "shop"]
 
 
+def test_sessions_of_which_nobody_knows_whose_they_are_are_its_own_as_far_as_its_pools_say():
+    server = Server(100, 3, {"(user app)": 60, "psql": 2}, {"shop": 60})
+    assert server.room_for("shop") == 95
+    assert server.room_for("reports") == 35
+    snapshot = fleets.healthy()
+    sizes = sum(pool.size for pool in snapshot.pools if pool.app == "shop")
+    shares = (replace(snapshot.budget.by_application[0], application="", connections=sizes),)
+    unknown = replace(snapshot.budget, by_application=shares)
+    assert of_fleet(replace(snapshot, budget=unknown)).server.room_for("shop") == 197
+
+
+def test_what_statements_take_is_a_part_of_the_time_of_those_pools_that_tell_of_them():
+    snapshot = fleets.healthy()
+    [told, *others] = [
+        replace(pool, counters={"busy_time": 2000.0}, tells_queries=False)
+        for pool in snapshot.pools
+        if pool.app == "shop"
+    ]
+    facts = of_fleet(replace(snapshot, pools=(replace(told, tells_queries=True), *others)))
+    assert facts.asking["shop"] == pytest.approx(
+        sum(query.total for query in snapshot.queries if query.app == "shop") / 2000.0
+    )
+    process = {
+        "pid": 7,
+        "program": "shop.py",
+        "pools": [_told("web", 4.0, 1.0), _told("jobs", 96.0)],
+    }
+    assert of_processes([process]).asking == {"shop.py": 0.25}
+
+
 def test_processes_that_are_gone_are_left_out():
     snapshot = fleets.healthy()
     gone = tuple(replace(process, state="gone") for process in snapshot.processes)
     assert of_fleet(replace(snapshot, processes=gone)).loads == []
 
 
+def _told(name, busy, asked=0.0):
+    return {
+        "stats": {"name": name, "max_size": None, "checkouts": 12, "busy_time": busy},
+        "observed": 80.0,
+        "peak": load().peak.as_dict(),
+        "queries": {"seconds": asked},
+    }
+
+
 def test_processes_of_this_machine_tell_the_same():
     told = {
         "pid": 7,
         "program": "shop.py",
-        "pools": [
-            {
-                "stats": {"name": "default", "max_size": None, "checkouts": 12, "busy_time": 4.0},
-                "observed": 80.0,
-                "peak": load().peak.as_dict(),
-                "queries": {"seconds": 1.0},
-            }
-        ],
+        "pools": [_told("default", 4.0, 1.0)],
     }
     facts = of_processes([told])
     [found] = facts.loads

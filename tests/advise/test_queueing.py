@@ -28,7 +28,7 @@ def test_no_load_needs_no_connection():
     assert enough(0, 0.1, patience=0.1) == 0
 
 
-@pytest.mark.parametrize("load", [0.05, 0.7, 3.3, 40.0])
+@pytest.mark.parametrize("load", [0.05, 0.7, 3.3, 40.0, 2000.0])
 @pytest.mark.parametrize("held", [0.002, 0.05, 4.0])
 def test_the_answer_is_the_least_that_is_enough(load, held):
     servers = enough(load, held, patience=0.1)

@@ -212,8 +212,8 @@ def test_without_any_snapshot_machines_are_told_by_the_status():
 def test_a_shared_budget_is_told_by_application():
     lines = text(fleets.sharing(), 0.5).splitlines()
     [budget] = fleets.sharing().budgets
-    assert 'multipool_budget_limit{app="shop"} 30' in lines
-    assert f'multipool_budget_shared{{app="shop"}} {budget.shared}' in lines
-    assert f'multipool_budget_wanted{{app="shop"}} {budget.wanted}' in lines
-    assert f'multipool_budget_without_share{{app="shop"}} {budget.without}' in lines
-    assert "multipool_budget_limit{" not in text(fleets.healthy(), 0.5)
+    assert 'multipool_fleet_budget_limit{app="shop"} 30' in lines
+    assert f'multipool_fleet_budget_shared{{app="shop"}} {budget.shared}' in lines
+    assert f'multipool_fleet_budget_wanted{{app="shop"}} {budget.wanted}' in lines
+    assert f'multipool_fleet_budget_without_share{{app="shop"}} {budget.without}' in lines
+    assert "multipool_fleet_budget_limit{" not in text(fleets.healthy(), 0.5)

@@ -163,6 +163,24 @@ def test_a_budget_that_processes_share_stands_beneath_the_servers():
     assert "Budget of" not in page(seen(fleets.healthy()), ANYBODY)
 
 
+def test_of_many_budgets_those_that_lack_most_are_drawn_and_the_others_listed():
+    snapshot = fleets.sharing()
+    [short] = snapshot.budgets
+    stakes = tuple(replace(stake, want=0) for stake in short.stakes)
+    well = [replace(short, app=f"app{number:02}", stakes=stakes) for number in range(10)]
+    short = replace(short, app="zeta")
+    text = page(seen(replace(snapshot, budgets=(*well, short))), ANYBODY)
+    drawn = re.findall(r"Budget of (\w+) <", text)
+    assert drawn == ["zeta", *(f"app{number:02}" for number in range(7))]
+    assert "3 more applications share a budget" in text
+    listed = text.partition("3 more applications share a budget")[2]
+    assert [name for name in ("app06", "app07", "app08", "app09") if name in listed] == [
+        "app07",
+        "app08",
+        "app09",
+    ]
+
+
 def test_who_lacks_connections_stands_first_in_a_shared_budget():
     html = page(seen(fleets.sharing()), ANYBODY).partition('id="shared-0"')[2]
     lacking = [stake for stake in fleets.sharing().budgets[0].stakes if stake.want > stake.cap]

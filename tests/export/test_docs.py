@@ -20,7 +20,7 @@ def snippet(word):
 
 def test_its_table_lists_every_metric_with_its_kind_and_unit():
     rows = re.findall(r"^\| `([a-z_.]+)` \| ([a-z -]+), `(.*?)` \|", DOCS, re.MULTILINE)
-    kinds = {fact.name: "counter" if fact.total else "up-down counter" for fact in FIGURES}
+    kinds = {fact.name: fact.kind for fact in FIGURES}
     kinds |= {fact.name: "histogram" for fact in DURATIONS}
     assert sorted(rows) == sorted(
         (fact.name, kinds[fact.name], fact.unit) for fact in (*FIGURES, *DURATIONS)

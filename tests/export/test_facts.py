@@ -13,7 +13,7 @@ PACKAGE = "opentelemetry.semconv._incubating"
 INSTALL = "pip install opentelemetry-semantic-conventions"
 
 OURS = {
-    **{fact.name: ("counter" if fact.total else "up_down_counter", fact) for fact in FIGURES},
+    **{fact.name: (fact.kind.replace("-", "_").replace(" ", "_"), fact) for fact in FIGURES},
     **{fact.name: ("histogram", fact) for fact in DURATIONS},
 }
 

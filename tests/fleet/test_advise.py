@@ -100,8 +100,19 @@ def test_an_option_out_of_bounds_is_refused(option, capsys):
         ("host=/run/postgresql", True),
         ("postgresql://app@127.0.0.1/shop", True),
         ("postgresql://app@db.example/shop", False),
+        ("host=db hostaddr=10.1.2.3", False),
+        ("host=db.example hostaddr=127.0.0.1", True),
+        ("host=/run/postgresql,db.example", False),
+        ("host=localhost service=shop", False),
     ],
 )
 def test_the_processors_are_known_where_the_server_is_on_this_machine(dsn, here, monkeypatch):
-    monkeypatch.delenv("PGHOST", raising=False)
+    for name in ("PGHOST", "PGHOSTADDR", "PGSERVICE"):
+        monkeypatch.delenv(name, raising=False)
     assert command._is_here(dsn) == here
+
+
+@pytest.mark.parametrize("name", ["PGHOST", "PGHOSTADDR", "PGSERVICE"])
+def test_nor_are_they_known_where_the_environment_leads_elsewhere(name, monkeypatch):
+    monkeypatch.setenv(name, "db.example")
+    assert not command._is_here("dbname=shop")

@@ -221,6 +221,14 @@ def test_a_pool_opens_what_it_needs_up_to_its_share(make, store, count, upkeep):
     assert count.most <= 6
 
 
+def test_the_mark_stays_whole_behind_a_long_name_in_any_script(make, store):
+    pool = make(params={"application_name": "магазин на диване: заказы и оплата"})
+    with pool.connection():
+        served = "select count(*) from pg_stat_activity, multipool.stake where {} > 0"
+        assert store.psql(served.format("position(mark in application_name)")) == "1"
+        assert store.psql(served.format("position(': ' in application_name)")) == "1"
+
+
 def test_whoever_cannot_wait_has_asked_for_the_next(make):
     pool = make()
     with pytest.raises(PoolTimeout, match="no share of the budget yet"):

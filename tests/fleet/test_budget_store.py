@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from fleet_store import APP, Store
-from support import until
+from support import Thread, until
 
 from multipool.budget.sharing import granted
 from multipool.budget.store import CLAIM
@@ -164,16 +164,74 @@ def test_it_decides_by_the_newest_whatever_the_isolation(
     assert driver.sqlstate(caught.value) == "40001"
 
 
+@pytest.fixture
+def cursor(driver: Driver, store: Store) -> Iterator[Any]:
+    """A connection of the application's role."""
+    conn = driver.connect({**store.params, "user": APP}, 10)
+    yield conn.cursor()
+    driver.close(conn)
+
+
+def hold(cursor: Any, store: Store, table: str) -> None:
+    """See how it is, whereupon the server keeps all older rows; and make many of *table*'s."""
+    cursor.execute("begin isolation level repeatable read")
+    cursor.execute("select 1")
+    store.psql(
+        "do $$begin for number in 1..6000 loop"
+        f" update multipool.{table} set app = app; end loop; end$$"
+    )
+
+
+def empty(store: Store, table: str) -> None:
+    """Sweep until *table* is small: while somebody has a lock on it, it stays as it is."""
+    size = f"select pg_total_relation_size('multipool.{table}')"
+    assert int(store.psql(size)) > 300_000
+
+    def is_small() -> bool:
+        store.psql("select multipool.sweep()")
+        return int(store.psql(size)) < 100_000
+
+    until(is_small, timeout=20)
+
+
+@pytest.mark.parametrize("table", ["budget", "stake"])
+def test_a_held_snapshot_does_not_make_claims_ever_slower(
+    claim: Claim, store: Store, cursor: Any, table: str
+) -> None:
+    claim("a", want=7, ask=7)
+    hold(cursor, store, table)
+    empty(store, table)
+    assert claim("b", want=10, ask=10)["share"] == 4
+
+
+def test_a_claim_that_has_seen_how_it_was_before_the_tables_were_emptied_fails(
+    claim: Claim, driver: Driver, store: Store, cursor: Any
+) -> None:
+    claim("a", want=10, ask=10)
+    hold(cursor, store, "stake")
+    store.psql("update multipool.control set cap_bytes = 1000000")
+    empty(store, "stake")
+    with pytest.raises(driver.Error) as caught:
+        _put(cursor)
+    assert driver.sqlstate(caught.value) == "40001"
+
+
 def _claim_across(driver: Driver, conn: Any, claim: Claim) -> None:
     """Claim in a transaction that has seen how it was before another claimed."""
     cursor = conn.cursor()
     claim("a", want=1, ask=1)
     cursor.execute("select 1")
     claim("b", want=10, ask=10)
-    told = {"id": str(uuid.uuid4()), "app": "shop", "host": "h", "pid": 9, "pool": "p",
+    _put(cursor)
+
+
+def _put(cursor: Any, host: str = "h") -> Any:
+    """Claim all there is for a new process; return the answer."""
+    told = {"id": str(uuid.uuid4()), "app": "shop", "host": host, "pid": 9, "pool": "p",
             "mark": "mb:00000000", "budget": 12, "want": 10, "held": 0, "cap": 0, "keep": 0,
             "ask": 10, "end_turn": False, "full": False, "lease": 5.0}  # fmt: skip
-    cursor.execute("select multipool.claim(%s::jsonb)", (json.dumps(told),))
+    cursor.execute("select multipool.claim(%s::jsonb)::text", (json.dumps(told),))
+    return cursor.fetchone()[0]
 
 
 def test_auto_is_what_the_server_has_without_others(
@@ -204,6 +262,30 @@ def test_auto_is_what_the_server_has_without_others(
     assert budget() == 20
 
 
+def test_auto_counts_no_processes_that_help_with_a_query(driver: Driver, store: Store) -> None:
+    other = driver.connect(store.params, 10)
+    cursor = other.cursor()
+    cursor.execute(
+        "select set_config(name, 'on', false) from pg_settings"
+        " where name in ('force_parallel_mode', 'debug_parallel_query')"
+    )
+    sleeper = Thread(lambda: cursor.execute("select pg_sleep(60)"))
+    helping = "select count(*) from pg_stat_activity where backend_type = 'parallel worker'"
+    until(lambda: store.psql(helping) == "1")
+    all_of_them = (
+        "select multipool.budget_of_server('{}') + count(*) from pg_stat_activity"
+        " where backend_type = 'client backend'"
+    )
+    assert store.psql(all_of_them) == store.psql(
+        "select current_setting('max_connections')::int"
+        " - current_setting('superuser_reserved_connections')::int"
+    )
+    store.psql(f"select pg_terminate_backend({driver.backend_pid(other)})")
+    with pytest.raises(driver.Error):
+        sleeper.outcome()
+    driver.close(other)
+
+
 def test_auto_heeds_the_limit_of_the_role(claim: Claim, store: Store) -> None:
     store.psql(f"alter role {APP} connection limit 9")
     try:
@@ -228,6 +310,31 @@ def test_a_server_that_gives_no_more_lowers_the_budget_for_a_while(
     finally:
         for conn in conns:
             driver.close(conn)
+
+
+def test_another_role_is_not_told_on_which_hosts_an_application_runs(
+    claim: Claim, driver: Driver, store: Store
+) -> None:
+    for name in "abc":
+        claim(name, host=f"web-{name}", want=1, ask=1)
+    conn = driver.connect(store.params, 10)
+    try:
+        cursor = conn.cursor()
+        told = json.loads(_put(cursor, host="db"))
+        conn.commit()
+    finally:
+        driver.close(conn)
+    assert told["hosts"] == [["db", 1, 8], [f"(role {APP})", 3, 3]]
+    assert (told["processes"], told["host_count"]) == (4, 2)
+    assert len(claim("a")["hosts"]) == 4
+
+
+def test_no_number_that_a_process_can_have_said_takes_a_budget_below_its_smallest(
+    claim: Claim,
+) -> None:
+    claim("odd", budget=-5, held=-7, cap=-7, keep=-7, ask=-7)
+    answer = claim("a", want=3, ask=3)
+    assert (answer["budget"], answer["share"], answer["coming"]) == (2, 1, 0)
 
 
 def test_a_role_that_only_reports_cannot_read_or_change_it(store: Store) -> None:

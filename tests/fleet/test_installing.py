@@ -3,10 +3,26 @@
 from __future__ import annotations
 
 import pytest
-from fleet_store import APP, OPS, install_as
+from fleet_store import APP, OPS, beat, heart_of, install_as
 
+from multipool.fleet import read
 from multipool.fleet.errors import FleetError
-from multipool.fleet.installing import REMOVE, script
+from multipool.fleet.installing import REMOVE, script, status
+from multipool.fleet.rows import budgets_of
+
+
+@pytest.fixture
+def status_of(driver, store):
+    """Return what `multipool fleet status` knows of a role."""
+
+    def of(role):
+        conn = driver.connect({**store.params, "user": role}, 5)
+        try:
+            return status(driver, conn)
+        finally:
+            driver.close(conn)
+
+    return of
 
 
 def as_role(store, role, sql):
@@ -18,6 +34,41 @@ def test_it_can_be_installed_by_any_driver_and_over_itself(driver, bare):
     bare.psql("insert into multipool.retired values ('shop', 'default', '{\"checkouts\": 5}')")
     install_as(driver, bare.params, [APP], [OPS])
     assert bare.psql("select count(*) from multipool.retired") == "1"
+
+
+def test_what_an_older_version_has_installed_is_brought_up_to_date_for_all_whom_it_was_for(
+    driver, store, make_pool, ops, status_of
+):
+    # It knew no budget, and did not pack details.
+    store.psql(
+        "drop table multipool.budget, multipool.stake; drop function multipool.claim(jsonb);"
+        "alter table multipool.process alter column detail type jsonb using null"
+    )
+    assert status_of(APP)["shares"] is False
+    install_as(driver, store.params)
+    assert status_of(APP)["shares"] is True
+    pool = make_pool(store, budget=12, upkeep="thread")
+    with pool.connection():
+        assert not pool._inner.stake.static
+    beat(make_pool(store))
+    snapshot = read(ops, watch=0)
+    assert [budget.budget for budget in snapshot.budgets] == [12]
+    assert len(snapshot.processes) == 1
+
+
+def test_until_then_a_process_reports_to_it(store, make_pool):
+    store.psql(
+        "alter function multipool.beat rename to new_beat;"
+        "create function multipool.beat(report jsonb) returns jsonb language sql security definer"
+        " as $$select multipool.new_beat(report) - 'written'$$"
+    )
+    pool = make_pool(store)
+    beat(pool)
+    assert heart_of(pool)._epoch
+
+
+def test_until_then_a_reader_is_told_of_no_budgets():
+    assert budgets_of({"processes": []}) == ()
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import zlib
 from base64 import b64encode
+from secrets import token_hex
 
 import pytest
 
 from multipool.fleet.packing import MOST, pack, unpack
+from multipool.fleet.reporting import fitting
 
 
 def packed(text):
@@ -56,3 +58,28 @@ def test_letters_that_no_page_can_show_are_replaced(letter):
 
 def test_bytes_that_are_no_text_are_replaced():
     assert unpack(packed(b'{"a": "\xff"}')) == {"a": "\ufffd"}
+
+
+def details(size, what):
+    """Return those of a pool of which *what* comes to some *size* characters."""
+    noise = token_hex(size // 2)
+    some = {"holders": [{"thread": "web"}], "idle": [], "waiters": [], "queries": []}
+    return {"default": {**some, what: [{"statement": noise}]}}
+
+
+@pytest.mark.parametrize(
+    ("size", "what", "told"),
+    [
+        (1000, "queries", {"holders", "idle", "waiters", "queries"}),
+        (2_000_000, "queries", {"holders", "idle", "waiters"}),
+        (2_000_000, "waiters", {"holders"}),
+    ],
+)
+def test_of_details_beyond_what_the_server_takes_the_more_important_are_told(size, what, told):
+    packed = fitting(details(size, what))
+    assert len(packed) < 1_000_000
+    assert unpack(packed)["pools"]["default"].keys() == told
+
+
+def test_where_even_the_holders_are_too_many_a_process_tells_its_figures_alone():
+    assert fitting(details(2_000_000, "holders")) is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from multipool.fleet.detail import _query
-from multipool.fleet.rows import queries_of
+from multipool.fleet.rows import pools_of, queries_of
 from multipool.watch.queries.histogram import BUCKETS, Histogram, bucket
 from multipool.watch.queries.report import Query
 
@@ -44,6 +44,15 @@ def test_those_of_one_process_are_what_it_counted_itself():
     itself = Histogram.of(counts)
     for part, told in ((0.5, query.p50), (0.95, query.p95), (0.99, query.p99)):
         assert told == itself.quantile(part)
+
+
+def test_a_pool_that_sent_none_is_told_from_those_that_did():
+    pools = {"default": {}, "jobs": {}}
+    whole = {**row(1.0), "id": "a", "host": "web-1", "pools": pools, "counters": {}}
+    assert {pool.name: pool.tells_queries for pool in pools_of(whole)} == {
+        "default": True,
+        "jobs": False,
+    }
 
 
 def test_applications_are_kept_apart():

@@ -119,6 +119,15 @@ def test_one_that_waits_for_several_stands_beneath_each():
     assert [tree.seconds for tree in found] == [9.0, 9.0]
 
 
+def test_each_of_those_who_stand_in_line_for_one_lock_stands_once_in_its_tree():
+    line = range(2, 14)
+    table = [backend(1), *(backend(pid, *range(1, pid)) for pid in line)]
+    assert [shape(tree) for tree in trees(table)] == [{1: [{pid: []} for pid in line]}]
+    # For a row the first waits for its holder, and the others for the first.
+    row = [backend(1), *(backend(pid, *range(min(pid - 1, 2), pid)) for pid in line)]
+    assert [shape(tree) for tree in trees(row)] == [{1: [{2: [{pid: []} for pid in line[1:]]}]}]
+
+
 def test_a_circle_has_a_root_and_an_end():
     assert [shape(tree) for tree in trees([backend(5, 6), backend(6, 5)])] == [{5: [{6: []}]}]
 

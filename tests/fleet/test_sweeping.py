@@ -185,6 +185,8 @@ def test_where_the_table_cannot_be_emptied_nothing_more_is_written(store, driver
         {"detail": []},
         {"detail": {"pools": {"a": {"queries": [{"calls": 1e308, "histogram": [1, "x", []]}]}}}},
         {"detail": {"pools": {"a": {"holders": [{"backend": [1], "open_for": "x"}]}}}},
+        {"detail": {"pools": {"a": {"queries": [{"total": 10**400}, {"total": 1.5}]}}}},
+        {"detail": {"pools": {"a": {"queries": [{"histogram": [0, n]} for n in (10**400, 1.5)]}}}},
         {"app": "x" * 10_000},
         {"uptime": 1e8, "every": 1e300},
     ],

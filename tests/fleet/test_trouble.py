@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import re
 import threading
 import time
@@ -131,3 +133,33 @@ def test_the_helper_that_beats_ends(make_pool, store):
     works(pool)
     until(lambda: store.processes(), timeout=15)
     until(lambda: "multipool-helper" not in [one.name for one in threading.enumerate()])
+
+
+def test_where_no_file_can_be_opened_a_beat_goes_all_the_same(make_pool, store, monkeypatch):
+    pool = make_pool(store, max_size=1, timeout=5)
+    beat(pool)
+
+    def refuse(fd):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "dup", refuse)
+        before = store.process()["beat_at"]
+        beat(pool)
+    assert store.process()["beat_at"] > before
+    assert works(pool)
+
+
+def test_a_beat_that_is_interrupted_gives_back_what_it_has_borrowed(make_pool, store, monkeypatch):
+    pool = make_pool(store, max_size=1, timeout=5)
+    beat(pool)
+    [conn] = pool._inner.places.idle  # which somebody may still have in hand
+
+    def interrupt(fd):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(os, "dup", interrupt)
+        beat(pool)
+    assert works(pool)
+    assert pool._inner.places.idle[0] is conn

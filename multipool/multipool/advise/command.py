@@ -84,8 +84,15 @@ def _is_here(dsn: str) -> bool:
     """Return whether the server is on this machine."""
     from multipool.dashboard.guard import is_loopback
 
-    host = str(parse(dsn).get("host") or os.environ.get("PGHOST") or "")
-    return not host or host.startswith("/") or is_loopback(host)
+    params = parse(dsn)
+
+    def told(name: str) -> str:
+        return str(params.get(name) or os.environ.get(f"PG{name.upper()}") or "")
+
+    if told("service"):  # libpq alone knows where that is
+        return False
+    hosts = (told("hostaddr") or told("host")).split(",")
+    return all(not one or one.startswith(("/", "@")) or is_loopback(one) for one in hosts)
 
 
 def _seconds(text: str) -> float:

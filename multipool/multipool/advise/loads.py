@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from multipool.watch.demand import Peak
@@ -42,11 +42,13 @@ class Server:
     reserved: int
     #: Connections by application, ours and others'.
     used: Mapping[str, int]
+    #: How many its own pools say that it has: the server need not know whose each is.
+    told: Mapping[str, int] = field(default_factory=dict)
 
     def room_for(self, app: str) -> int:
         """Return how many connections *app* could have if the others keep theirs."""
-        others = sum(number for name, number in self.used.items() if name != app)
-        return max(self.max_connections - self.reserved - others, 0)
+        others = sum(self.used.values()) - max(self.used.get(app, 0), self.told.get(app, 0))
+        return max(self.max_connections - self.reserved - max(others, 0), 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +83,14 @@ def of_fleet(snapshot: Snapshot) -> Facts:
     # Only those that told of their statements count here.
     held: defaultdict[str, float] = defaultdict(float)
     for pool in pools:
-        if processes[pool.process].detailed:
+        if pool.tells_queries:
             held[pool.app] += pool.counters.get("busy_time", 0.0)
     budget = snapshot.budget
     used = {share.application: share.connections for share in budget.by_application}
-    server = Server(budget.max_connections, budget.reserved, used)
+    told = Counter[str]()
+    for pool in pools:
+        told[pool.app] += pool.size
+    server = Server(budget.max_connections, budget.reserved, used, told)
     return Facts(loads, _parts(statements, held), server)
 
 
@@ -109,7 +114,8 @@ def of_processes(processes: Iterable[Mapping[str, Any]]) -> Facts:
                 )
             )
             statements[process["program"]] += pool["queries"]["seconds"]
-            held[process["program"]] += stats["busy_time"]
+            if pool["queries"]["seconds"] > 0:  # else it does not count them
+                held[process["program"]] += stats["busy_time"]
     return Facts(loads, _parts(statements, held))
 
 

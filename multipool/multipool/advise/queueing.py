@@ -22,19 +22,37 @@ _BURSTS: Final = (0.1, 50.0)
 
 def waiting(servers: int, load: float) -> float:
     """Return the share of checkouts that must wait for one of so many *servers* (Erlang's C)."""
-    if load <= 0:
-        return 0.0
-    if load >= servers:
-        return 1.0
-    refused = 1.0  # Erlang's B: of those who would go away instead of waiting
-    for number in range(1, servers + 1):
-        refused = load * refused / (number + load * refused)
-    return refused / (1 - load / servers * (1 - refused))
+    return _waiting(servers, load, _refused(servers, load))
 
 
 def late(servers: int, load: float, held: float, patience: float) -> float:
     """Return the share of checkouts that wait for longer than *patience*, each *held* so long."""
-    must_wait = waiting(servers, load)
+    return _late(servers, load, held, patience, _refused(servers, load))
+
+
+def _refused(servers: int, load: float) -> float:
+    """Return the share of those that would go away, where nobody waits (Erlang's B)."""
+    refused = 1.0
+    for number in range(1, servers + 1):
+        refused = _one_more(number, load, refused)
+    return refused
+
+
+def _one_more(servers: int, load: float, refused: float) -> float:
+    """Return that share for so many *servers*, where it is *refused* for one fewer."""
+    return load * refused / (servers + load * refused)
+
+
+def _waiting(servers: int, load: float, refused: float) -> float:
+    if load <= 0:
+        return 0.0
+    if load >= servers:
+        return 1.0
+    return refused / (1 - load / servers * (1 - refused))
+
+
+def _late(servers: int, load: float, held: float, patience: float, refused: float) -> float:
+    must_wait = _waiting(servers, load, refused)
     if load >= servers or held <= 0:
         return must_wait
     return must_wait * math.exp(-(servers - load) * patience / held)
@@ -48,8 +66,10 @@ def enough(
         return 0
     bunches = load / within(burst)
     servers = max(math.ceil(bunches), 1)
-    while late(servers, bunches, held, patience) > share and servers < MOST:
+    refused = _refused(servers, bunches)
+    while _late(servers, bunches, held, patience, refused) > share and servers < MOST:
         servers += 1
+        refused = _one_more(servers, bunches, refused)
     return math.ceil(servers * within(burst))
 
 

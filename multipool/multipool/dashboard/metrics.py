@@ -32,12 +32,13 @@ _COUNTERS: Final = {
     "connect_time": ("multipool_connect_seconds_total", "Time spent opening connections."),
 }
 
-#: What applications share: the metric, what it is, and which of `SharedBudget` it is.
+#: What applications share: the metric, what it is, and which of `SharedBudget` it is. A process
+#: that exports its own figures tells of ``multipool_budget_limit`` by pool.
 _BUDGETS: Final = (
-    ("multipool_budget_limit", "Connections of all processes together, at most.", "budget"),
-    ("multipool_budget_shared", "Of them given to somebody.", "shared"),
-    ("multipool_budget_wanted", "Connections that there is use for.", "wanted"),
-    ("multipool_budget_without_share", "Pools that want some, and may open none.", "without"),
+    ("multipool_fleet_budget_limit", "Connections of all processes together, at most.", "budget"),
+    ("multipool_fleet_budget_shared", "Of them given to somebody.", "shared"),
+    ("multipool_fleet_budget_wanted", "Connections that there is use for.", "wanted"),
+    ("multipool_fleet_budget_without_share", "Pools that want some, and may open none.", "without"),
 )
 
 _Series = Iterator[tuple[Mapping[str, str], float]]

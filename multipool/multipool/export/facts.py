@@ -32,6 +32,13 @@ class Figure:
     fields: Mapping[str | None, str]
     #: Whether it only grows. OpenTelemetry's counter, else its up-down counter.
     total: bool = False
+    #: Whether each pool tells the same of all together, which is no sum. OpenTelemetry's gauge.
+    common: bool = False
+
+    @property
+    def kind(self) -> str:
+        """Return what OpenTelemetry calls it."""
+        return "counter" if self.total else "gauge" if self.common else "up-down counter"
 
     @property
     def attributes(self) -> list[str]:
@@ -121,11 +128,12 @@ FIGURES: Final = (
         "{connection}",
         "The number of connections that the pool may open by the budget that all processes share.",
     ),
-    _of(
-        "budget",
+    Figure(
         "multipool.budget.limit",
         "{connection}",
         "The number of connections that all processes of the application may have together.",
+        fields={None: "budget"},
+        common=True,
     ),
     _of(
         "opened",

@@ -76,12 +76,13 @@ class _Instrumentation:
     def __init__(self, provider: MeterProvider | None) -> None:
         self.active = False
         self._meter = meter = get_meter("multipool", version("multipool"), provider, SCHEMA_URL)
+        kinds = {
+            "counter": meter.create_observable_counter,
+            "up-down counter": meter.create_observable_up_down_counter,
+            "gauge": meter.create_observable_gauge,
+        }
         for figure in FIGURES:
-            create = (
-                meter.create_observable_counter
-                if figure.total
-                else meter.create_observable_up_down_counter
-            )
+            create = kinds[figure.kind]
             create(figure.name, [partial(self._observe, figure)], figure.unit, figure.description)
         self._durations = {
             duration.what: meter.create_histogram(

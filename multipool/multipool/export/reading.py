@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import fields
 from operator import add
-from typing import Any
+from typing import Any, Final
 
+from multipool.export.facts import FIGURES
 from multipool.pool import pools
 from multipool.stats import PoolStats
+
+_COMMON: Final = [field for one in FIGURES if one.common for field in one.fields.values()]
 
 
 def read() -> list[PoolStats]:
@@ -15,7 +18,7 @@ def read() -> list[PoolStats]:
 
     The conventions want names that are unique in an application. Of pools that share one the
     figures are added, since two series under one name would be refused, or one would hide
-    the other.
+    the other; but for what is told of all together.
     """
     found: dict[str, PoolStats] = {}
     for pool in pools():
@@ -27,7 +30,9 @@ def read() -> list[PoolStats]:
 
 def _sum(one: PoolStats, other: PoolStats) -> PoolStats:
     names = [field.name for field in fields(PoolStats)]
-    return PoolStats(**{name: _both(getattr(one, name), getattr(other, name)) for name in names})
+    added = {name: _both(getattr(one, name), getattr(other, name)) for name in names}
+    common = {name: getattr(one, name) or getattr(other, name) for name in _COMMON}
+    return PoolStats(**{**added, **common})
 
 
 def _both(one: Any, other: Any) -> Any:

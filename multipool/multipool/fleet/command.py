@@ -80,6 +80,8 @@ def _status(found: dict[str, Any] | None, *, as_json: bool) -> int:
         role = found["role"]
         print(f"the fleet is installed in database {found['database']}")
         print(f"role {role} {'may' if found['writes'] else 'may not'} report to it")
+        if found["writes"] and not found["shares"]:
+            print(f"role {role} may not share a budget: run `multipool fleet install` again")
         print(f"role {role} {'may' if found['reads'] else 'may not'} read it")
         if found["reads"] and not found["sees_all"]:
             print(f"role {role} sees only its own sessions: it is not in pg_read_all_stats")

@@ -166,7 +166,7 @@ class Heart:
             self._begin_anew()
             report = self._reporter.report(detailed=self._watched)
             answer = self._tell(line, report, every)
-        if answer["written"]:
+        if answer.get("written", True):  # an older version writes all, and does not say so
             self._reporter.heard()
         self._epoch, self._processes = answer["epoch"], answer["processes"]
         self._watched, self._warned = answer["watched"], None

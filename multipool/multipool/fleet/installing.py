@@ -78,8 +78,12 @@ select json_build_object(
     'installed', to_regprocedure('multipool.beat(jsonb)') is not null,
     'writes', coalesce(has_schema_privilege('multipool', 'usage')
         and has_function_privilege('multipool.beat(jsonb)', 'execute'), false),
+    'shares', coalesce(has_schema_privilege('multipool', 'usage')
+        and has_function_privilege(to_regprocedure('multipool.claim(jsonb)'), 'execute'), false),
     'reads', coalesce(has_schema_privilege('multipool', 'usage')
-        and has_table_privilege('multipool.process', 'select'), false),
+        and has_table_privilege('multipool.process', 'select')
+        and coalesce(has_table_privilege(to_regclass('multipool.stake'), 'select')
+            and has_table_privilege(to_regclass('multipool.budget'), 'select'), true), false),
     'owns', (select pg_get_userbyid(nspowner) = current_user
                from pg_namespace where nspname = 'multipool'),
     'sees_all', pg_has_role('pg_read_all_stats', 'usage')

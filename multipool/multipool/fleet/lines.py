@@ -16,7 +16,7 @@ from _thread import allocate_lock
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from multipool.budget.gate import gate
 from multipool.opening import open_in
@@ -43,8 +43,11 @@ class Line:
         #: What the driver takes for the number of the server's process.
         self.backend = inner.driver.backend_pid(conn)
         fd = inner.driver.fileno(conn)
-        # A second descriptor, since the first may be another file's by the time of the cut.
-        self._fd = os.dup(fd) if fd >= 0 else -1
+        # A second descriptor, since the first may be another file's by the time of the cut. Where
+        # there is none left, it cannot be cut.
+        self._fd = -1
+        with suppress(OSError):
+            self._fd = os.dup(fd) if fd >= 0 else -1
         self._lock = allocate_lock()
         #: Whether it took too long.
         self.was_cut = False
@@ -73,18 +76,29 @@ class Line:
         return fd
 
 
+class _Loan(NamedTuple):
+    """A connection that a pool goes without."""
+
+    inner: Inner
+    conn: Any
+    #: What had been done to it before.
+    touched: int
+
+
 @contextmanager
 def borrowed(inners: Iterable[Inner]) -> Iterator[Line | None]:
     """Yield an idle connection of one of *inners*; None if there is none to spare."""
-    for inner in inners:
-        conn = _take(inner)
-        if conn is not None:
-            break
-    else:
-        yield None
-        return
-    with _kept(inner, conn) as line:
+    loan = line = None
+    try:
+        for inner in inners:
+            loan = _take(inner)
+            if loan is not None:
+                line = Line(inner, loan.conn)
+                break
         yield line
+    finally:
+        if loan is not None:
+            _put_back(loan, line)
 
 
 @contextmanager
@@ -97,36 +111,36 @@ def in_turn(inner: Inner, until: float) -> Iterator[Line | None]:
     with places.lock:
         waiter = None if places.closed else places.line_up(monotonic(), first=True)
     places.match()
-    grant = None if waiter is None else places.wait(waiter, until)
-    if isinstance(grant, Room):  # others need it more
-        places.vacate(grant.slot)
-    if grant is None or grant is CLOSED or isinstance(grant, (Room, Refused)):
-        yield None
-        return
-    with _kept(inner, grant) as line:
-        yield line
-
-
-@contextmanager
-def _kept(inner: Inner, conn: Any) -> Iterator[Line]:
-    """Yield a line over a connection of the pool's, which has it back afterwards as it was."""
-    slot = conn._multipool_slot
-    touched = slot.touched
-    line = Line(inner, conn)
+    loan = line = None
     try:
+        grant = None if waiter is None else places.wait(waiter, until)
+        if isinstance(grant, Room):  # others need it more
+            places.vacate(grant.slot)
+        elif not (grant is None or grant is CLOSED or isinstance(grant, Refused)):
+            loan = _Loan(inner, grant, grant._multipool_slot.touched)
+            line = Line(inner, grant)
         yield line
     finally:
+        if loan is not None:
+            _put_back(loan, line)
+
+
+def _put_back(loan: _Loan, line: Line | None) -> None:
+    """Let the pool have its connection back as it was."""
+    inner, conn, touched = loan
+    slot = conn._multipool_slot
+    if line is not None:
         line.close()
-        if inner.status(conn):
-            inner.discard(conn, slot)
-        else:
-            # The client's side was changed and changed back, which nobody need look at.
-            slot.touched = touched
-            inner.places.idle.appendleft(conn)
-            inner.settle(conn, slot)
+    if inner.status(conn):
+        inner.discard(conn, slot)
+    else:
+        # The client's side was changed and changed back, which nobody need look at.
+        slot.touched = touched
+        inner.places.idle.appendleft(conn)
+        inner.settle(conn, slot)
 
 
-def _take(inner: Inner) -> Any | None:
+def _take(inner: Inner) -> _Loan | None:
     """Take the coldest idle connection that is fit to be lent."""
     idle = inner.places.idle
     while idle and not inner.waiting and not inner.closed:
@@ -134,10 +148,14 @@ def _take(inner: Inner) -> Any | None:
             conn = idle.popleft()
         except IndexError:  # somebody was quicker
             return None
-        slot = conn._multipool_slot
-        if not slot.spent and monotonic() < slot.ends and inner.caretaker.alive(conn, slot):
-            return conn
-        inner.discard(conn, slot)
+        slot, fit = conn._multipool_slot, False
+        try:
+            fit = not slot.spent and monotonic() < slot.ends and inner.caretaker.alive(conn, slot)
+        finally:
+            if not fit:
+                inner.discard(conn, slot)
+        if fit:
+            return _Loan(inner, conn, slot.touched)
     return None
 
 
@@ -187,9 +205,11 @@ def opened(inner: Inner) -> Iterator[Line | None]:
 @contextmanager
 def _open(inner: Inner) -> Iterator[Line]:
     conn = inner.driver.connect(inner.target.params(), CONNECTING)
-    line = Line(inner, conn)
+    line = None
     try:
+        line = Line(inner, conn)
         yield line
     finally:
-        line.close()
+        if line is not None:
+            line.close()
         inner.caretaker.end(conn, 0 if inner.stake is None else _ENDING)

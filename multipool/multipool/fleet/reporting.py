@@ -29,6 +29,14 @@ GAUGES: Final = (
     *("size", "idle", "used", "connecting", "waiting", "share", "budget"),
 )
 
+#: Characters that the details may come to; and what is told of each pool: if they are more, less.
+ROOM: Final = 700_000
+_PARTS: Final = (
+    ("holders", "idle", "waiters", "queries"),
+    ("holders", "idle", "waiters"),
+    ("holders",),
+)
+
 
 class Reporter:
     """Gathers what a process has to tell one server; but for `join`, one thread at a time."""
@@ -92,7 +100,7 @@ class Reporter:
             "uptime": monotonic() - self._began,
             "pools": gauges,
             "counters": _combine([self._told, _negative(self._retired)]),
-            "detail": pack(fold(details)) if detailed else None,
+            "detail": fitting(details) if detailed else None,
         }
 
     def heard(self) -> None:
@@ -139,6 +147,19 @@ class Reporter:
 
     def _counted(self) -> Counters:
         return _combine([self._ended, {name: told for name, (_, told) in self._pools.items()}])
+
+
+def fitting(details: dict[str, dict[str, Any]]) -> str | None:
+    """Return the *details* of each pool packed, so much of them as there is room for.
+
+    The server refuses a report of 1 MB, and without one the process would be silent.
+    """
+    for part in _PARTS:
+        told = {name: {what: one[what] for what in part} for name, one in details.items()}
+        packed = pack(fold(told))
+        if len(packed) <= ROOM:
+            return packed
+    return None
 
 
 def counters_of(pool: Pool) -> dict[str, float]:

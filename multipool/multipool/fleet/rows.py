@@ -53,6 +53,7 @@ def _state(age: float, every: float) -> State:
 
 def pools_of(row: Mapping[str, Any]) -> Iterator[PoolState]:
     """Yield the pools of a row."""
+    telling = {pool for pool, _ in _details(row, "queries")}
     for name, gauges in _dicts(row["pools"]):
         limit = gauges.get("max_size")
         yield PoolState(
@@ -74,6 +75,7 @@ def pools_of(row: Mapping[str, Any]) -> Iterator[PoolState]:
             peak=_peak(gauges.get("peak")),
             share=None if gauges.get("share") is None else integer(gauges["share"]),
             budget=None if gauges.get("budget") is None else integer(gauges["budget"]),
+            tells_queries=name in telling,
         )
 
 
@@ -150,12 +152,15 @@ def backends_of(rows: Iterable[Mapping[str, Any]], sessions: Sessions) -> tuple[
 
 
 def budgets_of(told: Mapping[str, Any]) -> tuple[SharedBudget, ...]:
-    """Return the budgets that applications share, and who has what of them."""
+    """Return the budgets that applications share, and who has what of them.
+
+    What an older version has installed tells of none.
+    """
     processes: defaultdict[tuple[str, str, int], list[str]] = defaultdict(list)
     for row in told["processes"]:
         processes[row["app"], row["host"], row["pid"]].append(row["id"])
     stakes: defaultdict[str, list[Stake]] = defaultdict(list)
-    for row in told["stakes"]:
+    for row in told.get("stakes", ()):
         # Containers may share a name, and give the same numbers to their processes.
         known = processes[row["app"], row["host"], row["pid"]]
         stakes[row["app"]].append(
@@ -164,7 +169,7 @@ def budgets_of(told: Mapping[str, Any]) -> tuple[SharedBudget, ...]:
                 **{name: row[name] for name in Stake.__slots__ if name != "process"},
             )
         )
-    budgets = {row["app"]: row for row in told["budgets"]}
+    budgets = {row["app"]: row for row in told.get("budgets", ())}
     nobody: Mapping[str, Any] = {"budget": None, "kept": 0}
     return tuple(
         SharedBudget(
@@ -226,7 +231,7 @@ def _dicts(value: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
 def _sum(parts: Iterable[Mapping[str, Any]], name: str) -> float:
     try:  # there are many, and nearly all of them make sense
         return number(sum([part[name] for part in parts]))
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, OverflowError):
         return sum(number(part.get(name)) for part in parts)
 
 
@@ -237,7 +242,7 @@ def _added(parts: Iterable[Mapping[str, Any]]) -> Histogram:
         told = part.get("histogram")
         if isinstance(told, list) and told and type(told[0]) is int and 0 <= told[0] < BUCKETS:
             place = slice(told[0], told[0] + len(told) - 1)
-            with suppress(TypeError):
+            with suppress(TypeError, OverflowError):
                 counts[place] = map(add, counts[place], told[1:])
     return Histogram.of([max(integer(count), 0) for count in counts])
 

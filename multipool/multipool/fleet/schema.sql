@@ -1,5 +1,6 @@
 -- What the fleet keeps in a database. Run by `multipool fleet install`; to run it again
--- changes nothing, or brings the functions up to date.
+-- changes nothing, or brings what an older version has installed up to date: who could report or
+-- read then, can afterwards.
 --
 -- Whoever runs it owns it all, and need not be a superuser. An application's role may execute
 -- beat(), goodbye(), sweep() and claim(), and read nothing; it should not be the owner.
@@ -42,6 +43,15 @@ create unlogged table if not exists multipool.process (
     toast.autovacuum_vacuum_cost_delay = 0
 );
 revoke all on multipool.process from public;
+do $$
+begin
+    -- It was once. What an older process writes is text of JSON then, which says nothing.
+    if (select atttypid from pg_attribute
+         where attrelid = 'multipool.process'::regclass and attname = 'detail') = 'jsonb'::regtype then
+        alter table multipool.process alter column detail type text using null;
+    end if;
+end
+$$;
 -- A moved detail would have dead versions in a second table, which only a vacuum clears.
 alter table multipool.process alter column detail set storage main;
 
@@ -202,14 +212,17 @@ $$;
 
 -- How many of the server's connections there are for this application's pools together: all but
 -- those kept for superusers, those that others have, and what the limits of role and database
--- leave. Anybody may see the application names of all sessions, so the owner sees enough.
+-- leave. Anybody may see the application names of all sessions, so the owner sees enough; but what
+-- helps them with a query, and takes none of the connections, is known only to who sees all.
 create or replace function multipool.budget_of_server(marks text[]) returns integer
 language sql stable set search_path = pg_catalog, pg_temp as $$
     with session as (
         select datname, usename,
                not coalesce(substring(application_name from 'mb:[0-9a-f]{8}') = any(marks), false)
                    as is_other
-          from pg_stat_activity where usesysid is not null and datid is not null
+          from pg_stat_activity
+         where usesysid is not null and datid is not null
+           and coalesce(backend_type, 'client backend') = 'client backend'
     )
     select greatest(2, least(
         current_setting('max_connections')::int
@@ -232,7 +245,7 @@ set search_path = pg_catalog, pg_temp set lock_timeout = '50ms' as $$
 declare
     my_id uuid := told->>'id';
     my_app text := left(told->>'app', 200);
-    my_held int := (told->>'held')::int;
+    my_held int := greatest((told->>'held')::int, 0);
     mine multipool.stake;
     total multipool.budget;
     others int;
@@ -269,6 +282,9 @@ begin
         returning * into mine;
     end if;
     mine.budget := (told->>'budget')::int;
+    if mine.budget < 2 then
+        mine.budget := 2; -- said by no process of ours
+    end if;
     mine.claimed_at := now();
     mine.ends_at := now() + make_interval(
         secs => least(greatest((told->>'lease')::float8, 1), 600));
@@ -316,7 +332,7 @@ begin
         my_held,
         least((told->>'keep')::int, mine.share),
         least((told->>'ask')::int, total.budget - total.kept - others));
-    mine.cap := least(mine.share, greatest((told->>'cap')::int, (told->>'ask')::int));
+    mine.cap := least(mine.share, greatest((told->>'cap')::int, (told->>'ask')::int, 0));
     update multipool.stake
        set budget = mine.budget, want = mine.want, cap = mine.cap, share = mine.share,
            turn = mine.turn, claimed_at = mine.claimed_at, ends_at = mine.ends_at
@@ -338,12 +354,18 @@ begin
                  group by want, cap) as kind), '[]'),
         'hosts', (
             select jsonb_agg(jsonb_build_array(host, processes, connections)) from (
-                select host, count(distinct pid) as processes, sum(share) as connections
+                -- Another role may be another's, which should not read where these are.
+                select case role when session_user then host else '(role ' || role || ')' end,
+                       count(distinct (host, pid)), sum(share)
                   from multipool.stake where app = my_app
-                 group by host order by 3 desc, 2 desc, 1 limit 5) as place),
+                 group by 1 order by 3 desc, 2 desc, 1 limit 5)
+                 as place (host, processes, connections)),
         'processes', (
             select count(distinct (host, pid)) from multipool.stake where app = my_app),
-        'host_count', (select count(distinct host) from multipool.stake where app = my_app)
+        'host_count', (
+            select count(distinct case role when session_user then host
+                                            else '(role ' || role || ')' end)
+              from multipool.stake where app = my_app)
     );
 end
 $$;
@@ -370,6 +392,7 @@ declare
     most bigint := (select cap_bytes / 4 * 3 from multipool.control);
     is_over boolean;
     living multipool.process[];
+    budgets multipool.budget[];
     stakes multipool.stake[];
 begin
     if not pg_try_advisory_xact_lock(hashtextextended('multipool.sweep', 0)) then
@@ -393,11 +416,19 @@ begin
     delete from multipool.stake
      where ends_at < now() - interval '1 min'
        and not exists (select from pg_stat_activity where position(mark in application_name) > 0);
-    if pg_total_relation_size('multipool.stake') > most / 8 then
+    -- They are read with each claim, and a held snapshot keeps each version of their rows too.
+    if pg_total_relation_size('multipool.budget') + pg_total_relation_size('multipool.stake')
+        > 256 * 1024 + 1024 * (select count(*) from multipool.stake)
+    then
         begin
+            -- As claims do, first the budgets. Both are emptied together, so that a claim that has
+            -- seen how it was before fails: it would find the budget, but nobody who has it.
+            lock table multipool.budget in access exclusive mode;
             lock table multipool.stake in access exclusive mode;
+            budgets := array(select one from multipool.budget as one);
             stakes := array(select stake from multipool.stake);
-            truncate multipool.stake;
+            truncate multipool.budget, multipool.stake;
+            insert into multipool.budget select (unnest(budgets)).*;
             insert into multipool.stake select (unnest(stakes)).*;
         exception when lock_not_available then
             null; -- the next one may
@@ -466,3 +497,22 @@ set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
 $$;
 
 revoke all on all functions in schema multipool from public;
+
+-- To whom an older version's functions and tables were granted, those that came later are too.
+do $$
+declare
+    one regrole;
+begin
+    for one in select grantee from pg_proc, aclexplode(proacl)
+                where pg_proc.oid = 'multipool.beat(jsonb)'::regprocedure and grantee <> proowner
+    loop
+        execute format('grant execute on function multipool.claim(jsonb) to %s', one);
+    end loop;
+    for one in select grantee from pg_class, aclexplode(relacl)
+                where pg_class.oid = 'multipool.process'::regclass and grantee <> relowner
+                  and privilege_type = 'SELECT'
+    loop
+        execute format('grant select on multipool.budget, multipool.stake to %s', one);
+    end loop;
+end
+$$;

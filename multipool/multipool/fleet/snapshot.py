@@ -74,6 +74,8 @@ class PoolState:
     #: How many connections it may open by the budget, and the whole of that; None without one.
     share: int | None = None
     budget: int | None = None
+    #: Whether it told of the statements that it executes.
+    tells_queries: bool = False
 
     @property
     def exhausted(self) -> bool:
@@ -171,8 +173,9 @@ class Backend:
 class Blocked:
     """One session in a tree of who keeps whom waiting; a root keeps others, and waits for nobody.
 
-    A session that waits for several stands beneath each of them. Of a circle, which the server
-    breaks within a second, one is taken for its root.
+    A session that waits for several roots stands beneath each of them; one that waits in line
+    behind others stands beneath one only. Of a circle, which the server breaks within a second, one
+    is taken for its root.
     """
 
     pid: int

@@ -259,6 +259,7 @@ def _pool(
         waiting=waiting,
         oldest_wait=oldest_wait,
         counters={"checkouts": 120_000, "timeouts": 3 * waiting, "waited": 40 * waiting},
+        tells_queries=True,
     )
 
 

@@ -46,7 +46,35 @@ def draw(budget: Budget, shared: Iterable[SharedBudget] = ()) -> Html:
             f"{len(shares) - _SHOWN:,} more applications",
             _shares("budget-rest", shares[_SHOWN:], budget, _SHOWN),
         ),
-        map(_shared, range(_BUDGETS), shared),
+        _all_shared(shared),
+    )
+
+
+def _all_shared(shared: Iterable[SharedBudget]) -> Html:
+    """Draw those whose pools lack most; list the others."""
+    budgets = sorted(shared, key=lambda one: (-sum(map(_lacks, one.stakes)), one.app))
+    rest = budgets[_BUDGETS:]
+    return join(
+        map(_shared, range(_BUDGETS), budgets),
+        bool(rest)
+        and more(
+            "shared-rest-more",
+            f"{count(len(rest), 'more application shares', 'more applications share')} a budget",
+            table(
+                "shared-rest",
+                "Budgets of other applications",
+                (("Application", ""), ("Budget", "n"), ("Given", "n"), ("Wanted", "n")),
+                (
+                    (
+                        one.app or "(no name)",
+                        "-" if one.budget is None else f"{one.budget:,}",
+                        f"{one.shared:,}",
+                        f"{one.wanted:,}",
+                    )
+                    for one in rest
+                ),
+            ),
+        ),
     )
 
 
