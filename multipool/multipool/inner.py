@@ -260,6 +260,8 @@ class Inner:
         """Close what is idle, here and now: the pool was dropped, or the interpreter exits."""
         self.closed = self.places.closed = True  # whoever waits notices
         self.places.spend()
+        if self.stake is not None:
+            self.stake.move_out(self)
         while self.places.idle:
             conn = self.places.idle.pop()
             self.upkeep.unwatch(conn._multipool_slot)
@@ -281,6 +283,7 @@ class Inner:
         self.upkeep = self.upkeep.after_fork()
         self.places.begin_anew()
         if self.stake is not None:
+            self.stake.move_out(self)
             self._begin_budget()
         for conn in conns:
             if conn is not None:
@@ -330,6 +333,14 @@ class Upkeep(ABC):
     @abstractmethod
     def unwatch(self, slot: Slot) -> None:
         """No more. Must come before its close."""
+
+    def hear(self, fd: int, heard: Callable[[], object]) -> None:
+        """Call *heard*, which reads all of it, when *fd* can be read, if somebody sleeps here."""
+        return
+
+    def deafen(self, fd: int) -> None:
+        """No more. Must come before its close."""
+        return
 
     def notice(self) -> list[Slot]:
         """Return the connections that have ended since this was asked last."""

@@ -116,6 +116,7 @@ class Thread(Upkeep):
         self._rung = False
         # Made with the first pool, not at import: what daemonises closes what it finds open.
         self._sockets: Any = None
+        self._doors: dict[int, Callable[[], object]] = {}
         self.ended, self.due = _nobody_looks, NEVER  # the thread does
         self._closers = Helpers(_CLOSERS)
         self._openers = Helpers(_OPENERS)
@@ -135,6 +136,8 @@ class Thread(Upkeep):
                     for slot in list(inner.places.slots):
                         if slot.conn_ref is not None:
                             self._sockets.add(slot)
+                for fd, heard in self._doors.items():
+                    self._sockets.listen(fd, heard)
         if self._running:
             self._sockets.ring()
         elif not forks_ahead():
@@ -161,6 +164,17 @@ class Thread(Upkeep):
     def unwatch(self, slot: Slot) -> None:
         if self._sockets is not None:
             self._sockets.remove(slot)
+
+    def hear(self, fd: int, heard: Callable[[], object]) -> None:
+        with self._lock:
+            self._doors[fd] = heard
+            if self._sockets is not None:
+                self._sockets.listen(fd, heard)
+
+    def deafen(self, fd: int) -> None:
+        with self._lock:
+            if self._doors.pop(fd, None) is not None and self._sockets is not None:
+                self._sockets.forget(fd)
 
     def rouse(self) -> None:
         clock.read()
@@ -279,6 +293,12 @@ class _Blind:
 
     def remove(self, slot: Slot) -> None:
         """It was not watched."""
+
+    def listen(self, fd: int, heard: Callable[[], object]) -> None:
+        """Nothing to hear it with."""
+
+    def forget(self, fd: int) -> None:
+        """It was not listened to."""
 
     def ring(self) -> None:
         self._bell.set()

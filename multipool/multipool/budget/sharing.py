@@ -38,6 +38,9 @@ from typing import Final
 PULSE: Final = 0.5
 EAGER: Final = 0.25
 PATIENT: Final = 0.5
+#: Seconds at least between two claims that there is a reason for: more where all of them together
+#: would claim too often (`breath`).
+BREATH: Final = 0.05
 #: Seconds more for each who stands before a process that has nothing.
 QUEUE: Final = 0.1
 #: Claims of all processes together in a second at most: above it each claims less often.
@@ -77,6 +80,11 @@ class State:
     def members(self) -> int:
         """All processes, this one too."""
         return sum(group.members for group in self.groups) + 1
+
+    @property
+    def lacking(self) -> bool:
+        """Whether another process could use more than it has."""
+        return any(group.want > group.cap for group in self.groups)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +228,11 @@ def pulse(state: State | None) -> float:
     return PULSE if state is None else max(PULSE, state.members / WRITES)
 
 
+def breath(state: State | None) -> float:
+    """Return the seconds at least between two claims that news are the reason for."""
+    return max(BREATH, 0.0 if state is None else state.members / WRITES)
+
+
 def lease(state: State | None) -> float:
     """Return the seconds for which a claim is to hold."""
     return LEASE * pulse(state)
@@ -232,7 +245,7 @@ def pause(state: State | None, mine: Mine) -> float:
         return slow
     claim = decide(state, mine)
     if claim.ask > claim.cap:
-        return slow * EAGER / PULSE
+        return min(slow * EAGER / PULSE, breath(state))
     if mine.held:
         return slow * PATIENT / PULSE
     # Each of its claims costs a connection: the farther back in line, the fewer.

@@ -20,12 +20,15 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from multipool.budget import store
+from multipool.budget.neighbours import Neighbours
 from multipool.budget.options import AUTO
 from multipool.budget.sharing import (
+    BREATH,
     ROUNDS,
     Claim,
     Mine,
     State,
+    breath,
     decide,
     headroom,
     lease,
@@ -61,9 +64,7 @@ SELDOM: Final = 2.0
 #: More than any server has.
 MANY: Final = 1_000_000
 #: Seconds for which it counts how many connections were in use.
-LATELY: Final = 0.25
-#: Seconds at least between two calls because somebody finds no connection.
-BREATH: Final = 0.1
+LATELY: Final = 0.1
 #: Seconds until what was closed is told of; until a refused attempt is repeated; and for which
 #: a full server is not asked for more than it gave.
 RELEASE: Final = 0.05
@@ -101,8 +102,14 @@ class Stake:
         #: The most it had use for since that time, and shortly before.
         self._peak = self._before = 0
         self._peak_since = 0.0
-        #: How often somebody found no connection.
+        #: What it told last that it has use for.
+        self._told_want = 0
+        #: How often somebody found no connection, and how often others knocked.
         self._wakes = 0
+        self._knocks = 0
+        #: Those on this machine, and whether they know that it has less than its due.
+        self._neighbours = Neighbours()
+        self._has_knocked = False
         #: What a full server gave, and until when it is not asked for more.
         self._ceiling = NEVER
         self._ceiling_until = 0.0
@@ -155,6 +162,17 @@ class Stake:
     def feel(self, inner: Inner) -> None:
         """Note how many connections the pool has use for just now."""
         self._note(self._used(inner))
+        if self._told_want > self.cap and self._neighbours.look():
+            self._hurry(self._neighbours.mourned_until)
+            inner.upkeep.soon(inner)
+
+    def _heard(self, inner: Inner) -> None:
+        """Ask soon: one of the neighbours needs something, or has given something back."""
+        self._neighbours.answer()
+        self._knocks += 1
+        if self.share or self._asking:
+            self._hurry(self._called_at + breath(self._state()))
+            inner.upkeep.soon(inner)
 
     def _note(self, used: int) -> None:
         now = monotonic()
@@ -226,6 +244,7 @@ class Stake:
             due = calls.due or now
             if self.share > max(self.cap, held):  # which others wait for
                 due = min(due, self._called_at + RELEASE)
+            due = min(due, self._falls_at(inner))
             if now < due:
                 return due
             self._called_at = now
@@ -233,6 +252,18 @@ class Stake:
         inner.upkeep.background(self._call, inner)
         with calls.lock:
             return calls.due or now if calls.cut_at is None else calls.cut_at
+
+    def _falls_at(self, inner: Inner) -> float:
+        """Return when it is to be told that the pool has use for fewer, since others wait."""
+        used, state = self._used(inner), self._state()
+        if self._told_want <= used or state is None or not state.lacking:
+            return NEVER
+        counts = 0.0
+        if self._peak > used:
+            counts = self._peak_since + 2 * LATELY
+        elif self._before > used:
+            counts = self._peak_since + LATELY
+        return max(counts, self._called_at + breath(state))
 
     def _is_needed(self, inner: Inner) -> bool:
         return bool(
@@ -242,6 +273,7 @@ class Stake:
     def leave(self, inner: Inner) -> None:
         """Say that the pool is about to close. Takes `MOMENT` at most."""
         calls = self._calls
+        self.move_out(inner)
         with calls.lock:
             if calls.cut_at is not None or not self.share:
                 return
@@ -254,6 +286,11 @@ class Stake:
                     self._give_all(inner, line)
         finally:
             calls.end(NEVER)
+
+    def move_out(self, inner: Inner) -> None:
+        """Let the neighbours knock no more: here is nobody, or this is a forked child."""
+        inner.upkeep.deafen(self._neighbours.fd)
+        self._neighbours.move_out()
 
     # -- one call --------------------------------------------------------------------------
 
@@ -277,10 +314,13 @@ class Stake:
         with self._line(inner) as line:
             if line is None:
                 return AGAIN
-            wakes = self._wakes
+            wakes, knocks, had = self._wakes, self._knocks, self.share
             self._calls.speak(line)
+            self._meet(inner)
+            self._neighbours.look()
             try:
                 for _ in range(ROUNDS):
+                    knocks = self._knocks
                     if not self._claim(inner, line):
                         break
             except inner.driver.Error as error:
@@ -290,9 +330,37 @@ class Stake:
         self.trouble = None
         mine = self._mine(inner, len(inner.places.slots))
         self._asking = mine.want > mine.cap
+        state = self._state()
+        lacks = self._asking and decide(state, mine).ask > mine.cap
+        gave = self.share < had and state is not None and state.lacking
+        if gave or (lacks and not self._has_knocked):
+            self._neighbours.knock()
+        self._has_knocked = lacks
         if not self.holds or (wakes != self._wakes and not self._asking):
             return BREATH  # something has happened meanwhile
-        return pause(self._state(), mine)
+        if knocks != self._knocks:
+            return breath(state)
+        return min(pause(state, mine), max(self._neighbours.mourned_until - monotonic(), 0.0))
+
+    def _meet(self, inner: Inner) -> None:
+        """Have a door, if somebody is there to hear of a knock."""
+        neighbours = self._neighbours
+        if neighbours.fd >= 0 or inner.inline:
+            return
+        neighbours.move_in((inner.target.address, self._app(inner)), self.mark.partition(":")[2])
+        if neighbours.fd >= 0:
+            home = inner.home
+
+            def heard() -> None:
+                here = home()
+                if here is not None:
+                    self._heard(here)
+
+            inner.upkeep.hear(neighbours.fd, heard)
+
+    def _app(self, inner: Inner) -> str:
+        options = FleetOptions.read(inner.config.fleet)
+        return options.app or inner.target.application or program()
 
     def _claim(self, inner: Inner, line: Line) -> bool:
         """Put a claim to the store; return whether the answer asks for another."""
@@ -311,9 +379,13 @@ class Stake:
         # From here on nothing is opened beyond it; what was opened until then counts.
         held = len(places.slots)
         sent, doubts = monotonic(), self._doubts
+        dead = self._neighbours.dead()
         told = self._told(inner, claim, held)
+        told["gone"] = [f"{MARK}{name.partition('-')[2]}" for name in dead]
         answer = store.claim(line, told)
         self._was_full = False
+        self._told_want = claim.want
+        self._neighbours.bury(dead)
         lasts = told["lease"] if doubts == self._doubts else 0.0
         self._heed(inner, answer, sent + lasts, ended=claim.end_turn)
         return self._has_more_to_say(inner)
@@ -323,7 +395,7 @@ class Stake:
 
         Afterwards there may be no connection to tell it by.
         """
-        self.cap = self.share = 0
+        self.cap = self.share = self._told_want = 0
         self._lease_until = 0.0
         inner.confine(0)
         held = len(inner.places.slots)
@@ -371,11 +443,10 @@ class Stake:
         return sum(bool(slot.leased) or not slot.born for slot in slots) + waiting
 
     def _told(self, inner: Inner, claim: Claim, held: int) -> dict[str, Any]:
-        options = FleetOptions.read(inner.config.fleet)
         budget = inner.config.budget
         return {
             "id": self.id,
-            "app": options.app or inner.target.application or program(),
+            "app": self._app(inner),
             "host": socket.gethostname(),
             "pid": os.getpid(),
             "pool": inner.name,
