@@ -335,7 +335,10 @@ class Upkeep(ABC):
         """No more. Must come before its close."""
 
     def hear(self, fd: int, heard: Callable[[], object]) -> None:
-        """Call *heard*, which reads all of it, when *fd* can be read, if somebody sleeps here."""
+        """When *fd* can be read, call *heard*, which reads all of it, and look at all pools.
+
+        That is where somebody sleeps; else nobody hears.
+        """
         return
 
     def deafen(self, fd: int) -> None:

@@ -39,7 +39,7 @@ class _SocketWatch:
         # for the slot that registered the number last.
         self._slots: dict[int, Slot] = {}
         #: What is called when one of these descriptors can be read.
-        self._doors: dict[int, Callable[[], object]] = {}
+        self._doors: dict[int, Callable[[int], object]] = {}
 
     def add(self, slot: Slot) -> None:
         """Watch the socket of *slot*."""
@@ -60,8 +60,8 @@ class _SocketWatch:
             with suppress(OSError, ValueError):
                 self._epoll.unregister(slot.fd)
 
-    def listen(self, fd: int, heard: Callable[[], object]) -> None:
-        """Have the sleeper call *heard*, which reads all of it, when *fd* can be read."""
+    def listen(self, fd: int, heard: Callable[[int], object]) -> None:
+        """Have the sleeper call ``heard(fd)``, which reads all of it, when *fd* can be read."""
         self._doors[fd] = heard
         with suppress(OSError):  # closed already
             self._epoll.register(fd, select.EPOLLIN | select.EPOLLET)
@@ -87,7 +87,7 @@ class _SocketWatch:
             elif (slot := self._slots.get(fd)) is not None:
                 ended.append(slot)
             elif (heard := self._doors.get(fd)) is not None:
-                heard()
+                heard(fd)
         return ended
 
     def close(self) -> None:

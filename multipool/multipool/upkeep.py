@@ -136,8 +136,8 @@ class Thread(Upkeep):
                     for slot in list(inner.places.slots):
                         if slot.conn_ref is not None:
                             self._sockets.add(slot)
-                for fd, heard in self._doors.items():
-                    self._sockets.listen(fd, heard)
+                for fd in self._doors:
+                    self._sockets.listen(fd, self._hear)
         if self._running:
             self._sockets.ring()
         elif not forks_ahead():
@@ -169,7 +169,13 @@ class Thread(Upkeep):
         with self._lock:
             self._doors[fd] = heard
             if self._sockets is not None:
-                self._sockets.listen(fd, heard)
+                self._sockets.listen(fd, self._hear)
+
+    def _hear(self, fd: int) -> None:
+        heard = self._doors.get(fd)
+        if heard is not None:
+            heard()
+            self._rung = True  # no bell: it would wake us once more
 
     def deafen(self, fd: int) -> None:
         with self._lock:
@@ -294,7 +300,7 @@ class _Blind:
     def remove(self, slot: Slot) -> None:
         """It was not watched."""
 
-    def listen(self, fd: int, heard: Callable[[], object]) -> None:
+    def listen(self, fd: int, heard: Callable[[int], object]) -> None:
         """Nothing to hear it with."""
 
     def forget(self, fd: int) -> None:

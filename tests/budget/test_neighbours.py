@@ -64,6 +64,11 @@ def start(name: str) -> subprocess.Popen[str]:
     return process
 
 
+def kill(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.communicate()
+
+
 def is_knocked_at(one: Neighbours) -> bool:
     return bool(select.select([one.fd], [], [], 0)[0])
 
@@ -97,8 +102,7 @@ def test_who_was_killed_is_known_to_be_dead_until_buried(make, directory):
     process = start("b")
     one.look()
     assert one.dead() == []
-    process.kill()
-    process.communicate()
+    kill(process)
     one.look()
     assert one.dead() == [f"{process.pid}-b"]
     one.bury(one.dead())
@@ -110,8 +114,7 @@ def test_who_was_killed_is_known_to_be_dead_until_buried(make, directory):
 def test_the_dead_are_mourned_before_they_are_told_of(make, monkeypatch):
     one = make("a")
     process = start("b")
-    process.kill()
-    process.communicate()
+    kill(process)
     monkeypatch.setattr(neighbours, "MOURNING", 1000.0)
     one.look()
     assert one.dead() == []
@@ -125,8 +128,7 @@ def test_one_whose_process_is_there_no_more_lives_while_its_door_is_open(make, m
     monkeypatch.setattr(neighbours.os, "kill", _nobody)
     one.look()
     assert one.dead() == []
-    process.kill()
-    process.communicate()
+    kill(process)
     one.look()
     assert one.dead() == [f"{process.pid}-b"]
 

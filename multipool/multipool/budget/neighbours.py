@@ -24,7 +24,7 @@ from multipool.budget.meeting import meeting, user
 
 #: Seconds for which a dead one is mourned: the server may be about to begin a session that it
 #: asked for with its last breath.
-MOURNING: Final = 0.25
+MOURNING: Final = 0.5
 
 _able: Final = hasattr(socket, "AF_UNIX") and hasattr(os, "getuid")
 

@@ -166,13 +166,12 @@ class Stake:
             self._hurry(self._neighbours.mourned_until)
             inner.upkeep.soon(inner)
 
-    def _heard(self, inner: Inner) -> None:
+    def _heard(self) -> None:
         """Ask soon: one of the neighbours needs something, or has given something back."""
         self._neighbours.answer()
         self._knocks += 1
         if self.share or self._asking:
             self._hurry(self._called_at + breath(self._state()))
-            inner.upkeep.soon(inner)
 
     def _note(self, used: int) -> None:
         now = monotonic()
@@ -349,14 +348,7 @@ class Stake:
             return
         neighbours.move_in((inner.target.address, self._app(inner)), self.mark.partition(":")[2])
         if neighbours.fd >= 0:
-            home = inner.home
-
-            def heard() -> None:
-                here = home()
-                if here is not None:
-                    self._heard(here)
-
-            inner.upkeep.hear(neighbours.fd, heard)
+            inner.upkeep.hear(neighbours.fd, self._heard)
 
     def _app(self, inner: Inner) -> str:
         options = FleetOptions.read(inner.config.fleet)

@@ -308,7 +308,7 @@ class Process:
 
     def _converse(self) -> Course:
         """Claim until there is nothing more to say; return whether all was answered."""
-        self._was_heard = False
+        self._was_heard, knocks = False, self._knocks
         for _ in range(ROUNDS):
             if not self._holds():
                 self.cap = min(self.cap, self.held)
