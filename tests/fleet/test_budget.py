@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pgbouncer as pgbouncers
@@ -19,6 +20,8 @@ from support import Thread, until
 from multipool import Pool, PoolConfigError, PoolTimeout
 from multipool.budget import sharing
 from multipool.budget.gate import gate
+from multipool.budget.sharing import Group
+from multipool.budget.use import NEVER
 from multipool.driver import Driver
 from multipool.target import Target
 
@@ -310,6 +313,26 @@ def test_whose_use_falls_while_others_lack_something_says_so(make, count):
     for taker in takers:
         second.putconn(taker.outcome(20))
     assert count.most <= 6
+
+
+@pytest.mark.usefixtures("rarely")
+def test_a_store_that_cannot_be_asked_is_not_asked_for_the_sake_of_others(make):
+    pool = make()
+    use(pool)
+    inner, stake = pool._inner, pool._inner.stake
+
+    def looked() -> bool:
+        with stake._calls.lock:  # so no call begins meanwhile
+            if stake._calls.cut_at is not None:
+                return False
+            others = replace(stake.answer.state, groups=(Group(9, 0, 1, 0),))
+            stake.answer, stake._told_want = replace(stake.answer, state=others), 5
+            assert stake._falls_at(inner) < NEVER
+            stake._failed = True
+            assert stake._falls_at(inner) == NEVER
+            return True
+
+    until(looked)
 
 
 def test_min_size_is_opened_from_what_nobody_needs(make):

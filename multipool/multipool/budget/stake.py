@@ -35,6 +35,8 @@ from multipool.budget.sharing import (
     pause,
 )
 from multipool.budget.store import Answer
+from multipool.budget.use import NEVER, Use
+from multipool.budget.words import words
 from multipool.driver import OUTAGE, REFUSAL
 from multipool.errors import without_frames
 from multipool.fleet.calls import PATIENCE, Calls
@@ -51,8 +53,6 @@ log = logging.getLogger("multipool.budget")
 #: What stands before a stake's mark, in its connections' application name.
 MARK: Final = "mb:"
 
-NEVER: Final = float("inf")
-
 #: Seconds for which a grant may be used by a pool that has no connection: it would not notice that
 #: the server has crashed, and forgotten whom it granted what.
 FRESH: Final = 1.0
@@ -63,8 +63,6 @@ SOON: Final = 0.25
 SELDOM: Final = 2.0
 #: More than any server has.
 MANY: Final = 1_000_000
-#: Seconds for which it counts how many connections were in use.
-LATELY: Final = 0.1
 #: Seconds until what was closed is told of; until a refused attempt is repeated; and for which
 #: a full server is not asked for more than it gave.
 RELEASE: Final = 0.05
@@ -99,10 +97,8 @@ class Stake:
         self.answer: Answer | None = None
         #: Since when the pool has had anything.
         self._had_since = 0.0
-        #: The most it had use for since that time, and shortly before.
-        self._peak = self._before = 0
-        self._peak_since = 0.0
-        #: What it told last that it has use for.
+        #: How many it had use for, and what it told last of that.
+        self._use = Use()
         self._told_want = 0
         #: How often somebody found no connection, and how often others knocked.
         self._wakes = 0
@@ -121,7 +117,8 @@ class Stake:
         #: Monotonic times: of the last call, and before which none goes by a line of its own.
         self._called_at = 0.0
         self._next_own = 0.0
-        #: Why nobody could be asked; and whether it does without.
+        #: Whether the last call failed; why nobody could be asked; and whether it does without.
+        self._failed = False
         self.trouble: str | None = None
         self.static = False
         self._warned = False
@@ -161,7 +158,7 @@ class Stake:
 
     def feel(self, inner: Inner) -> None:
         """Note how many connections the pool has use for just now."""
-        self._note(self._used(inner))
+        self._use.note(self._used(inner))
         if self._told_want > self.cap and self._neighbours.look():
             self._hurry(self._neighbours.mourned_until)
             inner.upkeep.soon(inner)
@@ -170,21 +167,8 @@ class Stake:
         """Ask soon: one of the neighbours needs something, or has given something back."""
         self._neighbours.answer()
         self._knocks += 1
-        if self.share or self._asking:
+        if not self._failed and (self.share or self._asking):
             self._hurry(self._called_at + breath(self._state()))
-
-    def _note(self, used: int) -> None:
-        now = monotonic()
-        if now - self._peak_since >= LATELY:
-            self._before = self._peak if now - self._peak_since < 2 * LATELY else 0
-            self._peak, self._peak_since = 0, now
-        self._peak = max(self._peak, used)
-
-    def _lately(self) -> int:
-        """Return the most that the pool had use for in the last moments."""
-        age = monotonic() - self._peak_since
-        peaks = [self._peak, self._before][: 2 if age < LATELY else 1]
-        return max(peaks) if age < 2 * LATELY else 0
 
     def wake(self, inner: Inner) -> None:
         """See to it that more is asked for: somebody finds none idle, and uses up what there is."""
@@ -194,7 +178,7 @@ class Stake:
         if held + 1 < self.cap and self.may_open(held):
             return
         self._wakes += 1
-        self._note(self._used(inner) + 1)
+        self._use.miss(self._used(inner) + 1)
         if self._asking:  # often enough
             return
         self._asking = True
@@ -255,18 +239,13 @@ class Stake:
     def _falls_at(self, inner: Inner) -> float:
         """Return when it is to be told that the pool has use for fewer, since others wait."""
         used, state = self._used(inner), self._state()
-        if self._told_want <= used or state is None or not state.lacking:
+        if self._failed or self._told_want <= used or state is None or not state.lacking:
             return NEVER
-        counts = 0.0
-        if self._peak > used:
-            counts = self._peak_since + 2 * LATELY
-        elif self._before > used:
-            counts = self._peak_since + LATELY
-        return max(counts, self._called_at + breath(state))
+        return max(self._use.is_down_at(used), self._called_at + breath(state))
 
     def _is_needed(self, inner: Inner) -> bool:
         return bool(
-            inner.places.slots or inner.waiting or self._lately() or inner.config.min_size > 0
+            inner.places.slots or inner.waiting or self._use.most() or inner.config.min_size > 0
         )
 
     def leave(self, inner: Inner) -> None:
@@ -302,6 +281,7 @@ class Stake:
                 wait = self._unreachable(inner, error)
             else:
                 wait = self._refused(inner, error)
+            self._failed = True
         finally:
             self._in_line = 0
             self._called_at = monotonic()
@@ -326,7 +306,7 @@ class Stake:
                 if inner.driver.sqlstate(error) in MISSING and not self.static:
                     self._do_without(inner, line, REMEDY)
                 raise
-        self.trouble = None
+        self.trouble, self._failed = None, False
         mine = self._mine(inner, len(inner.places.slots))
         self._asking = mine.want > mine.cap
         state = self._state()
@@ -377,6 +357,7 @@ class Stake:
         answer = store.claim(line, told)
         self._was_full = False
         self._told_want = claim.want
+        self._use.told(sent)
         self._neighbours.bury(dead)
         lasts = told["lease"] if doubts == self._doubts else 0.0
         self._heed(inner, answer, sent + lasts, ended=claim.end_turn)
@@ -419,7 +400,7 @@ class Stake:
         most = inner.config.limit
         if now < self._ceiling_until:
             most = min(most, self._ceiling)
-        want = int(min(max(self._lately(), self._used(inner)), most, MANY))
+        want = int(min(max(self._use.most(), self._used(inner)), most, MANY))
         return Mine(
             cap=self.cap,
             held=held,
@@ -541,28 +522,10 @@ class Stake:
 
     def words(self) -> str:
         """Return what the pool has of the budget, and who has the rest."""
-        answer = self.answer
         if self.static:
             return f"this pool confines itself to {self.cap} of the budget: {self.trouble}"
-        if answer is None:
-            return f"no share of the budget yet{f': {self.trouble}' if self.trouble else ''}"
-        hosts = ", ".join(
-            f"{name} ({processes} {_plural('process', processes)}, {held} connections)"
-            for name, processes, held in answer.hosts
-        )
-        if answer.host_count > len(answer.hosts):
-            hosts += f" and {answer.host_count - len(answer.hosts)} more"
-        text = (
-            f"the budget of {answer.budget} connections is shared by {answer.processes}"
-            f" {_plural('process', answer.processes)} on {hosts};"
-            f" this pool has a share of {self.cap}"
-        )
-        return f"{text}; {self.trouble}" if self.trouble else text
+        return words(self.answer, self.cap, self.trouble)
 
 
 #: A lock, a deadlock, a serialisation failure: next time it may be otherwise.
 _MOMENTARY: Final = frozenset(["55P03", "40P01", "40001", "57014"])
-
-
-def _plural(word: str, number: int) -> str:
-    return word if number == 1 else f"{word}es"
