@@ -5,7 +5,8 @@ decides nothing. It keeps a row for each process and answers one question, `Clai
 
     rows:   process -> want, cap, share, turn, lease
     claim(process, Claim):
-        forget the rows whose lease is over (what their server sessions still hold stays charged)
+        forget the rows whose lease is over, or whose process one on its machine knows to be dead
+            (what their server sessions still hold stays charged)
         others = sum of the other rows' share
         kept   = max(1, min(hosts, budget / 10)), for those who have none and ask
         share  = granted(budget - kept, others, Claim.keep, Claim.ask)
@@ -20,8 +21,9 @@ it grows only out of ``budget - kept - others``, and a process lowers it only to
 (``keep >= held``). That the processes decide by pictures which are a moment old costs fairness
 for a moment, never a connection too many.
 
-A process claims every `pulse` seconds, more often while it lacks something (`pause`), and as
-often as `decide` has something new to say to the answer, `ROUNDS` times at most. Between the
+A process claims every `pulse` seconds, more often while it lacks something (`pause`), sooner where
+there is a reason (`breath`): a neighbour has knocked, or it has use for fewer and others lack some;
+and as often as `decide` has something new to say to the answer, `ROUNDS` times at most. Between the
 sending of a claim and its answer it opens nothing beyond ``Claim.cap``, after the answer nothing
 beyond the row's cap; and nothing at all once its lease, counted from the sending, is over.
 ``Mine.had_for`` counts from when its cap rose from 0.

@@ -4,7 +4,8 @@ The pool may open nothing until the store has granted it, and nothing any more o
 over: see `sharing` for the rules, which are the same for all. A claim goes, like a beat of the
 fleet's, over an idle connection of the pool's; where all are in use, over the next one that
 comes back; and where there is none at all, over a connection of its own, for which the budget
-keeps one on each host, and which only one process there opens at a time (`gate`).
+keeps one on each host, and which only one process there opens at a time (`gate`). Where others on
+this machine have a reason to claim as well, it wakes them (`neighbours`).
 """
 
 from __future__ import annotations
