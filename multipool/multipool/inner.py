@@ -266,6 +266,8 @@ class Inner:
         """Close what is idle, here and now: the pool was dropped, or the interpreter exits."""
         self.closed = self.places.closed = True  # whoever waits notices
         self.places.spend()
+        if self.stake is not None:
+            self.stake.move_out(self)
         while self.places.idle:
             conn = self.places.idle.pop()
             self.upkeep.unwatch(conn._multipool_slot)
@@ -286,6 +288,7 @@ class Inner:
         self.upkeep = self.upkeep.after_fork()
         self.places.begin_anew()
         if self.stake is not None:
+            self.stake.move_out(self)
             self._begin_budget()
         for conn in conns:
             if conn is not None:
@@ -335,6 +338,17 @@ class Upkeep(ABC):
     @abstractmethod
     def unwatch(self, slot: Slot) -> None:
         """No more. Must come before its close."""
+
+    def hear(self, fd: int, heard: Callable[[], object]) -> None:
+        """When *fd* can be read, call *heard*, which reads all of it, and look at all pools.
+
+        That is where somebody sleeps; else nobody hears.
+        """
+        return
+
+    def deafen(self, fd: int) -> None:
+        """No more. Must come before its close."""
+        return
 
     def notice(self) -> list[Slot]:
         """Return the connections that have ended since this was asked last."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import select
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -37,6 +38,8 @@ class _SocketWatch:
         # The system uses a number again as soon as its file is closed, so an event counts
         # for the slot that registered the number last.
         self._slots: dict[int, Slot] = {}
+        #: What is called when one of these descriptors can be read.
+        self._doors: dict[int, Callable[[int], object]] = {}
 
     def add(self, slot: Slot) -> None:
         """Watch the socket of *slot*."""
@@ -57,6 +60,18 @@ class _SocketWatch:
             with suppress(OSError, ValueError):
                 self._epoll.unregister(slot.fd)
 
+    def listen(self, fd: int, heard: Callable[[int], object]) -> None:
+        """Have the sleeper call ``heard(fd)``, which reads all of it, when *fd* can be read."""
+        self._doors[fd] = heard
+        with suppress(OSError):  # closed already
+            self._epoll.register(fd, select.EPOLLIN | select.EPOLLET)
+
+    def forget(self, fd: int) -> None:
+        """No more. Must come before its close."""
+        if self._doors.pop(fd, None) is not None:
+            with suppress(OSError, ValueError):
+                self._epoll.unregister(fd)
+
     def ring(self) -> None:
         """Wake the sleeper."""
         with suppress(OSError):  # rung to the brim, or closed
@@ -71,6 +86,8 @@ class _SocketWatch:
                     os.eventfd_read(self._bell)
             elif (slot := self._slots.get(fd)) is not None:
                 ended.append(slot)
+            elif (heard := self._doors.get(fd)) is not None:
+                heard(fd)
         return ended
 
     def close(self) -> None:

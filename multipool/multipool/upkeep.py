@@ -117,6 +117,7 @@ class Thread(Upkeep):
         self._rung = False
         # Made with the first pool, not at import: what daemonises closes what it finds open.
         self._sockets: Any = None
+        self._doors: dict[int, Callable[[], object]] = {}
         self.ended, self.due = _nobody_looks, NEVER  # the thread does
         self._closers = Helpers(_CLOSERS)
         self._openers = Helpers(_OPENERS)
@@ -136,6 +137,8 @@ class Thread(Upkeep):
                     for slot in list(inner.places.slots):
                         if slot.conn_ref is not None:
                             self._sockets.add(slot)
+                for fd in self._doors:
+                    self._sockets.listen(fd, self._hear)
         if self._running:
             self._sockets.ring()
             return True
@@ -162,6 +165,23 @@ class Thread(Upkeep):
     def unwatch(self, slot: Slot) -> None:
         if self._sockets is not None:
             self._sockets.remove(slot)
+
+    def hear(self, fd: int, heard: Callable[[], object]) -> None:
+        with self._lock:
+            self._doors[fd] = heard
+            if self._sockets is not None:
+                self._sockets.listen(fd, self._hear)
+
+    def _hear(self, fd: int) -> None:
+        heard = self._doors.get(fd)
+        if heard is not None:
+            heard()
+            self._rung = True  # no bell: it would wake us once more
+
+    def deafen(self, fd: int) -> None:
+        with self._lock:
+            if self._doors.pop(fd, None) is not None and self._sockets is not None:
+                self._sockets.forget(fd)
 
     def rouse(self) -> None:
         clock.read()
@@ -283,6 +303,12 @@ class _Blind:
 
     def remove(self, slot: Slot) -> None:
         """It was not watched."""
+
+    def listen(self, fd: int, heard: Callable[[int], object]) -> None:
+        """Nothing to hear it with."""
+
+    def forget(self, fd: int) -> None:
+        """It was not listened to."""
 
     def ring(self) -> None:
         self._bell.set()

@@ -11,6 +11,7 @@ import pytest
 from support import Thread
 
 from multipool.budget import gate as gates
+from multipool.budget import meeting
 from multipool.budget.gate import gate
 
 HOLD = """
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.skipif(gates.fcntl is None, reason="files have no such 
 
 @pytest.fixture
 def where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr(gates.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(meeting.tempfile, "tempdir", str(tmp_path))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     return "host=db"
 
@@ -81,7 +82,7 @@ def test_after_a_death_the_server_is_given_time_to_end_its_connection(
 
 
 def test_who_may_write_no_file_keeps_to_itself(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gates.tempfile, "tempdir", "/nowhere")
+    monkeypatch.setattr(meeting.tempfile, "tempdir", "/nowhere")
     entered = threading.Event()
     with gate(where, 1) as alone:
         assert alone

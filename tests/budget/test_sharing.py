@@ -12,6 +12,7 @@ from multipool.budget.sharing import (
     Group,
     Mine,
     State,
+    breath,
     decide,
     granted,
     lease,
@@ -123,6 +124,19 @@ def test_claims_are_more_frequent_where_something_is_lacking_and_rarer_in_a_crow
     assert pause(few, lacking) < pause(few, content) == pulse(few) == PULSE
     assert pause(many, content) == pulse(many) == 20
     assert lease(many) == LEASE * 20
+
+
+def test_what_there_is_a_reason_for_is_told_sooner_where_there_are_few():
+    lacking = Mine(cap=0, held=0, want=3)
+    few, some, many = (state(1000, group(1, 1, members=number - 1)) for number in (4, 10, 1000))
+    assert [breath(one) for one in (few, some, many)] == [0.08, 0.2, 20]
+    assert pause(few, lacking) == breath(few)
+    assert pause(many, lacking) < breath(many)
+
+
+def test_somebody_lacks_something_who_wants_more_than_he_has():
+    assert state(11, group(3, 3), group(2, 1)).lacking
+    assert not state(11, group(3, 3), group(0, 1)).lacking
 
 
 def test_the_farther_back_in_line_the_rarer_are_claims_that_cost_a_connection():

@@ -115,10 +115,38 @@ def test_after_a_failure_upkeep_begins_anew_and_watches_what_is_open(fake, make_
         pid = conn.backend_pid
     thread = upkeep.thread
     failed = thread._sockets
-    os.close(failed._epoll.fileno())
+    failed._epoll.close()  # by number it would be closed twice, and be another file by then
     failed.ring()
     until(lambda: thread._sockets is not failed)
     del conn
     pool.putconn(pool.getconn())  # whoever is lent one next starts the thread again
     fake.kill(pid)
     until(lambda: pool.stats().size == 0)
+
+
+@linux
+def test_upkeep_hears_what_a_descriptor_tells_also_when_it_has_begun_anew(make_pool, caplog):
+    caplog.set_level(logging.CRITICAL + 1, logger="multipool")
+    pool = make_pool()
+    pool.putconn(pool.getconn())
+    thread = upkeep.thread
+    ear, mouth = os.pipe()
+    heard: list[bytes] = []
+    thread.hear(ear, lambda: heard.append(os.read(ear, 9)))
+    try:
+        os.write(mouth, b"a")
+        until(lambda: heard == [b"a"])
+        failed = thread._sockets
+        failed._epoll.close()
+        failed.ring()
+        until(lambda: thread._sockets is not failed)
+        os.write(mouth, b"b")
+        pool.putconn(pool.getconn())
+        until(lambda: heard == [b"a", b"b"])
+        thread.deafen(ear)
+        os.write(mouth, b"c")
+        assert os.read(ear, 9) == b"c"
+    finally:
+        thread.deafen(ear)
+        os.close(ear)
+        os.close(mouth)

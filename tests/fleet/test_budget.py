@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pgbouncer as pgbouncers
@@ -17,7 +18,10 @@ from fleet_store import APP, Store
 from support import Thread, until
 
 from multipool import Pool, PoolConfigError, PoolTimeout
+from multipool.budget import sharing
 from multipool.budget.gate import gate
+from multipool.budget.sharing import Group
+from multipool.budget.use import NEVER
 from multipool.driver import Driver
 from multipool.target import Target
 
@@ -168,6 +172,23 @@ def test_a_killed_process_keeps_its_share_while_the_server_still_serves_it(
     assert count.most <= 4
 
 
+def test_a_killed_process_of_the_same_machine_is_not_waited_for(start, store, count):
+    dead, other = start(6), start(6)
+    for worker in (dead, other):
+        worker.ready()
+    dead.load(5)
+    until(lambda: shares(store).get(dead.pid) == 5, timeout=20)
+    other.load(5)
+    until(lambda: sorted(shares(store).values()) == [2, 3], timeout=20)
+    dead.kill()
+    # What its own lease would be good for.
+    store.psql(
+        f"update multipool.stake set ends_at = now() + interval '1 h' where pid = {dead.pid}"
+    )
+    until(lambda: shares(store) == {other.pid: 5}, timeout=30)
+    assert count.most <= 6
+
+
 def test_a_process_that_was_stopped_opens_nothing_by_what_it_was_granted_before(
     start, driver, store, count
 ):
@@ -268,6 +289,58 @@ def test_a_share_that_shrinks_closes_idle_connections_at_once_and_lent_ones_on_r
     for one in theirs:
         other.putconn(one.outcome())
     assert count.most <= 6
+
+
+@pytest.fixture
+def rarely(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nobody claim without a reason."""
+    monkeypatch.setattr(sharing, "PULSE", 300.0)
+    monkeypatch.setattr(sharing, "EAGER", 300.0)
+    monkeypatch.setattr(sharing, "PATIENT", 300.0)
+
+
+@pytest.mark.usefixtures("rarely")
+def test_who_lacks_something_knocks_at_those_who_have_it(make, count):
+    first, second = make(max_size=5), make(max_size=5)
+    for conn in [first.getconn() for _ in range(5)]:
+        first.putconn(conn)
+    takers = [Thread(second.getconn) for _ in range(3)]
+    for taker in takers:
+        second.putconn(taker.outcome(20))
+    assert count.most <= 6
+
+
+@pytest.mark.usefixtures("rarely")
+def test_whose_use_falls_while_others_lack_something_says_so(make, count):
+    first, second = make(max_size=5), make(max_size=5)
+    held = [first.getconn() for _ in range(5)]
+    takers = [Thread(second.getconn) for _ in range(5)]
+    until(lambda: first.stats().share == 3, timeout=20)
+    for conn in held:
+        first.putconn(conn)
+    for taker in takers:
+        second.putconn(taker.outcome(20))
+    assert count.most <= 6
+
+
+@pytest.mark.usefixtures("rarely")
+def test_a_store_that_cannot_be_asked_is_not_asked_for_the_sake_of_others(make):
+    pool = make()
+    use(pool)
+    inner, stake = pool._inner, pool._inner.stake
+
+    def looked() -> bool:
+        with stake._calls.lock:  # so no call begins meanwhile
+            if stake._calls.cut_at is not None:
+                return False
+            others = replace(stake.answer.state, groups=(Group(9, 0, 1, 0),))
+            stake.answer, stake._told_want = replace(stake.answer, state=others), 5
+            assert stake._falls_at(inner) < NEVER
+            stake._failed = True
+            assert stake._falls_at(inner) == NEVER
+            return True
+
+    until(looked)
 
 
 def test_min_size_is_opened_from_what_nobody_needs(make):

@@ -135,6 +135,20 @@ def test_what_was_silent_for_too_long_is_charged_with_what_the_server_serves_it(
     assert store.psql("select count(*) from multipool.stake") == "1"
 
 
+def test_who_is_known_to_be_dead_is_charged_in_the_same_way_before_its_lease_is_over(
+    claim: Claim,
+) -> None:
+    claim("dead", mark="mb:0123abcd", want=10, ask=10)
+    claim("alive", mark="mb:4567abcd", want=1, ask=1)
+    assert claim("b", want=10, ask=10)["share"] == 0
+    assert claim("b", want=10, ask=10, gone=["mb:0123abcd"])["share"] == 10
+
+
+def test_only_those_of_the_same_machine_know_that(claim: Claim) -> None:
+    claim("dead", mark="mb:0123abcd", want=10, ask=10)
+    assert claim("b", host="web-2", want=10, ask=10, gone=["mb:0123abcd"])["share"] == 1
+
+
 def test_who_leaves_is_charged_in_the_same_way_at_once(claim: Claim) -> None:
     claim("a", want=10, ask=10)
     assert claim("a", held=3, leave=True) is None

@@ -9,14 +9,13 @@ there are no such locks (Windows), or no place for the file, each process keeps 
 from __future__ import annotations
 
 import os
-import tempfile
 from _thread import LockType, allocate_lock
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from hashlib import sha256
-from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, Final
+
+from multipool.budget.meeting import meeting
 
 fcntl: Any = None
 with suppress(ImportError):
@@ -38,7 +37,7 @@ def gate(where: object, patience: float) -> Iterator[bool]:
     What the block leaves by an error is taken for not cleaned up yet.
     """
     until = monotonic() + patience
-    path = _path(where)
+    path = meeting(where, "lock")
     lock = _threads.setdefault((os.getpid(), path), allocate_lock())
     if not lock.acquire(timeout=max(patience, 0)):
         yield False
@@ -59,13 +58,6 @@ def gate(where: object, patience: float) -> Iterator[bool]:
         if fd >= 0:
             os.close(fd)  # and with it the lock
         lock.release()
-
-
-def _path(where: object) -> str:
-    """Return the file for *where*, which may be known to everybody: so nothing of it is told."""
-    user = os.getuid() if hasattr(os, "getuid") else 0
-    name = f"multipool-{user}-{sha256(repr(where).encode()).hexdigest()[:16]}.lock"
-    return str(Path(tempfile.gettempdir(), name))
 
 
 def _open(path: str) -> int:

@@ -5,7 +5,8 @@ decides nothing. It keeps a row for each process and answers one question, `Clai
 
     rows:   process -> want, cap, share, turn, lease
     claim(process, Claim):
-        forget the rows whose lease is over (what their server sessions still hold stays charged)
+        forget the rows whose lease is over, or whose process one on its machine knows to be dead
+            (what their server sessions still hold stays charged)
         others = sum of the other rows' share
         kept   = max(1, min(hosts, budget / 10)), for those who have none and ask
         share  = granted(budget - kept, others, Claim.keep, Claim.ask)
@@ -20,8 +21,9 @@ it grows only out of ``budget - kept - others``, and a process lowers it only to
 (``keep >= held``). That the processes decide by pictures which are a moment old costs fairness
 for a moment, never a connection too many.
 
-A process claims every `pulse` seconds, more often while it lacks something (`pause`), and as
-often as `decide` has something new to say to the answer, `ROUNDS` times at most. Between the
+A process claims every `pulse` seconds, more often while it lacks something (`pause`), sooner where
+there is a reason (`breath`): a neighbour has knocked, or it has use for fewer and others lack some;
+and as often as `decide` has something new to say to the answer, `ROUNDS` times at most. Between the
 sending of a claim and its answer it opens nothing beyond ``Claim.cap``, after the answer nothing
 beyond the row's cap; and nothing at all once its lease, counted from the sending, is over.
 ``Mine.had_for`` counts from when its cap rose from 0.
@@ -38,6 +40,9 @@ from typing import Final
 PULSE: Final = 0.5
 EAGER: Final = 0.25
 PATIENT: Final = 0.5
+#: Seconds at least between two claims that there is a reason for: more where all of them together
+#: would claim too often (`breath`).
+BREATH: Final = 0.05
 #: Seconds more for each who stands before a process that has nothing.
 QUEUE: Final = 0.1
 #: Claims of all processes together in a second at most: above it each claims less often.
@@ -77,6 +82,11 @@ class State:
     def members(self) -> int:
         """All processes, this one too."""
         return sum(group.members for group in self.groups) + 1
+
+    @property
+    def lacking(self) -> bool:
+        """Whether another process could use more than it has."""
+        return any(group.want > group.cap for group in self.groups)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +230,11 @@ def pulse(state: State | None) -> float:
     return PULSE if state is None else max(PULSE, state.members / WRITES)
 
 
+def breath(state: State | None) -> float:
+    """Return the seconds at least between two claims that news are the reason for."""
+    return max(BREATH, 0.0 if state is None else state.members / WRITES)
+
+
 def lease(state: State | None) -> float:
     """Return the seconds for which a claim is to hold."""
     return LEASE * pulse(state)
@@ -232,7 +247,7 @@ def pause(state: State | None, mine: Mine) -> float:
         return slow
     claim = decide(state, mine)
     if claim.ask > claim.cap:
-        return slow * EAGER / PULSE
+        return min(slow * EAGER / PULSE, breath(state))
     if mine.held:
         return slow * PATIENT / PULSE
     # Each of its claims costs a connection: the farther back in line, the fewer.

@@ -4,7 +4,8 @@ The pool may open nothing until the store has granted it, and nothing any more o
 over: see `sharing` for the rules, which are the same for all. A claim goes, like a beat of the
 fleet's, over an idle connection of the pool's; where all are in use, over the next one that
 comes back; and where there is none at all, over a connection of its own, for which the budget
-keeps one on each host, and which only one process there opens at a time (`gate`).
+keeps one on each host, and which only one process there opens at a time (`gate`). Where others on
+this machine have a reason to claim as well, it wakes them (`neighbours`).
 """
 
 from __future__ import annotations
@@ -20,18 +21,23 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from multipool.budget import store
+from multipool.budget.neighbours import Neighbours
 from multipool.budget.options import AUTO
 from multipool.budget.sharing import (
+    BREATH,
     ROUNDS,
     Claim,
     Mine,
     State,
+    breath,
     decide,
     headroom,
     lease,
     pause,
 )
 from multipool.budget.store import Answer
+from multipool.budget.use import NEVER, Use
+from multipool.budget.words import words
 from multipool.driver import OUTAGE, REFUSAL
 from multipool.errors import without_frames
 from multipool.fleet.calls import PATIENCE, Calls
@@ -48,8 +54,6 @@ log = logging.getLogger("multipool.budget")
 #: What stands before a stake's mark, in its connections' application name.
 MARK: Final = "mb:"
 
-NEVER: Final = float("inf")
-
 #: Seconds for which a grant may be used by a pool that has no connection: it would not notice that
 #: the server has crashed, and forgotten whom it granted what.
 FRESH: Final = 1.0
@@ -60,10 +64,6 @@ SOON: Final = 0.25
 SELDOM: Final = 2.0
 #: More than any server has.
 MANY: Final = 1_000_000
-#: Seconds for which it counts how many connections were in use.
-LATELY: Final = 0.25
-#: Seconds at least between two calls because somebody finds no connection.
-BREATH: Final = 0.1
 #: Seconds until what was closed is told of; until a refused attempt is repeated; and for which
 #: a full server is not asked for more than it gave.
 RELEASE: Final = 0.05
@@ -98,11 +98,15 @@ class Stake:
         self.answer: Answer | None = None
         #: Since when the pool has had anything.
         self._had_since = 0.0
-        #: The most it had use for since that time, and shortly before.
-        self._peak = self._before = 0
-        self._peak_since = 0.0
-        #: How often somebody found no connection.
+        #: How many it had use for, and what it told last of that.
+        self._use = Use()
+        self._told_want = 0
+        #: How often somebody found no connection, and how often others knocked.
         self._wakes = 0
+        self._knocks = 0
+        #: Those on this machine, and whether they know that it has less than its due.
+        self._neighbours = Neighbours()
+        self._has_knocked = False
         #: What a full server gave, and until when it is not asked for more.
         self._ceiling = NEVER
         self._ceiling_until = 0.0
@@ -114,7 +118,8 @@ class Stake:
         #: Monotonic times: of the last call, and before which none goes by a line of its own.
         self._called_at = 0.0
         self._next_own = 0.0
-        #: Why nobody could be asked; and whether it does without.
+        #: Whether the last call failed; why nobody could be asked; and whether it does without.
+        self._failed = False
         self.trouble: str | None = None
         self.static = False
         self._warned = False
@@ -154,20 +159,17 @@ class Stake:
 
     def feel(self, inner: Inner) -> None:
         """Note how many connections the pool has use for just now."""
-        self._note(self._used(inner))
+        self._use.note(self._used(inner))
+        if self._told_want > self.cap and self._neighbours.look():
+            self._hurry(self._neighbours.mourned_until)
+            inner.upkeep.soon(inner)
 
-    def _note(self, used: int) -> None:
-        now = monotonic()
-        if now - self._peak_since >= LATELY:
-            self._before = self._peak if now - self._peak_since < 2 * LATELY else 0
-            self._peak, self._peak_since = 0, now
-        self._peak = max(self._peak, used)
-
-    def _lately(self) -> int:
-        """Return the most that the pool had use for in the last moments."""
-        age = monotonic() - self._peak_since
-        peaks = [self._peak, self._before][: 2 if age < LATELY else 1]
-        return max(peaks) if age < 2 * LATELY else 0
+    def _heard(self) -> None:
+        """Ask soon: one of the neighbours needs something, or has given something back."""
+        self._neighbours.answer()
+        self._knocks += 1
+        if not self._failed and (self.share or self._asking):
+            self._hurry(self._called_at + breath(self._state()))
 
     def wake(self, inner: Inner) -> None:
         """See to it that more is asked for: somebody finds none idle, and uses up what there is."""
@@ -177,7 +179,7 @@ class Stake:
         if held + 1 < self.cap and self.may_open(held):
             return
         self._wakes += 1
-        self._note(self._used(inner) + 1)
+        self._use.miss(self._used(inner) + 1)
         if self._asking:  # often enough
             return
         self._asking = True
@@ -226,6 +228,7 @@ class Stake:
             due = calls.due or now
             if self.share > max(self.cap, held):  # which others wait for
                 due = min(due, self._called_at + RELEASE)
+            due = min(due, self._falls_at(inner))
             if now < due:
                 return due
             self._called_at = now
@@ -234,14 +237,22 @@ class Stake:
         with calls.lock:
             return calls.due or now if calls.cut_at is None else calls.cut_at
 
+    def _falls_at(self, inner: Inner) -> float:
+        """Return when it is to be told that the pool has use for fewer, since others wait."""
+        used, state = self._used(inner), self._state()
+        if self._failed or self._told_want <= used or state is None or not state.lacking:
+            return NEVER
+        return max(self._use.is_down_at(used), self._called_at + breath(state))
+
     def _is_needed(self, inner: Inner) -> bool:
         return bool(
-            inner.places.slots or inner.waiting or self._lately() or inner.config.min_size > 0
+            inner.places.slots or inner.waiting or self._use.most() or inner.config.min_size > 0
         )
 
     def leave(self, inner: Inner) -> None:
         """Say that the pool is about to close. Takes `MOMENT` at most."""
         calls = self._calls
+        self.move_out(inner)
         with calls.lock:
             if calls.cut_at is not None or not self.share:
                 return
@@ -255,6 +266,11 @@ class Stake:
         finally:
             calls.end(NEVER)
 
+    def move_out(self, inner: Inner) -> None:
+        """Let the neighbours knock no more: here is nobody, or this is a forked child."""
+        inner.upkeep.deafen(self._neighbours.fd)
+        self._neighbours.move_out()
+
     # -- one call --------------------------------------------------------------------------
 
     def _call(self, inner: Inner) -> None:
@@ -266,6 +282,7 @@ class Stake:
                 wait = self._unreachable(inner, error)
             else:
                 wait = self._refused(inner, error)
+            self._failed = True
         finally:
             self._in_line = 0
             self._called_at = monotonic()
@@ -277,22 +294,46 @@ class Stake:
         with self._line(inner) as line:
             if line is None:
                 return AGAIN
-            wakes = self._wakes
+            wakes, knocks, had = self._wakes, self._knocks, self.share
             self._calls.speak(line)
+            self._meet(inner)
+            self._neighbours.look()
             try:
                 for _ in range(ROUNDS):
+                    knocks = self._knocks
                     if not self._claim(inner, line):
                         break
             except inner.driver.Error as error:
                 if inner.driver.sqlstate(error) in MISSING and not self.static:
                     self._do_without(inner, line, REMEDY)
                 raise
-        self.trouble = None
+        self.trouble, self._failed = None, False
         mine = self._mine(inner, len(inner.places.slots))
         self._asking = mine.want > mine.cap
+        state = self._state()
+        lacks = self._asking and decide(state, mine).ask > mine.cap
+        gave = self.share < had and state is not None and state.lacking
+        if gave or (lacks and not self._has_knocked):
+            self._neighbours.knock()
+        self._has_knocked = lacks
         if not self.holds or (wakes != self._wakes and not self._asking):
             return BREATH  # something has happened meanwhile
-        return pause(self._state(), mine)
+        if knocks != self._knocks:
+            return breath(state)
+        return min(pause(state, mine), max(self._neighbours.mourned_until - monotonic(), 0.0))
+
+    def _meet(self, inner: Inner) -> None:
+        """Have a door, if somebody is there to hear of a knock."""
+        neighbours = self._neighbours
+        if neighbours.fd >= 0 or inner.inline:
+            return
+        neighbours.move_in((inner.target.address, self._app(inner)), self.mark.partition(":")[2])
+        if neighbours.fd >= 0:
+            inner.upkeep.hear(neighbours.fd, self._heard)
+
+    def _app(self, inner: Inner) -> str:
+        options = FleetOptions.read(inner.config.fleet)
+        return options.app or inner.target.application or program()
 
     def _claim(self, inner: Inner, line: Line) -> bool:
         """Put a claim to the store; return whether the answer asks for another."""
@@ -311,9 +352,14 @@ class Stake:
         # From here on nothing is opened beyond it; what was opened until then counts.
         held = len(places.slots)
         sent, doubts = monotonic(), self._doubts
+        dead = self._neighbours.dead()
         told = self._told(inner, claim, held)
+        told["gone"] = [f"{MARK}{name.partition('-')[2]}" for name in dead]
         answer = store.claim(line, told)
         self._was_full = False
+        self._told_want = claim.want
+        self._use.told(sent)
+        self._neighbours.bury(dead)
         lasts = told["lease"] if doubts == self._doubts else 0.0
         self._heed(inner, answer, sent + lasts, ended=claim.end_turn)
         return self._has_more_to_say(inner)
@@ -323,7 +369,7 @@ class Stake:
 
         Afterwards there may be no connection to tell it by.
         """
-        self.cap = self.share = 0
+        self.cap = self.share = self._told_want = 0
         self._lease_until = 0.0
         inner.confine(0)
         held = len(inner.places.slots)
@@ -355,7 +401,7 @@ class Stake:
         most = inner.config.limit
         if now < self._ceiling_until:
             most = min(most, self._ceiling)
-        want = int(min(max(self._lately(), self._used(inner)), most, MANY))
+        want = int(min(max(self._use.most(), self._used(inner)), most, MANY))
         return Mine(
             cap=self.cap,
             held=held,
@@ -371,11 +417,10 @@ class Stake:
         return sum(bool(slot.leased) or not slot.born for slot in slots) + waiting
 
     def _told(self, inner: Inner, claim: Claim, held: int) -> dict[str, Any]:
-        options = FleetOptions.read(inner.config.fleet)
         budget = inner.config.budget
         return {
             "id": self.id,
-            "app": options.app or inner.target.application or program(),
+            "app": self._app(inner),
             "host": socket.gethostname(),
             "pid": os.getpid(),
             "pool": inner.name,
@@ -478,28 +523,10 @@ class Stake:
 
     def words(self) -> str:
         """Return what the pool has of the budget, and who has the rest."""
-        answer = self.answer
         if self.static:
             return f"this pool confines itself to {self.cap} of the budget: {self.trouble}"
-        if answer is None:
-            return f"no share of the budget yet{f': {self.trouble}' if self.trouble else ''}"
-        hosts = ", ".join(
-            f"{name} ({processes} {_plural('process', processes)}, {held} connections)"
-            for name, processes, held in answer.hosts
-        )
-        if answer.host_count > len(answer.hosts):
-            hosts += f" and {answer.host_count - len(answer.hosts)} more"
-        text = (
-            f"the budget of {answer.budget} connections is shared by {answer.processes}"
-            f" {_plural('process', answer.processes)} on {hosts};"
-            f" this pool has a share of {self.cap}"
-        )
-        return f"{text}; {self.trouble}" if self.trouble else text
+        return words(self.answer, self.cap, self.trouble)
 
 
 #: A lock, a deadlock, a serialisation failure: next time it may be otherwise.
 _MOMENTARY: Final = frozenset(["55P03", "40P01", "40001", "57014"])
-
-
-def _plural(word: str, number: int) -> str:
-    return word if number == 1 else f"{word}es"

@@ -256,6 +256,12 @@ begin
     insert into multipool.budget (app) values (my_app) on conflict do nothing;
     update multipool.budget set budget = budget where app = my_app returning * into strict total;
 
+    -- Whoever shares a machine with them knows that they are dead.
+    if jsonb_array_length(told->'gone') > 0 then
+        update multipool.stake set ends_at = '-infinity'
+         where app = my_app and host = left(told->>'host', 200) and id <> my_id
+           and mark in (select jsonb_array_elements_text(told->'gone'));
+    end if;
     if exists (select from multipool.stake where app = my_app and ends_at < now()) then
         with silent as (
             select id, (select count(*) from pg_stat_activity

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from multipool.budget.neighbours import MOURNING
+from multipool.clock import TICK
 from multipool.testing.shares.process import Process
 from multipool.testing.shares.store import Store
 from multipool.testing.shares.world import World
@@ -14,6 +17,8 @@ from multipool.testing.shares.world import World
 #: server has ended.
 _LINGER: Final = 1.0
 _NOTICE: Final = 0.05
+#: Seconds until those on the same machine can tell of one that was killed.
+_KNOWN: Final = TICK + MOURNING
 
 
 class BudgetExceededError(AssertionError):
@@ -61,6 +66,8 @@ class Fleet:
         self.processes: list[Process] = []
         #: Those that may have sessions, or begin some: the killed too, until the server knows.
         self.holders: set[Process] = set()
+        #: By host, those that were killed, which the store does not know yet.
+        self._dead: defaultdict[str, set[int]] = defaultdict(set)
         self._started = 0
         self._rates: dict[int, float] = {}
         self._changes = 0
@@ -89,6 +96,23 @@ class Fleet:
     def waited(self, process: Process, seconds: float) -> None:
         """Note that somebody got a connection after so many seconds."""
         self.waits[process.number] = max(self.waits.get(process.number, 0.0), seconds)
+
+    def knock(self, process: Process) -> None:
+        """Wake the others on its host."""
+        for one in self._neighbours(process.host):
+            if one is not process and one.alive:
+                self.world.after(self.latency(), one.hear)
+
+    def gone(self, host: str) -> list[int]:
+        """Return which of those on *host* are known to be dead, and not buried yet."""
+        return list(self._dead[host])
+
+    def told_of(self, host: str, gone: list[int]) -> None:
+        """Note that the store knows of these."""
+        self._dead[host].difference_update(gone)
+
+    def _neighbours(self, host: str) -> list[Process]:
+        return [one for one in self.processes if one.host == host]
 
     def look(self) -> None:
         """See that the budget is kept: by what there is, and by what could be opened next."""
@@ -121,6 +145,8 @@ class Fleet:
         """Kill these, and let the server hear of it a moment later."""
         for place in places:
             process = self.processes[place]
+            if process.alive:
+                self.world.after(_KNOWN, self._dead[process.host].add, process.number)
             process.kill()
             self.world.after(self.world.chance.uniform(0, _LINGER), self._bury, process)
 

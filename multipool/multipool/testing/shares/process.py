@@ -10,16 +10,18 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from multipool.budget.sharing import (
+    BREATH,
     ROUNDS,
     Claim,
     Mine,
     State,
+    breath,
     decide,
     headroom,
     lease,
     pause,
 )
-from multipool.budget.stake import AGAIN, BREATH, FRESH, RELEASE, SELDOM, SOON, TURN
+from multipool.budget.stake import AGAIN, FRESH, RELEASE, SELDOM, SOON, TURN
 from multipool.fleet.calls import PATIENCE
 from multipool.fleet.lines import GATE
 from multipool.testing.shares.world import Course
@@ -56,6 +58,9 @@ class Process:
         self._peak = 0
         self._borrowed = 0
         self._calling = self._asking = False
+        #: How often neighbours knocked, and whether they know that it has less than its due.
+        self._knocks = 0
+        self._has_knocked = self._was_heard = False
         self._due = 0.0
         self._ticks_at = _FAR
         self._called_at = -_FAR
@@ -189,6 +194,12 @@ class Process:
     def _used(self) -> int:
         return self.used + self._opening + max(len(self.waiting) - self._opening, 0)
 
+    def hear(self) -> None:
+        """Ask soon: somebody on the same host needs something, or has given something back."""
+        self._knocks += 1
+        if self.share or self._asking:
+            self._hurry(self._called_at + breath(self.state))
+
     def _wake(self) -> None:
         if self.held >= self.max_size or (self.held + 1 < self.cap and self._may_open()):
             return
@@ -226,14 +237,15 @@ class Process:
     def _call(self) -> Course:
         life = self._life
         way = yield from self._find_line()
-        wait = AGAIN
+        had, wait = self.share, AGAIN
         if way is not None and self.alive:
             answered = yield from self._converse()
             if answered:
                 self._peak = 0
                 mine = self._mine()
                 self._asking = mine.want > mine.cap
-                wait = pause(self.state, mine)
+                wait = breath(self.state) if self._was_heard else pause(self.state, mine)
+                self._knock(mine, had)
             if way == "own":
                 self.world.follow(self._end_asking())
             elif life == self._life and self.alive:
@@ -248,6 +260,14 @@ class Process:
         if self.alive:
             self._tick()
             self._match()
+
+    def _knock(self, mine: Mine, had: int) -> None:
+        """Wake the neighbours if there is news for them."""
+        lacks = self._asking and decide(self.state, mine).ask > mine.cap
+        gave = self.share < had and self.state is not None and self.state.lacking
+        if gave or (lacks and not self._has_knocked):
+            self.fleet.knock(self)
+        self._has_knocked = lacks
 
     def _find_line(self) -> Course:
         """Return by which way to ask: ``"pool"``, ``"own"``, or None if there is none now."""
@@ -288,6 +308,7 @@ class Process:
 
     def _converse(self) -> Course:
         """Claim until there is nothing more to say; return whether all was answered."""
+        self._was_heard, knocks = False, self._knocks
         for _ in range(ROUNDS):
             if not self._holds():
                 self.cap = min(self.cap, self.held)
@@ -297,11 +318,12 @@ class Process:
             if claim.cap < self.cap:
                 self.cap = claim.cap
                 self._trim()
-            sent, told = self.world.now, self._told(claim)
+            sent, told, knocks = self.world.now, self._told(claim), self._knocks
             ended = claim.end_turn
             answer = yield from self._send(told)
             if answer is None or not self.alive:
                 return False
+            self.fleet.told_of(self.host, told["gone"])
             if (not self.cap or ended) and answer.cap:
                 self._had_since = self.world.now
             self.state, self.share, self.cap = answer.state, answer.share, answer.cap
@@ -313,6 +335,7 @@ class Process:
             self._match()
             if not self._has_more_to_say():
                 break
+        self._was_heard = knocks != self._knocks
         return True
 
     def _give_all(self) -> Course:
@@ -363,4 +386,5 @@ class Process:
             "ask": claim.ask,
             "end_turn": claim.end_turn,
             "lease": lease(self.state),
+            "gone": self.fleet.gone(self.host),
         }

@@ -91,6 +91,9 @@ class Store:
         """Do what ``multipool.claim`` does."""
         self.claims += 1
         now, rows = self._world.now, self.rows
+        for number in told["gone"]:
+            if number in rows and rows[number].host == told["host"]:
+                rows[number].ends = float("-inf")
         for number in [number for number, row in rows.items() if row.ends < now]:
             row, served = rows[number], self.sessions[number]
             if not served and number != process:
