@@ -215,7 +215,10 @@ class Places:
 
     def match(self) -> None:
         """Serve those who wait as far as there is something to give. Never waits for them."""
-        while self.vacant or (self.waiting and (self.idle or self._space())):
+        # Those who wait and those who return come by here, as a rule with every place taken.
+        while self.vacant or (
+            self.waiting and (self.idle or (len(self.slots) < self.limit and self._space()))
+        ):
             if self.lock.locked():
                 return  # whoever has it comes by here; it may be this very thread
             with self.lock:
