@@ -22,7 +22,7 @@ TAKEN: Final = object()
 #: asks, and runs, may have what was given to one that does not run yet. Who is overtaken so often
 #: is so no more, and keeps its place in the line; and nobody overtakes twice without having
 #: waited in between, nor ever gets what it has just returned itself.
-MOST: Final = 3
+MOST: Final = 8
 
 
 class Waiter:
