@@ -53,6 +53,43 @@ class Thread(threading.Thread):
         return self._result
 
 
+class LateRiser(Thread):
+    """A thread that waits for a connection of *pool*, and does not run when it is given one.
+
+    So it is with one that was woken and has not got the interpreter's lock yet. `rise` lets it.
+    """
+
+    def __init__(self, pool: Any) -> None:
+        self._risen = threading.Event()
+        places = pool._inner.places
+        wait = places.wait
+
+        def wait_late(waiter: Any, until: float) -> Any:
+            if threading.current_thread() is self:
+                self._risen.wait(10)
+            return wait(waiter, until)
+
+        places.wait = wait_late
+        waiting = len(places.waiting)
+
+        def borrow() -> Any:
+            conn = pool.getconn()
+            pool.putconn(conn)
+            return conn
+
+        super().__init__(borrow)
+        until(lambda: len(places.waiting) > waiting)
+
+    def rise(self) -> None:
+        """Let it run."""
+        self._risen.set()
+
+    def served(self) -> Any:
+        """Let it run; return the connection that it got, and gave back."""
+        self.rise()
+        return self.outcome()
+
+
 def piggybacking(driver: Any) -> Any:
     """Return an adapter as *driver*, all of whose connections send BEGIN with a statement."""
 

@@ -17,7 +17,7 @@ from weakref import ref
 class Borrower:
     """A thread that borrows connections."""
 
-    __slots__ = ("_thread", "ended", "greenlet", "ident", "living")
+    __slots__ = ("_thread", "ended", "greenlet", "ident", "living", "overtook")
 
     def __init__(self) -> None:
         self.ident = get_ident()
@@ -26,6 +26,8 @@ class Borrower:
         self.living = self.ident
         #: Set when the thread ends.
         self.ended = False
+        #: Whether it has overtaken one who waits since it waited itself, see `handoff`.
+        self.overtook = False
         self._thread = ref(threading.current_thread())
         #: Returns the greenlet that it is, where there are any, else None.
         self.greenlet: Callable[[], Any] = _greenlet_here()

@@ -79,6 +79,8 @@ def _ask(
             if inner.closed:
                 inner.refuse_if_closed()
             grant = None if places.waiting and not first else places.take()
+            if grant is None:
+                grant = places.overtake()
             if grant is not None:
                 return grant
             if timeout <= 0 or inner.config.max_waiting:

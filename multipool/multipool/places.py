@@ -21,9 +21,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
+from weakref import ReferenceType
 
 from multipool.borrower import here
-from multipool.handoff import TAKEN, Waiter
+from multipool.handoff import MOST, TAKEN, Waiter
 from multipool.outage import Outage
 from multipool.slot import Home, Slot
 from multipool.stats import Totals
@@ -45,6 +46,9 @@ _LOOK_AFTER_SHARE: Final = 0.1
 #: first and while nothing changes.
 _SELDOM: Final = 1.0
 _LONGEST: Final = 60.0
+
+#: How many are looked at of those who may be overtaken.
+_SERVED: Final = 16
 
 
 class Room:
@@ -78,6 +82,8 @@ class Places:
         #: Idle connections, the most recently used at the right.
         self.idle: deque[Any] = deque()
         self.waiting: deque[Waiter] = deque()
+        # Those who were given something last, as far as they live: who may be overtaken.
+        self._served: deque[ReferenceType[Waiter]] = deque(maxlen=_SERVED)
         #: All places taken, including those of connections being opened or closed. Changed
         #: with the lock held; ``list(slots)`` is one step, and needs none.
         self.slots: set[Slot] = set()
@@ -106,6 +112,7 @@ class Places:
         self.lock = allocate_lock()
         for content in (self.idle, self.waiting, self.slots, self.vacant, self.lost):
             content.clear()
+        self._served.clear()
         self.outage = self._prober = None
 
     # -- with the lock held ----------------------------------------------------------
@@ -156,6 +163,34 @@ class Places:
                 self._totals.add("checkouts", slot.serial)
             self.vacant.popleft()  # last, lest an interrupt come in between
 
+    def overtake(self) -> Any | None:
+        """Return a connection that was given to one who has not run since. The lock is held.
+
+        That one is at the front of the line again. None if there is none, or if it is not the
+        caller's turn to do so: see `handoff.MOST`.
+        """
+        me, served = here.borrower, self._served
+        if me.overtook:
+            return None
+        for _ in range(len(served)):
+            waiter = served.pop()()
+            grant: Grant = None if waiter is None else waiter.grant
+            if waiter is None or waiter.overtaken >= MOST or not _is_connection(grant):
+                continue
+            if grant._multipool_slot.borrower is me:  # who has just returned it
+                served.appendleft(waiter.itself)
+                continue
+            # In the line before it has nothing, so that an interrupt cannot leave it out.
+            self.waiting.appendleft(waiter)
+            grant = waiter.grant
+            if grant is not TAKEN:  # no call in between, else it might fetch it
+                waiter.grant = None
+                waiter.overtaken += 1
+                me.overtook = True
+                return grant
+            self.waiting.remove(waiter)
+        return None
+
     def line_up(self, since: float, first: bool = False) -> Waiter:
         """Join the end of the line, or its front, where one stood before. The lock is held.
 
@@ -168,6 +203,7 @@ class Places:
         else:  # one for each wait would cost a sixth of what is done for it
             here.waiter = None
             waiter.grant = None
+            waiter.overtaken = 0
         waiter.since = since
         if first:
             self.waiting.appendleft(waiter)
@@ -179,7 +215,10 @@ class Places:
 
     def match(self) -> None:
         """Serve those who wait as far as there is something to give. Never waits for them."""
-        while self.vacant or (self.waiting and (self.idle or self._space())):
+        # Those who wait and those who return come by here, as a rule with every place taken.
+        while self.vacant or (
+            self.waiting and (self.idle or (len(self.slots) < self.limit and self._space()))
+        ):
             if self.lock.locked():
                 return  # whoever has it comes by here; it may be this very thread
             with self.lock:
@@ -193,6 +232,7 @@ class Places:
                         if grant is None:
                             continue
                         waiter.give(grant)
+                        self._served.append(waiter.itself)
                     self.waiting.popleft()
 
     def pick(self, conn: Any) -> bool:
@@ -212,25 +252,25 @@ class Places:
         left = until - waiter.since
         patience = left / 2 if left < 2 * _LOOK_AROUND else _LOOK_AROUND
         try:
-            while waiter.grant is None and not self.closed and left > 0:
-                if waiter.wait(patience if patience < left else left):
-                    grant = waiter.grant
+            while not self.closed and left > 0:
+                woken = waiter.wait(patience if patience < left else left)
+                grant = waiter.grant
+                if grant is not None:  # no call in between, else one might overtake
                     waiter.grant = TAKEN
+                    waiter.borrower.overtook = False
                     here.waiter = waiter
                     return grant
-                patience = _LOOK_AROUND
-                if waiter.grant is None:
+                if not woken:
+                    patience = _LOOK_AROUND
                     self._seek_lost()
                     self.match()
                     if self.stake is not None:
                         patience = self._look_after(self.stake)
                 left = until - monotonic()
-            self._leave(waiter)
+            return self._leave(waiter)
         except BaseException:
-            self._leave(waiter)
-            self._pass_on(waiter.grant)
+            self._pass_on(self._leave(waiter))
             raise
-        return waiter.grant
 
     def _look_after(self, stake: Stake) -> float:
         """Ask for a share if nobody else does; return the seconds until the next look around."""
@@ -240,18 +280,20 @@ class Places:
         stake.tick(home)
         return _LOOK_AFTER_SHARE
 
-    def _leave(self, waiter: Waiter) -> None:
-        # Whoever was given something is out of the line already.
-        if waiter.grant is None:
-            with self.lock, suppress(ValueError):
+    def _leave(self, waiter: Waiter) -> Grant | None:
+        """Take *waiter* out of the line; return what it was given at the last moment."""
+        with self.lock:
+            grant, waiter.grant = waiter.grant, TAKEN  # nobody gives it anything any more
+            with suppress(ValueError):
                 while True:  # twice, if an interrupt kept it there from an earlier wait
                     self.waiting.remove(waiter)
-            self.match()
+        self.match()
+        return None if grant is TAKEN else grant
 
-    def _pass_on(self, grant: Grant | None) -> None:
+    def _pass_on(self, grant: Grant) -> None:
         if isinstance(grant, Room):
             self.vacate(grant.slot)
-        elif grant is not None and not _is_word(grant):
+        elif _is_connection(grant):
             home = self._home()
             if home is not None:  # else it goes with its last reference
                 home.keep(grant, grant._multipool_slot)
@@ -359,6 +401,10 @@ class Places:
                     waiter.give(CLOSED)
             self.waiting.clear()
         self.spend()
+
+
+def _is_connection(grant: Grant) -> bool:
+    return not (grant is None or grant is TAKEN or isinstance(grant, Room) or _is_word(grant))
 
 
 def _is_word(grant: Grant) -> bool:

@@ -4,13 +4,15 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from support import Thread, until
+from support import LateRiser, Thread, until
 
 from multipool import UNLIMITED, Pool, PoolTimeout, TooManyWaiting
 from multipool.borrower import here
+from multipool.handoff import MOST
 from multipool.testing.fake import FakeDriver, FakeServer, Hang, Raise, Sleep, errors
 
 
@@ -78,6 +80,81 @@ def test_nobody_who_comes_later_snatches_a_connection_from_those_who_wait(make_p
     assert waiting.outcome() is conn
 
 
+def test_one_that_runs_overtakes_one_that_was_served_and_does_not_run_yet(make_pool):
+    pool = make_pool(max_size=1)
+    conn = pool.getconn()
+    late = LateRiser(pool)
+    later = LateRiser(pool)
+    pool.putconn(conn)
+    assert pool.stats().waiting == 1
+    assert Thread(lambda: pool.getconn(timeout=0)).outcome() is conn
+    assert pool.stats().waiting == 2  # it is in the line again
+    Thread(lambda: pool.putconn(conn)).outcome()
+    assert pool.stats().waiting == 1  # and was at its front
+    assert late.served() is conn
+    assert later.served() is conn
+
+
+def test_nobody_is_overtaken_more_than_so_many_times_in_one_wait(make_pool):
+    pool = make_pool(max_size=1)
+
+    def overtake():
+        pool.putconn(pool.getconn(timeout=0))
+
+    for _ in range(2):  # another wait is another matter
+        conn = pool.getconn()
+        late = LateRiser(pool)
+        pool.putconn(conn)
+        for _ in range(MOST):
+            Thread(overtake).outcome()
+        with pytest.raises(PoolTimeout):
+            Thread(overtake).outcome()
+        assert late.served() is conn
+
+
+def test_nobody_overtakes_twice_without_having_waited_in_between(make_pool):
+    pool = make_pool(max_size=1)
+
+    def overtake():
+        pool.putconn(pool.getconn(timeout=0))
+
+    def wait():
+        giving = Thread(lambda: (until(lambda: pool.stats().waiting), pool.putconn(conns.pop())))
+        pool.putconn(pool.getconn(timeout=5))
+        giving.outcome()
+
+    def work():
+        overtake()
+        Thread(overtake).outcome()
+        with pytest.raises(PoolTimeout):
+            overtake()
+        late.served()
+        conns.append(Thread(pool.getconn).outcome())
+        wait()
+
+    conns = []
+    worker = ThreadPoolExecutor(1)
+    for _ in range(2):
+        conn = pool.getconn()
+        late = LateRiser(pool)
+        pool.putconn(conn)
+        worker.submit(work).result(10)
+    worker.shutdown()
+
+
+def test_one_that_was_overtaken_and_gives_up_leaves_the_line(make_pool):
+    pool = make_pool(max_size=1, timeout=0.05)
+    conn = pool.getconn()
+    late = LateRiser(pool)
+    pool.putconn(conn)
+    assert Thread(lambda: pool.getconn(timeout=0)).outcome() is conn
+    with pytest.raises(PoolTimeout):
+        late.served()
+    assert pool.stats().waiting == 0
+    Thread(lambda: pool.putconn(conn)).outcome()
+    assert pool.getconn(timeout=0) is conn
+
+
 def test_each_of_eight_threads_gets_its_turns_on_one_connection(make_pool):
     pool = make_pool(max_size=1)
     turns = dict.fromkeys(range(8), 0)
@@ -134,7 +211,7 @@ def test_a_thread_that_an_interrupt_kept_in_the_line_leaves_it_all_the_same(make
     go_on.set()
     thread.outcome()
     assert pool.stats().waiting == 0
-    pool.putconn(conn)
+    Thread(lambda: pool.putconn(conn)).outcome()
     assert pool.getconn(timeout=0) is conn
     pool.putconn(conn)
 

@@ -17,6 +17,7 @@ from torture.scheduler import Failure, Lock, Scheduler, walk
 
 from multipool import ConnectionNotLeased, Pool, PoolClosed, PoolTimeout, upkeep
 from multipool.clock import clock
+from multipool.places import Places
 from multipool.testing.fake import FakeDriver, FakeServer, Raise, errors
 from multipool.upkeep import Inline
 
@@ -359,6 +360,22 @@ def test_whatever_two_preemptions_may_do_all_goes_well_in(scene):
 @pytest.mark.parametrize("scene", ONE, ids=lambda scene: scene.__name__)
 def test_whatever_one_preemption_may_do_all_goes_well_in(scene):
     assert walk(scene, preemptions=1) > 100
+
+
+def test_in_some_plays_one_that_asks_overtakes_one_that_was_woken(monkeypatch):
+    """Else the tests above would say nothing of it."""
+    overtakings = []
+    overtake = Places.overtake
+
+    def counted(places: Places) -> Any:
+        grant = overtake(places)
+        if grant is not None:
+            overtakings.append(grant.backend_pid)
+        return grant
+
+    monkeypatch.setattr(Places, "overtake", counted)
+    walk(one_return_and_two_waits, preemptions=1)
+    assert overtakings
 
 
 def test_the_walk_finds_a_deadlock_and_tells_how():

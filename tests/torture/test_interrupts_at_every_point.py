@@ -15,9 +15,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import Any
 
 import pytest
-from support import Thread, until
+from support import LateRiser, Thread, until
 from torture.checkpoints import stepping, visiting, where
 
 from multipool import Pool
@@ -84,6 +85,46 @@ def another_checkout_that_waits(pool: Pool) -> Act:
         finally:
             over.set()
             giver.outcome()
+
+    return act
+
+
+def checkout_that_overtakes(pool: Pool) -> Act:
+    here.borrower.overtook = False  # as if this thread had never overtaken anybody
+    held = Thread(lambda: [pool.getconn() for _ in range(SIZE)]).outcome()
+    late = LateRiser(pool)
+    Thread(lambda: pool.putconn(held.pop())).outcome()
+
+    def act() -> None:
+        try:
+            pool.putconn(pool.getconn())
+        finally:
+            late.rise()
+            while held:
+                pool.putconn(held.pop())
+
+    return act
+
+
+def wait_of_one_that_was_overtaken(pool: Pool) -> Act:
+    held = Thread(lambda: [pool.getconn() for _ in range(SIZE)]).outcome()
+    places = pool._inner.places
+    wait, taken = places.wait, []
+
+    def wait_overtaken(waiter: Any, until: float) -> Any:
+        Thread(lambda: pool.putconn(held.pop())).outcome()
+        taken.append(Thread(pool.getconn).outcome())
+        Thread(lambda: pool.putconn(held.pop())).outcome()
+        return wait(waiter, until)
+
+    def act() -> None:
+        places.wait = wait_overtaken
+        try:
+            pool.putconn(pool.getconn())
+        finally:
+            places.wait = wait
+            while taken or held:
+                pool.putconn((taken or held).pop())
 
     return act
 
@@ -164,6 +205,8 @@ SCENARIOS = [
     checkout_that_connects,
     checkout_that_waits,
     another_checkout_that_waits,
+    checkout_that_overtakes,
+    wait_of_one_that_was_overtaken,
     checkout_that_times_out,
     clean_return,
     return_in_a_transaction,
