@@ -284,6 +284,7 @@ class PooledWrapper(BaseDatabaseWrapper):
                 self._count(slot)
                 if slot.serial == self._serial:
                     connection.settle()
+                    slot.settled_lease = 0
                 slot.end(connection, self._serial)
         except Exception:
             with self.wrap_database_errors:
