@@ -25,6 +25,18 @@ def _ensuring() -> Any:
 
 _ensure_connection: Final = _ensuring()
 
+
+def ensures(wrapper: Any) -> bool:
+    """Return whether ``ensure_connection()`` does nothing where there is a connection.
+
+    pytest-django puts one in its place that refuses the database to those who did not ask.
+    """
+    return (
+        type(wrapper).ensure_connection is _ensure_connection
+        and "ensure_connection" not in wrapper.__dict__
+    )
+
+
 # What Django's would call: where a subclass has one of its own, Django's way is gone.
 _HOOKS: Final = (
     "check_settings",

@@ -184,7 +184,7 @@ class PooledWrapper(BaseDatabaseWrapper):
                     raise
             finally:
                 self._for_cursor = False
-        elif not self.pooled:  # one that was lent is as the pool said
+        elif not (self.pooled and shortcut.ensures(self)):  # one that was lent is as the pool said
             self.close_if_health_check_failed()
             self.ensure_connection()
         try:
