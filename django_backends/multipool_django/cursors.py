@@ -68,7 +68,7 @@ class ShortCursorWrapper(CursorWrapper):
 
 def _djangos(name: str) -> Any:
     """Return Django's own method *name*; None, which is no method, where it was replaced."""
-    found = vars(CursorWrapper)[name]
+    found = vars(CursorWrapper).get(name)  # a subclass in its place need not have all
     own = isinstance(found, FunctionType) and found.__globals__ is vars(utils)
     return found if own else None
 

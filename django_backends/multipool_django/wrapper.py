@@ -218,11 +218,11 @@ class PooledWrapper(BaseDatabaseWrapper):
 
     def _commit(self) -> None:
         connection = self.connection
-        if connection is None or self.queries_logged:
+        if connection is None or self.queries_logged or _base._commit is not shortcut.commit:
             # What django-stubs leave out, here and below.
             super()._commit()  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
             return
-        # Django's is the same, within the context manager that logs it.
+        # Django's own is the same, within the context manager that logs it.
         with self.wrap_database_errors:
             connection.commit()
 
@@ -421,6 +421,7 @@ class PooledWrapper(BaseDatabaseWrapper):
 
 
 _connect = PooledWrapper.connect
+_base: Any = BaseDatabaseWrapper  # of which django-stubs leave something out
 
 # Here, so that it runs wherever an ENGINE of ours is in use, without any entry in
 # INSTALLED_APPS.
