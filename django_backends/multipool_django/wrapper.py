@@ -164,7 +164,7 @@ class PooledWrapper(BaseDatabaseWrapper):
         if self._for_cursor and sight is not None:
             sight.cursor_foretold = slot.serial
         if pool._inner.usage_log is not None:
-            self._span = slot.span = Span(sight, errands.of_lease(slot))
+            self._span = slot.span = Span(sight, errands.of_lease(slot), slot.serial)
         return connection
 
     def create_cursor(self, name: str | None = None) -> Any:
