@@ -258,7 +258,11 @@ class PooledWrapper(BaseDatabaseWrapper):
     def close_if_unusable_or_obsolete(self) -> None:
         """Give back what the request held, at its end."""
         stand_in = self.connection
-        if isinstance(stand_in, OnDemandConnection) and stand_in.autocommit:
+        if (
+            isinstance(stand_in, OnDemandConnection)
+            and stand_in.autocommit
+            and self.settings_dict["AUTOCOMMIT"]
+        ):
             # It stands for the next request's connections as well, and of those that had
             # errors none is left.
             stand_in.end_lease()

@@ -328,6 +328,22 @@ def test_a_request_that_left_autocommit_off_finds_it_on_again(held: Any) -> None
     assert transaction.get_autocommit()
 
 
+def test_a_request_that_left_autocommit_on_finds_it_off_again_where_the_settings_say_so(
+    make_alias: MakeAlias,
+) -> None:
+    connection: Any = make_alias(AUTOCOMMIT=False, OPTIONS=OPTIONS)
+    ask(connection, "select 1")
+    connection.rollback()
+    connection.set_autocommit(True)
+    ask(connection, "select 1")
+    connection.close_if_unusable_or_obsolete()
+    ask(connection, "select 1")
+    assert not connection.get_autocommit()
+    assert used(connection) == 1
+    connection.close_if_unusable_or_obsolete()
+    assert used(connection) == 0
+
+
 def test_the_end_of_a_request_with_an_error_asks_nothing(held: Any) -> None:
     with pytest.raises(DatabaseError):
         ask(held, "select 1 / 0")
