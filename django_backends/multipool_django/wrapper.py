@@ -14,6 +14,7 @@ from django.core.checks import register
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS
 from django.db.backends.base.base import NO_DB_ALIAS, BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
 from django.utils.asyncio import async_unsafe
 
 from multipool import Pool, PoolConfig, get_driver
@@ -29,6 +30,7 @@ from multipool_django.cursors import wrapper_class
 from multipool_django.health import HealthCheck
 from multipool_django.hold.connecting import connect_on_demand
 from multipool_django.hold.connection import OnDemandConnection
+from multipool_django.hold.greeting import forget
 from multipool_django.hold.making import make_cursor
 from multipool_django.opening import Opening
 from multipool_django.primary import contrib_is_imported
@@ -157,6 +159,8 @@ class PooledWrapper(BaseDatabaseWrapper):
             if not startup.refused(params, error):
                 raise
             connection = pool.getconn(_depth=depth)
+        if connection_created.receivers:
+            self._forget_others(pool, connection)
         slot = connection._multipool_slot
         # What each cursor and each transaction would have the pool clean is seen to by `_close`.
         self._serial = slot.settled_lease = slot.serial
@@ -166,6 +170,14 @@ class PooledWrapper(BaseDatabaseWrapper):
         if pool._inner.usage_log is not None:
             self._span = slot.span = Span(sight, errands.of_lease(slot), slot.serial)
         return connection
+
+    def _forget_others(self, pool: Pool, connection: Any) -> None:
+        # What those set who are told once, of an alias that shares the pool.
+        try:
+            forget(connection, pool.driver)
+        except BaseException:
+            pool.putconn(connection)
+            raise
 
     def create_cursor(self, name: str | None = None) -> Any:
         """Return a cursor of the connection, or one that borrows a connection itself."""

@@ -14,6 +14,8 @@ from django.db.backends.signals import connection_created
 from django.test.utils import CaptureQueriesContext
 from library.models import Author
 
+from multipool import Pool, get_driver
+
 MakeAlias = Callable[..., BaseDatabaseWrapper]
 
 OPTIONS = {"pool": {"max_size": 4, "timeout": 5, "hold": "transaction"}}
@@ -397,6 +399,49 @@ def test_the_signal_comes_once_for_each_connection_and_what_it_sets_stays(held: 
         assert ask(held, "show statement_timeout") == "54321ms"
     finally:
         connection_created.disconnect(receive)
+
+
+@pytest.mark.parametrize("other", ["transaction", "request"])
+def test_what_is_set_for_one_alias_is_not_there_for_another_that_shares_the_pool(
+    make_alias: MakeAlias, driver_name: str, other: str
+) -> None:
+    seen = []
+
+    def receive(connection: Any, **kwargs: Any) -> None:
+        seen.append(connection.alias)
+        if connection.alias == "reports":
+            with connection.cursor() as cursor:
+                cursor.execute("set statement_timeout = '54321ms'")
+
+    configure = "set work_mem = '123kB'"
+    lender = Pool(
+        "",
+        driver=driver_name,
+        name="web",
+        max_size=1,
+        configure=lambda conn: get_driver(driver_name).execute(conn, configure),
+    )
+    see = "select current_setting('statement_timeout') || ' ' || current_setting('work_mem')"
+    connection_created.connect(receive)
+    try:
+        shared = {"shared": "web"}
+        default: Any = make_alias(OPTIONS={"pool": {**shared, "hold": other}})
+        reports: Any = make_alias("reports", OPTIONS={"pool": {**shared, "hold": "transaction"}})
+        assert default.pool is reports.pool
+        pids = set()
+        for _ in range(2):
+            assert ask(default, see) == "0 123kB"
+            pids.add(ask(default, "select pg_backend_pid()"))
+            default.close()
+            for _ in range(2):
+                assert ask(reports, see) == "54321ms 123kB"
+                pids.add(ask(reports, "select pg_backend_pid()"))
+                reports.close()
+        assert len(pids) == 1
+        assert seen == 2 * ["default", "reports"]
+    finally:
+        connection_created.disconnect(receive)
+        lender.close()
 
 
 def test_a_receiver_that_comes_later_hears_once_of_the_connections_there_are(held: Any) -> None:
