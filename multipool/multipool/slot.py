@@ -7,7 +7,7 @@ from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, Protocol
 from weakref import ReferenceType, ref
 
-from multipool.borrower import NOBODY, Borrower, here
+from multipool.borrower import NOBODY, Borrower
 from multipool.errors import ConnectionNotLeased, PoolError
 from multipool.watch.doing import task_here
 from multipool.watch.stacks import Stack, line_of, whole
@@ -25,6 +25,10 @@ class Home(Protocol):
 
     def give_back(self, conn: Any) -> None:
         """Take a lent connection back."""
+
+    def end(self, conn: Any, slot: Slot, serial: int) -> bool:
+        """Take a lent connection back from the lease of that number; return False if it is over."""
+        ...
 
     def keep(self, conn: Any, slot: Slot) -> None:
         """Put a clean connection among the idle ones, or into waiting hands."""
@@ -206,9 +210,11 @@ class Slot:
 
         For those who noted the number: it proves that their reference is not a stale one.
         """
+        pool = self.home()
+        if pool is not None:
+            return pool.end(conn, self, serial)
         if self.serial != serial or not self.leased:
             return False
-        self.former.discard(here.borrower)
         self.give_back(conn)
         return True
 
