@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 import time
 from _thread import get_ident
 from collections.abc import Iterator
@@ -33,10 +34,9 @@ from multipool_django.hold.connection import OnDemandConnection
 from multipool_django.hold.greeting import forget
 from multipool_django.hold.making import make_cursor
 from multipool_django.opening import Opening
-from multipool_django.primary import contrib_is_imported
 from multipool_django.snapshot import Snapshot
 from multipool_django.targets import Target, close_pools, pool_for
-from multipool_django.type_handlers import dispatch_by_driver
+from multipool_django.type_handlers import SIGNALS, dispatch_by_driver
 from multipool_django.validation import PoolValidation
 
 
@@ -387,6 +387,8 @@ class PooledWrapper(BaseDatabaseWrapper):
         return seen.pool
 
     def _find_pool(self, params: dict[str, Any]) -> Pool:
+        if self.holds_by_transaction and SIGNALS in sys.modules:
+            dispatch_by_driver()  # whoever had a shared pool made
         target = Target(
             params,
             self.timezone_name,
@@ -398,8 +400,6 @@ class PooledWrapper(BaseDatabaseWrapper):
 
     def _make_pool(self, params: dict[str, Any]) -> Pool:
         self._refuse_persistence(self._configured_max_age)
-        if self.holds_by_transaction and contrib_is_imported():
-            dispatch_by_driver()
         pool_options = options.read(self.alias, self.settings_dict)
         driver = get_driver(self.driver)
         configure = Opening(type(self), self.settings_dict, pool_options.get("configure"))

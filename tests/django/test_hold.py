@@ -478,9 +478,13 @@ def test_a_receiver_that_raises_lets_nobody_have_the_connection(held: Any) -> No
     assert ask(held, "select 42") == 42
 
 
-EXTEND = """
+IMPORT = """
 from django.contrib.postgres import operations
-from django.db import connection
+from django.db import connections
+"""
+
+EXTEND = """
+connection = connections["held"]
 
 def pid():
     with connection.cursor() as cursor:
@@ -495,12 +499,35 @@ print("done")
 """
 
 
+# Whoever comes first has the pool made, and this is one that holds its connections.
+SHARE = """
+from multipool import Pool
+
+lender = Pool("", driver={driver!r}, name="web")
+for alias in ("default", "held"):
+    connections[alias].settings_dict["OPTIONS"]["pool"]["shared"] = "web"
+connections["default"].ensure_connection()
+connections["default"].close()
+"""
+
+
+@pytest.mark.parametrize(
+    ("shared", "apps"), [(False, ("multipool_django", "django.contrib.postgres")), (True, ())]
+)
 def test_a_migration_that_creates_an_extension_has_no_old_connection_go_on_without_it(
-    manage: Callable[..., Any], database: dict[str, Any]
+    manage: Callable[..., Any],
+    database: dict[str, Any],
+    driver_name: str,
+    shared: bool,
+    apps: tuple[str, ...],
 ) -> None:
-    databases = {"default": {**database, "OPTIONS": OPTIONS}}
-    apps = ["multipool_django", "django.contrib.postgres"]
-    done = manage("shell", "-v", "0", "-c", EXTEND, databases=databases, apps=apps)
+    held = {"pool": {"hold": "transaction"}}
+    databases = {
+        "default": {**database, "OPTIONS": {"pool": {"hold": "request"}}},
+        "held": {**database, "OPTIONS": held},
+    }
+    script = IMPORT + (SHARE.format(driver=driver_name) if shared else "") + EXTEND
+    done = manage("shell", "-v", "0", "-c", script, databases=databases, apps=apps)
     assert done.stdout == "done\n"
 
 
