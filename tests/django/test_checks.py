@@ -165,6 +165,14 @@ def test_an_engine_that_there_is_not_is_refused_at_once(
     assert ", multipool_django.psycopg, multipool_django.postgis.psycopg2" in done.stderr
 
 
+def test_an_alias_with_none_for_its_engine_is_nobody_s(
+    manage: Callable[..., Any], database: dict[str, Any]
+) -> None:
+    databases = {"default": database, "unset": {"ENGINE": None}}
+    done = manage("check", databases=databases, apps=["multipool_django"])
+    assert "no issues" in done.stdout
+
+
 # -- the number of processes -----------------------------------------------------------------
 
 
