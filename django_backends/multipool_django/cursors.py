@@ -68,12 +68,18 @@ class ShortCursorWrapper(CursorWrapper):
 
 def _djangos(name: str) -> Any:
     """Return Django's own method *name*; None, which is no method, where it was replaced."""
-    found = vars(CursorWrapper)[name]
+    found = vars(CursorWrapper).get(name)  # a subclass in its place need not have all
     own = isinstance(found, FunctionType) and found.__globals__ is vars(utils)
     return found if own else None
 
 
 _getattr, _execute, _inner, _with_wrappers = map(_djangos, _HOOKS)
+
+# What Django's has none of, since it passes them on: a library may add one. To ask for each takes
+# longer than to see that nothing was added.
+_SHORT: Final = frozenset(["fetchone", "fetchmany", "fetchall", "close"])
+_own: Final = vars(CursorWrapper)  # as it is, not as it was
+_size: Final = len(_own) if _SHORT.isdisjoint(_own) else -1
 
 
 def wrapper_class() -> type[CursorWrapper]:
@@ -85,6 +91,7 @@ def wrapper_class() -> type[CursorWrapper]:
         and theirs._execute is _inner  # type: ignore[attr-defined]
         and theirs._execute_with_wrappers is _with_wrappers  # type: ignore[attr-defined]
         and theirs.__getattr__ is _getattr
+        and (len(_own) == _size or _SHORT.isdisjoint(_own))
     ):
         return ShortCursorWrapper
     return theirs

@@ -25,7 +25,7 @@ def refuse_unknown(databases: Mapping[str, Mapping[str, Any]]) -> None:
     lists its own ENGINEs.
     """
     for alias, database in databases.items():
-        engine = database.get("ENGINE", "")
+        engine = database.get("ENGINE") or ""  # None stands for none, as it does in Django
         if engine.startswith(PREFIX) and engine not in ENGINES:
             raise ImproperlyConfigured(
                 f"DATABASES[{alias!r}]: there is no ENGINE {engine!r}"

@@ -94,7 +94,7 @@ def make_primary_by_settings(databases: Mapping[str, Mapping[str, Any]]) -> None
     that may be made from it: then the choice is yours. Raises `ImproperlyConfigured` as
     `make_primary` does, but not for being late where Django chose the same driver.
     """
-    engines = {database.get("ENGINE", "") for database in databases.values()} - NOT_POSTGRESQL
+    engines = {database.get("ENGINE") or "" for database in databases.values()} - NOT_POSTGRESQL
     if len(engines) != 1:
         return
     driver = ENGINES.get(engines.pop())

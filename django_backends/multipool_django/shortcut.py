@@ -7,6 +7,7 @@ a pool lends its connections in the state in which Django had them made.
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import Any, Final
 
 from django.db.backends.base import base
@@ -19,11 +20,30 @@ def _ensuring() -> Any:
     """Return Django's own ``ensure_connection``; None, which is no method, if it was replaced."""
     found: Any = BaseDatabaseWrapper.ensure_connection
     inside = getattr(found, "__wrapped__", None)
-    own = found.__globals__ is vars(asyncio) and getattr(inside, "__globals__", None) is vars(base)
+    own = _is_of(asyncio, found) and _is_of(base, inside)
     return found if own else None
 
 
+def _is_of(module: ModuleType, found: Any) -> bool:
+    return getattr(found, "__globals__", None) is vars(module)  # a callable may have none
+
+
 _ensure_connection: Final = _ensuring()
+_djangos_commit: Any = vars(BaseDatabaseWrapper)["_commit"]
+#: Django's own ``_commit``; None, which is no method, if it was replaced.
+commit: Final = _djangos_commit if _is_of(base, _djangos_commit) else None
+
+
+def ensures(wrapper: Any) -> bool:
+    """Return whether ``ensure_connection()`` does nothing where there is a connection.
+
+    pytest-django puts one in its place that refuses the database to those who did not ask.
+    """
+    return (
+        type(wrapper).ensure_connection is _ensure_connection
+        and "ensure_connection" not in wrapper.__dict__
+    )
+
 
 # What Django's would call: where a subclass has one of its own, Django's way is gone.
 _HOOKS: Final = (

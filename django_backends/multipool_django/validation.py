@@ -14,7 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db.backends.base.validation import BaseDatabaseValidation
 
 from multipool_django import processes
-from multipool_django.demand import demand
+from multipool_django.demand import Demand, demand
 
 #: PostgreSQL before 16 has no ``reserved_connections``.
 LIMITS: Final = """
@@ -52,23 +52,26 @@ class PoolValidation(BaseDatabaseValidation):
         if told != pid:
             # A pooler stands in between, and answers for the server with pids of its own.
             return found + _behind_a_pooler(self.connection.settings_dict, where)
-        aliases, wanted = demand(self.connection.settings_dict)
-        if wanted * number > limit - reserved:
-            found.append(_too_many(aliases, wanted, number, limit, reserved, where))
+        wanted = demand(self.connection.settings_dict, number)
+        if wanted.each * number + wanted.budgeted > limit - reserved:
+            found.append(_too_many(wanted, number, limit, reserved, where))
         return found
 
 
-def _too_many(
-    aliases: list[str], wanted: float, number: int, limit: int, reserved: int, where: str
-) -> CheckMessage:
-    pools = ", ".join(map(repr, aliases))
-    many = "any number of" if wanted == inf else wanted
-    of_all = "" if number == 1 else f" in each of {number} processes"
+def _too_many(wanted: Demand, number: int, limit: int, reserved: int, where: str) -> CheckMessage:
+    pools = ", ".join(map(repr, wanted.aliases))
+    parts = []
+    if wanted.each:
+        many = "any number of" if wanted.each == inf else wanted.each
+        of_all = "" if number == 1 else f" in each of {number} processes"
+        parts.append(f"{many} connections{of_all}")
+    if wanted.budgeted:
+        parts.append(f"{wanted.budgeted} connections by budget in all processes together")
     return CheckWarning(
-        f"The pools on this server ({pools}) may open {many} connections{of_all}; it accepts"
+        f"The pools on this server ({pools}) may open {' and '.join(parts)}; it accepts"
         f" {limit - reserved} in all (max_connections={limit}, of which {reserved} are reserved).",
-        hint="Lower max_size, raise the server's max_connections, or put PgBouncer in between."
-        f" The number of processes is the setting {processes.SETTING}, else"
+        hint="Lower max_size or the budget, raise the server's max_connections, or put PgBouncer in"
+        f" between. The number of processes is the setting {processes.SETTING}, else"
         f" {processes.VARIABLE} in the environment, else 1.",
         obj=where,
         id="multipool.W002",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 import time
 from _thread import get_ident
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from django.core.checks import register
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS
 from django.db.backends.base.base import NO_DB_ALIAS, BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
 from django.utils.asyncio import async_unsafe
 
 from multipool import Pool, PoolConfig, get_driver
@@ -29,12 +31,12 @@ from multipool_django.cursors import wrapper_class
 from multipool_django.health import HealthCheck
 from multipool_django.hold.connecting import connect_on_demand
 from multipool_django.hold.connection import OnDemandConnection
+from multipool_django.hold.greeting import forget
 from multipool_django.hold.making import make_cursor
 from multipool_django.opening import Opening
-from multipool_django.primary import contrib_is_imported
 from multipool_django.snapshot import Snapshot
 from multipool_django.targets import Target, close_pools, pool_for
-from multipool_django.type_handlers import dispatch_by_driver
+from multipool_django.type_handlers import SIGNALS, dispatch_by_driver
 from multipool_django.validation import PoolValidation
 
 
@@ -157,6 +159,8 @@ class PooledWrapper(BaseDatabaseWrapper):
             if not startup.refused(params, error):
                 raise
             connection = pool.getconn(_depth=depth)
+        if connection_created.receivers:
+            self._forget_others(pool, connection)
         slot = connection._multipool_slot
         # What each cursor and each transaction would have the pool clean is seen to by `_close`.
         self._serial = slot.settled_lease = slot.serial
@@ -164,8 +168,16 @@ class PooledWrapper(BaseDatabaseWrapper):
         if self._for_cursor and sight is not None:
             sight.cursor_foretold = slot.serial
         if pool._inner.usage_log is not None:
-            self._span = slot.span = Span(sight, errands.of_lease(slot))
+            self._span = slot.span = Span(sight, errands.of_lease(slot), slot.serial)
         return connection
+
+    def _forget_others(self, pool: Pool, connection: Any) -> None:
+        # What those set who are told once, of an alias that shares the pool.
+        try:
+            forget(connection, pool.driver)
+        except BaseException:
+            pool.putconn(connection)
+            raise
 
     def create_cursor(self, name: str | None = None) -> Any:
         """Return a cursor of the connection, or one that borrows a connection itself."""
@@ -184,7 +196,7 @@ class PooledWrapper(BaseDatabaseWrapper):
                     raise
             finally:
                 self._for_cursor = False
-        elif not self.pooled:  # one that was lent is as the pool said
+        elif not (self.pooled and shortcut.ensures(self)):  # one that was lent is as the pool said
             self.close_if_health_check_failed()
             self.ensure_connection()
         try:
@@ -218,11 +230,11 @@ class PooledWrapper(BaseDatabaseWrapper):
 
     def _commit(self) -> None:
         connection = self.connection
-        if connection is None or self.queries_logged:
+        if connection is None or self.queries_logged or _base._commit is not shortcut.commit:
             # What django-stubs leave out, here and below.
             super()._commit()  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
             return
-        # Django's is the same, within the context manager that logs it.
+        # Django's own is the same, within the context manager that logs it.
         with self.wrap_database_errors:
             connection.commit()
 
@@ -258,7 +270,11 @@ class PooledWrapper(BaseDatabaseWrapper):
     def close_if_unusable_or_obsolete(self) -> None:
         """Give back what the request held, at its end."""
         stand_in = self.connection
-        if isinstance(stand_in, OnDemandConnection) and stand_in.autocommit:
+        if (
+            isinstance(stand_in, OnDemandConnection)
+            and stand_in.autocommit
+            and self.settings_dict["AUTOCOMMIT"]
+        ):
             # It stands for the next request's connections as well, and of those that had
             # errors none is left.
             stand_in.end_lease()
@@ -284,6 +300,7 @@ class PooledWrapper(BaseDatabaseWrapper):
                 self._count(slot)
                 if slot.serial == self._serial:
                     connection.settle()
+                    slot.settled_lease = 0
                 slot.end(connection, self._serial)
         except Exception:
             with self.wrap_database_errors:
@@ -370,6 +387,8 @@ class PooledWrapper(BaseDatabaseWrapper):
         return seen.pool
 
     def _find_pool(self, params: dict[str, Any]) -> Pool:
+        if self.holds_by_transaction and SIGNALS in sys.modules:
+            dispatch_by_driver()  # whoever had a shared pool made
         target = Target(
             params,
             self.timezone_name,
@@ -381,8 +400,6 @@ class PooledWrapper(BaseDatabaseWrapper):
 
     def _make_pool(self, params: dict[str, Any]) -> Pool:
         self._refuse_persistence(self._configured_max_age)
-        if self.holds_by_transaction and contrib_is_imported():
-            dispatch_by_driver()
         pool_options = options.read(self.alias, self.settings_dict)
         driver = get_driver(self.driver)
         configure = Opening(type(self), self.settings_dict, pool_options.get("configure"))
@@ -420,6 +437,7 @@ class PooledWrapper(BaseDatabaseWrapper):
 
 
 _connect = PooledWrapper.connect
+_base: Any = BaseDatabaseWrapper  # of which django-stubs leave something out
 
 # Here, so that it runs wherever an ENGINE of ours is in use, without any entry in
 # INSTALLED_APPS.

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from psycopg2.extensions import STATUS_PREPARED
+from psycopg2.extensions import connection as plain_connection
 
 from multipool.errors import PoolError
 from multipool_psycopg2.connection import Connection
@@ -23,6 +24,7 @@ class Settings:
         # Typecasters registered on this connection alone (``register_type(type, conn)``).
         self._casters = dict(conn.string_types), dict(conn.binary_types)
         self._notices = conn.notices
+        self._encoding = conn.encoding
         #: What the server is to be told again after a reset: names and values.
         self.on_server: list[tuple[str, str]] = []
 
@@ -38,8 +40,8 @@ class Settings:
         )
 
     def restore(self, conn: Connection) -> None:
-        """Put them back. Costs a round trip only where psycopg2 itself changed the server's
-        defaults: isolation and the like, set under autocommit.
+        """Put them back. Costs a round trip only where psycopg2 itself told the server of them:
+        of the encoding, and of isolation and the like under autocommit.
 
         Raises `PoolError` for a transaction that was left prepared (two-phase).
         """
@@ -57,6 +59,9 @@ class Settings:
                 deferrable=_or_default(deferrable),
                 autocommit=autocommit,
             )
+        if conn.encoding != self._encoding:
+            # Past ours, which would touch; the server's reset is nothing that psycopg2 would see.
+            plain_connection.set_client_encoding(conn, self._encoding)
         if conn.cursor_factory is not self._cursor_factory:
             conn.cursor_factory = self._cursor_factory
         for casters, kept in zip(

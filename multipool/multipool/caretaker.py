@@ -208,6 +208,9 @@ class Caretaker:
             return False
         if status != IDLE:
             driver.rollback(conn)
+        if slot.settled_lease:  # whoever has promised to did not return it: it was closed by hand
+            slot.settled_lease = 0
+            conn.settle()
         touched = slot.touched if config.reset != "never" else 0
         if config.reset == "always" or touched & SESSION:
             driver.reset(conn, slot.settings)

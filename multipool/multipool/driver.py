@@ -91,8 +91,8 @@ class Pooled:
     def settle(self) -> None:
         """Touch the client's side if `touch_unless_settled` would have had reason to.
 
-        Called at the end of a lease by who has promised it, with ``slot.settled_lease``. No
-        round trip.
+        Called at the end of a lease by who has promised it, with ``slot.settled_lease``, which
+        is 0 again then; else by the pool, when the connection comes back. No round trip.
         """
 
     def private_cursor(self) -> Any:

@@ -82,7 +82,7 @@ def lay(
         except Exception:
             refusing.refuse_foreign(alive(), conn)
             raise
-        if busy or slot.wary:
+        if busy or slot.wary or slot.settled_lease:
             found = home()
             return slot.give_back(conn) if found is None else take_back(found, conn, slot)
         # From the look at `wary` to the push there is no call, so no other thread comes in

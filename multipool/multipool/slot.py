@@ -134,8 +134,9 @@ class Slot:
         self.lent_at = 0.0
         #: Counts the leases: whoever noted it can tell whether a lease is still theirs.
         self.serial = 0
-        #: The lease whose borrower has promised to call `Pooled.settle` before it ends.
-        self.settled_lease = -1
+        #: The lease whose borrower has promised to call `Pooled.settle` before it ends; 0 if there
+        #: is none, or it was called. What ends otherwise, the pool settles.
+        self.settled_lease = 0
         #: The borrowers before: a thread among these that returns the lease of another holds a
         #: stale reference.
         self.former: set[Borrower] = set()

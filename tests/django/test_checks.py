@@ -165,6 +165,14 @@ def test_an_engine_that_there_is_not_is_refused_at_once(
     assert ", multipool_django.psycopg, multipool_django.postgis.psycopg2" in done.stderr
 
 
+def test_an_alias_with_none_for_its_engine_is_nobody_s(
+    manage: Callable[..., Any], database: dict[str, Any]
+) -> None:
+    databases = {"default": database, "unset": {"ENGINE": None}}
+    done = manage("check", databases=databases, apps=["multipool_django"])
+    assert "no issues" in done.stdout
+
+
 # -- the number of processes -----------------------------------------------------------------
 
 
@@ -249,6 +257,39 @@ def test_the_pools_of_all_aliases_on_a_server_count_and_a_shared_one_counts_once
         assert check_database() == []
         make_alias("second", OPTIONS={"pool": {"shared": "web", "hold": "transaction"}})
         assert check_database() == []
+
+
+def test_what_shares_a_budget_counts_as_that_whatever_the_number_of_processes(
+    make_alias: MakeAlias,
+) -> None:
+    budgeted = {"max_size": 60, "budget": 50}
+    with override_settings(MULTIPOOL_PROCESSES=32):
+        make_alias("default", OPTIONS={"pool": {"max_size": 1}})
+        make_alias("second", OPTIONS={"pool": budgeted})
+        make_alias("third", OPTIONS={"pool": {**budgeted, "budget": "auto"}})
+        # The same budget, though more was asked for.
+        make_alias("fourth", OPTIONS={"pool": {**budgeted, "budget": 70}})
+        assert check_database() == []
+        make_alias("fifth", OPTIONS={"pool": {**budgeted, "fleet": {"app": "other"}}})
+        ((number, message, _),) = check_database()
+        assert number == "multipool.W002"
+        assert (
+            "may open 1 connections in each of 32 processes and 100 connections by budget in all"
+            " processes together; it accepts" in message
+        )
+        make_alias("fifth", OPTIONS={"pool": {"budget": "auto", "fleet": {"app": "other"}}})
+        assert check_database() == []
+
+
+def test_a_budget_that_the_pools_cannot_use_up_counts_as_what_they_can(
+    make_alias: MakeAlias,
+) -> None:
+    make_alias("default", OPTIONS={"pool": {"max_size": 1}})
+    make_alias("second", OPTIONS={"pool": {"max_size": 2, "budget": 1000}})
+    assert check_database() == []
+    with override_settings(MULTIPOOL_PROCESSES=1000):
+        ((_, message, _),) = check_database()
+    assert "may open 1 connections in each of 1000 processes and 1000 connections by" in message
 
 
 def test_a_role_assumed_behind_a_pooler_is_warned_about(

@@ -84,6 +84,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             ["pg8000"],
         ),
         ({"default": {}}, []),
+        ({"default": {"ENGINE": None}, "other": database("pg8000")}, ["pg8000"]),
     ],
     ids=[
         "one",
@@ -93,6 +94,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         "a third party's",
         "beside SQLite",
         "none",
+        "beside none",
     ],
 )
 def test_the_only_engine_for_postgresql_becomes_primary(

@@ -66,6 +66,27 @@ def test_django_s_own_is_taken_where_another_library_has_replaced_a_method(
     assert called
 
 
+@pytest.mark.parametrize("hook", ["fetchone", "fetchmany", "fetchall", "close"])
+def test_django_s_own_is_taken_where_another_library_has_added_a_method(
+    connection: Any, hook: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called = []
+
+    def traced(self: Any, *args: Any) -> Any:
+        called.append(hook)
+        return getattr(self.cursor, hook)(*args)
+
+    monkeypatch.setattr(CursorWrapper, "anything_else", traced, raising=False)
+    assert wrapper_class() is ShortCursorWrapper
+    monkeypatch.setattr(CursorWrapper, hook, traced, raising=False)
+    cursor = connection.cursor()
+    cursor.execute("select 1")
+    getattr(cursor, hook)()
+    assert called == [hook]
+    monkeypatch.undo()
+    assert wrapper_class() is ShortCursorWrapper
+
+
 def test_a_class_in_the_place_of_django_s_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     class Other(CursorWrapper):
         pass

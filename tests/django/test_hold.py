@@ -14,6 +14,8 @@ from django.db.backends.signals import connection_created
 from django.test.utils import CaptureQueriesContext
 from library.models import Author
 
+from multipool import Pool, get_driver
+
 MakeAlias = Callable[..., BaseDatabaseWrapper]
 
 OPTIONS = {"pool": {"max_size": 4, "timeout": 5, "hold": "transaction"}}
@@ -328,6 +330,22 @@ def test_a_request_that_left_autocommit_off_finds_it_on_again(held: Any) -> None
     assert transaction.get_autocommit()
 
 
+def test_a_request_that_left_autocommit_on_finds_it_off_again_where_the_settings_say_so(
+    make_alias: MakeAlias,
+) -> None:
+    connection: Any = make_alias(AUTOCOMMIT=False, OPTIONS=OPTIONS)
+    ask(connection, "select 1")
+    connection.rollback()
+    connection.set_autocommit(True)
+    ask(connection, "select 1")
+    connection.close_if_unusable_or_obsolete()
+    ask(connection, "select 1")
+    assert not connection.get_autocommit()
+    assert used(connection) == 1
+    connection.close_if_unusable_or_obsolete()
+    assert used(connection) == 0
+
+
 def test_the_end_of_a_request_with_an_error_asks_nothing(held: Any) -> None:
     with pytest.raises(DatabaseError):
         ask(held, "select 1 / 0")
@@ -383,6 +401,49 @@ def test_the_signal_comes_once_for_each_connection_and_what_it_sets_stays(held: 
         connection_created.disconnect(receive)
 
 
+@pytest.mark.parametrize("other", ["transaction", "request"])
+def test_what_is_set_for_one_alias_is_not_there_for_another_that_shares_the_pool(
+    make_alias: MakeAlias, driver_name: str, other: str
+) -> None:
+    seen = []
+
+    def receive(connection: Any, **kwargs: Any) -> None:
+        seen.append(connection.alias)
+        if connection.alias == "reports":
+            with connection.cursor() as cursor:
+                cursor.execute("set statement_timeout = '54321ms'")
+
+    configure = "set work_mem = '123kB'"
+    lender = Pool(
+        "",
+        driver=driver_name,
+        name="web",
+        max_size=1,
+        configure=lambda conn: get_driver(driver_name).execute(conn, configure),
+    )
+    see = "select current_setting('statement_timeout') || ' ' || current_setting('work_mem')"
+    connection_created.connect(receive)
+    try:
+        shared = {"shared": "web"}
+        default: Any = make_alias(OPTIONS={"pool": {**shared, "hold": other}})
+        reports: Any = make_alias("reports", OPTIONS={"pool": {**shared, "hold": "transaction"}})
+        assert default.pool is reports.pool
+        pids = set()
+        for _ in range(2):
+            assert ask(default, see) == "0 123kB"
+            pids.add(ask(default, "select pg_backend_pid()"))
+            default.close()
+            for _ in range(2):
+                assert ask(reports, see) == "54321ms 123kB"
+                pids.add(ask(reports, "select pg_backend_pid()"))
+                reports.close()
+        assert len(pids) == 1
+        assert seen == 2 * ["default", "reports"]
+    finally:
+        connection_created.disconnect(receive)
+        lender.close()
+
+
 def test_a_receiver_that_comes_later_hears_once_of_the_connections_there_are(held: Any) -> None:
     assert ask(held, "select 1") == 1
     seen = []
@@ -417,9 +478,13 @@ def test_a_receiver_that_raises_lets_nobody_have_the_connection(held: Any) -> No
     assert ask(held, "select 42") == 42
 
 
-EXTEND = """
+IMPORT = """
 from django.contrib.postgres import operations
-from django.db import connection
+from django.db import connections
+"""
+
+EXTEND = """
+connection = connections["held"]
 
 def pid():
     with connection.cursor() as cursor:
@@ -434,12 +499,35 @@ print("done")
 """
 
 
+# Whoever comes first has the pool made, and this is one that holds its connections.
+SHARE = """
+from multipool import Pool
+
+lender = Pool("", driver={driver!r}, name="web")
+for alias in ("default", "held"):
+    connections[alias].settings_dict["OPTIONS"]["pool"]["shared"] = "web"
+connections["default"].ensure_connection()
+connections["default"].close()
+"""
+
+
+@pytest.mark.parametrize(
+    ("shared", "apps"), [(False, ("multipool_django", "django.contrib.postgres")), (True, ())]
+)
 def test_a_migration_that_creates_an_extension_has_no_old_connection_go_on_without_it(
-    manage: Callable[..., Any], database: dict[str, Any]
+    manage: Callable[..., Any],
+    database: dict[str, Any],
+    driver_name: str,
+    shared: bool,
+    apps: tuple[str, ...],
 ) -> None:
-    databases = {"default": {**database, "OPTIONS": OPTIONS}}
-    apps = ["multipool_django", "django.contrib.postgres"]
-    done = manage("shell", "-v", "0", "-c", EXTEND, databases=databases, apps=apps)
+    held = {"pool": {"hold": "transaction"}}
+    databases = {
+        "default": {**database, "OPTIONS": {"pool": {"hold": "request"}}},
+        "held": {**database, "OPTIONS": held},
+    }
+    script = IMPORT + (SHARE.format(driver=driver_name) if shared else "") + EXTEND
+    done = manage("shell", "-v", "0", "-c", script, databases=databases, apps=apps)
     assert done.stdout == "done\n"
 
 

@@ -149,6 +149,44 @@ def test_a_cursor_connects_by_whatever_stands_for_djangos(
     connection.close_pool()
 
 
+@pytest.mark.parametrize("hold", ["request", "transaction"])
+@pytest.mark.parametrize("where", ["instance", "django"])
+def test_who_forbids_the_database_forbids_it_to_a_connection_that_is_open_too(
+    make_alias: MakeAlias, monkeypatch: pytest.MonkeyPatch, where: str, hold: str
+) -> None:
+    connection = make_alias(OPTIONS={"pool": {"hold": hold}})
+    connection.cursor().execute("select 1")
+
+    def forbid(*wrapper: Any) -> None:
+        raise RuntimeError("Database access not allowed")  # as pytest-django does
+
+    target: Any = connection if where == "instance" else BaseDatabaseWrapper
+    with monkeypatch.context() as patch:
+        patch.setattr(target, "ensure_connection", forbid)
+        with pytest.raises(RuntimeError, match="not allowed"):
+            connection.cursor()
+    visit(connection)
+
+
+@pytest.mark.parametrize("hook", ["_commit", "_rollback"])
+def test_a_transaction_ends_by_whatever_stands_for_djangos(
+    make_alias: MakeAlias, monkeypatch: pytest.MonkeyPatch, hook: str
+) -> None:
+    connection = make_alias()
+    called = []
+    whole: Any = getattr(BaseDatabaseWrapper, hook)
+
+    def own(wrapper: Any) -> Any:  # as sentry_sdk does
+        called.append(hook)
+        return whole(wrapper)
+
+    monkeypatch.setattr(BaseDatabaseWrapper, hook, own)
+    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+        cursor.execute("select 1")
+        transaction.set_rollback(hook == "_rollback", using=connection.alias)
+    assert called == [hook]
+
+
 def test_a_cursor_is_refused_where_an_event_loop_runs_before_anything_is_lent(
     make_alias: MakeAlias,
 ) -> None:

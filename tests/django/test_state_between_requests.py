@@ -100,6 +100,39 @@ def leave_a_notice(connection: Any) -> None:
     assert getattr(connection.connection, "notices", True)
 
 
+def close_by_hand(connection: Any) -> None:
+    connection.connection.close()
+
+
+def put_back_by_hand(connection: Any) -> None:
+    connection.pool.putconn(connection.connection)
+
+
+@pytest.mark.parametrize("give_back", [close_by_hand, put_back_by_hand])
+@pytest.mark.parametrize("leave", [leave_types, leave_autocommit])
+def test_what_the_driver_keeps_is_put_back_when_the_connection_was_returned_by_hand(
+    make_alias: MakeAlias, leave: Callable[[Any], None], give_back: Callable[[Any], None]
+) -> None:
+    connection = make_alias(OPTIONS={"pool": {"max_size": 1}})
+    for _ in range(2):  # the second connects by the shortcut
+        with connection.cursor() as cursor:
+            cursor.execute("select 1")
+        physical = connection.connection
+        leave(connection)
+        with connection.cursor() as cursor:
+            cursor.execute("select 1")
+        if not physical.autocommit:
+            physical.rollback()
+        give_back(connection)
+        with connection.pool.connection() as lent:
+            assert lent is physical
+            assert lent.autocommit
+            cursor = lent.cursor()
+            cursor.execute("select 12")
+            assert tuple(cursor.fetchone()) == (12,)
+        connection.close()
+
+
 @pytest.mark.parametrize("leave", [leave_types, leave_autocommit, leave_a_notice])
 def test_what_the_driver_keeps_does_not_reach_the_next_request(
     make_alias: MakeAlias, leave: Callable[[Any], None]

@@ -110,6 +110,19 @@ def test_it_is_not_counted_where_queries_are_not(make_alias: MakeAlias) -> None:
     assert len(connection.pool.usage()) == 0
 
 
+def test_what_django_gave_back_is_counted_no_more_when_somebody_else_has_the_connection(
+    make_alias: MakeAlias,
+) -> None:
+    connection = make_alias(OPTIONS={"pool": {"max_size": 1}})
+    connection.ensure_connection()
+    physical = connection.connection
+    connection.close()
+    before = list(connection.pool.usage())
+    with connection.pool.connection() as lent:
+        assert lent is physical
+        assert list(connection.pool.usage()) == before
+
+
 def test_tasks_that_share_the_line_that_asks_are_told_apart(library: Any) -> None:
     library.close()
 

@@ -152,6 +152,27 @@ def test_the_cursor_factory_is_put_back(one):
         assert not isinstance(conn.cursor(), Mine)
 
 
+@pytest.mark.parametrize("configured", ["UTF8", "LATIN2"])
+@pytest.mark.parametrize("reset", ["auto", "always"])
+def test_the_encoding_is_put_back_on_both_sides(one, driver, reset, configured):
+    def encode(conn, encoding):
+        if driver.name == "psycopg":  # whose only way it is
+            run(conn, f"set client_encoding to {encoding}")
+        else:
+            conn.set_client_encoding(encoding)
+        conn.commit()
+
+    pool = one(reset=reset, configure=lambda conn: encode(conn, configured))
+    with pool.connection() as conn:
+        pid = driver.backend_pid(conn)
+        encode(conn, "LATIN1")
+        assert ask(conn, "select 'caf\u00e9'") == [("caf\u00e9",)]
+    with pool.connection() as conn:
+        assert driver.backend_pid(conn) == pid, "the connection was replaced, not reset"
+        assert ask(conn, "show client_encoding") == [(configured,)]
+        assert ask(conn, "select '\u017elu\u0165', chr(382)") == [("\u017elu\u0165", "\u017e")]
+
+
 def test_row_factories_are_put_back(one, driver):
     if driver.name != "psycopg":
         pytest.skip("only psycopg has row factories")

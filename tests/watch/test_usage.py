@@ -103,7 +103,7 @@ def pool() -> Any:
 def test_a_lease_that_lasts_is_told_of_before_it_ends(pool: Pool) -> None:
     with pool.connection() as conn:
         slot = conn._multipool_slot
-        slot.span = Span(conn._multipool_sight, BOOK)
+        slot.span = Span(conn._multipool_sight, BOOK, conn._multipool_slot.serial)
         conn.cursor().execute("select 1")
         (told,) = pool.usage()
         assert told.times == 1
@@ -118,7 +118,9 @@ def test_a_lease_that_lasts_is_told_of_before_it_ends(pool: Pool) -> None:
 
 def test_what_the_session_was_told_is_use_of_all_the_time(pool: Pool) -> None:
     with pool.connection() as conn:
-        conn._multipool_slot.span = span = Span(conn._multipool_sight, BOOK)
+        conn._multipool_slot.span = span = Span(
+            conn._multipool_sight, BOOK, conn._multipool_slot.serial
+        )
         conn.cursor().execute("set a = b")
         held, used = span.so_far(conn._multipool_slot)
         assert held == used

@@ -108,7 +108,8 @@ class OnDemandConnection:
         if self._errand is None and pool._inner.usage_log is not None:
             self._errand = errands.of_caller()
             self._begun = self._since
-        if getattr(conn, "_multipool_greeted", -1) != len(connection_created.receivers):
+        greeted = getattr(conn, "_multipool_greeted", None)
+        if greeted != (len(connection_created.receivers), wrapper.alias):
             try:
                 greet(wrapper, conn, pool.driver, self.kept())
             except BaseException:

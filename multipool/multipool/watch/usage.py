@@ -48,9 +48,14 @@ _IDLE_SHARE: Final = 0.5
 class Span:
     """A lease that lasts for a whole errand, and how much of that it was used."""
 
-    __slots__ = ("_begun", "_between", "_sight", "_since", "_spent", "_spent_then", "errand")
+    __slots__ = (
+        *("_begun", "_between", "_sight", "_since", "_spent", "_spent_then"),
+        *("errand", "lease"),
+    )
 
-    def __init__(self, sight: Sight | None, errand: Errand) -> None:
+    def __init__(self, sight: Sight | None, errand: Errand, lease: int) -> None:
+        #: The ``serial`` of the lease: by the next one it is over, whoever has it.
+        self.lease = lease
         #: What it is for, as far as that is known at its beginning.
         self.errand = errand
         self._sight = sight
@@ -259,7 +264,7 @@ class UsageLog:
         ]
         for slot in slots:
             span = slot.span
-            if slot.leased and span is not None:
+            if slot.leased and span is not None and span.lease == slot.serial:
                 held, used = span.so_far(slot)
                 found.append(_record(span.errand, "request", 1, held, held, used))
         return UsageReport(found)

@@ -12,8 +12,8 @@ class StandInSlot:
         self.given_back: list[Any] = []
         self.touched = 0
         self.wary = False
-        self.serial = 0
-        self.settled_lease = -1
+        self.serial = 1
+        self.settled_lease = 0
 
     def give_back(self, conn: Any) -> None:
         """Take the connection back."""
