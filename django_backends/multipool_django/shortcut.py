@@ -15,15 +15,25 @@ from django.db.backends.signals import connection_created
 from django.utils import asyncio
 
 
-def _ensuring() -> Any:
-    """Return Django's own ``ensure_connection``; None, which is no method, if it was replaced."""
-    found: Any = BaseDatabaseWrapper.ensure_connection
+def _found(name: str) -> Any:
+    return vars(BaseDatabaseWrapper)[name]
+
+
+def _djangos(name: str) -> Any:
+    """Return Django's own method *name*; None, which is no method, if it was replaced."""
+    found = _found(name)
     inside = getattr(found, "__wrapped__", None)
     own = found.__globals__ is vars(asyncio) and getattr(inside, "__globals__", None) is vars(base)
     return found if own else None
 
 
-_ensure_connection: Final = _ensuring()
+_ensure_connection: Final = _djangos("ensure_connection")
+# These are what Django decorates so that they look for an event loop, which they do by having an
+# error raised where there is none. It takes a fraction of that to ask.
+cursor: Final = _djangos("cursor")
+close: Final = _djangos("close")
+#: What stands behind that look.
+close_here: Final[Any] = getattr(close, "__wrapped__", None)
 
 # What Django's would call: where a subclass has one of its own, Django's way is gone.
 _HOOKS: Final = (
@@ -33,12 +43,22 @@ _HOOKS: Final = (
     "init_connection_state",
     "set_autocommit",
     "_set_autocommit",
+    "create_cursor",
+    "_prepare_cursor",
+    "make_cursor",
+    "queries_logged",
+    "validate_thread_sharing",
 )
 
 
 def is_open_to(cls: type, ours: type) -> bool:
-    """Return whether a wrapper of class *cls* connects just as one of *ours* does."""
-    return all(getattr(cls, name) is getattr(ours, name) for name in _HOOKS)
+    """Return whether a wrapper of class *cls* connects just as one of *ours* does.
+
+    And whether it makes cursors so, which Django does in `_prepare_cursor`.
+    """
+    return _found("_prepare_cursor").__globals__ is vars(base) and all(
+        getattr(cls, name) is getattr(ours, name) for name in _HOOKS
+    )
 
 
 def is_straight(wrapper: Any, connect: Any) -> bool:
