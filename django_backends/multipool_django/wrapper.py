@@ -62,8 +62,6 @@ class PooledWrapper(BaseDatabaseWrapper):
     _span: Span | None = None
     # Django's ``create_cursor`` without its look for an event loop.
     _create_cursor: ClassVar[Any]
-    # Whether a connection is being made for a cursor.
-    _for_cursor = False
     # What the settings came to when they were looked at last.
     _seen: Snapshot | None = None
 
@@ -128,8 +126,11 @@ class PooledWrapper(BaseDatabaseWrapper):
                 type(self), PooledWrapper
             )
 
-    def _connect_as_last(self) -> bool:
-        """Connect as was done last, unless something has changed since; return whether it did."""
+    def _connect_as_last(self, for_cursor: bool = False) -> bool:
+        """Connect as was done last, unless something has changed since; return whether it did.
+
+        *for_cursor*: by who is about to make one.
+        """
         seen = self._seen
         if (
             seen is None
@@ -141,7 +142,11 @@ class PooledWrapper(BaseDatabaseWrapper):
         if pool is None or pool.closed:
             return False
         shortcut.forget_last(self)
-        shortcut.settle(self, self._check_out(pool, seen.params, 2 + depth_of_asker()))
+        connection = self._check_out(pool, seen.params, 2 + depth_of_asker())
+        sight = connection._multipool_sight
+        if for_cursor and sight is not None:
+            sight.cursor_foretold = self._serial
+        shortcut.settle(self, connection)
         return True
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
@@ -163,14 +168,11 @@ class PooledWrapper(BaseDatabaseWrapper):
         slot = connection._multipool_slot
         # What each cursor and each transaction would have the pool clean is seen to by `_close`.
         self._serial = slot.settled_lease = slot.serial
-        sight = connection._multipool_sight
-        if self._for_cursor and sight is not None:
-            sight.cursor_foretold = slot.serial
         usage_log = pool._inner.usage_log
         if usage_log is not None:
             span = slot.span
             if span is None:
-                slot.span = span = Span(sight, usage_log)
+                slot.span = span = Span(connection._multipool_sight, usage_log)
             span.start(slot.serial, errands.view() or errands.of_lease(slot))
             self._span = span
         return connection
@@ -194,15 +196,12 @@ class PooledWrapper(BaseDatabaseWrapper):
 
     def _cursor(self, name: str | None = None) -> Any:
         if self.connection is None:
-            self._for_cursor = True
             try:
-                if not (shortcut.is_straight(self, _connect) and self._connect_as_last()):
+                if not (shortcut.is_straight(self, _connect) and self._connect_as_last(True)):
                     self.ensure_connection()
             except Exception:
                 with self.wrap_database_errors:
                     raise
-            finally:
-                self._for_cursor = False
         elif not self.pooled:  # one that was lent is as the pool said
             self.close_if_health_check_failed()
             self.ensure_connection()

@@ -109,5 +109,5 @@ class Lease:
                 inner.places.match()
 
     def _end(self, conn: Any, slot: Slot) -> None:
-        slot.former.discard(here.borrower)  # the number proves whose lease it is
+        slot.acquit()  # the number proves whose lease it is
         self._inner.putconn(conn)

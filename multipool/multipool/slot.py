@@ -132,9 +132,9 @@ class Slot:
         self.serial = 0
         #: The lease whose borrower has promised to call `Pooled.settle` before it ends.
         self.settled_lease = -1
-        #: The borrowers before: a thread among these that returns the lease of another holds a
-        #: stale reference.
-        self.former: set[Borrower] = set()
+        #: The borrowers before, if there were others: a thread among these that returns the lease
+        #: of another holds a stale reference. Until then None, which the hot path asks for.
+        self.former: set[Borrower] | None = None
         #: How many of these there may be before those that have ended are dropped.
         self.purge_at = _MANY
 
@@ -191,14 +191,21 @@ class Slot:
 
     def pass_to(self, borrower: Borrower) -> None:
         """Note that another thread than before borrows."""
-        former = self.former
         if self.borrower is not NOBODY:
+            former = self.former
+            if former is None:
+                self.former = former = set()
             former.add(self.borrower)
             former.discard(borrower)
             if len(former) >= self.purge_at:
                 self.former = former = {one for one in former if not one.ended}
                 self.purge_at = max(_MANY, 2 * len(former))
         self.borrower = borrower
+
+    def acquit(self) -> None:
+        """Let the calling thread return the lease: it has proved that it is the one it means."""
+        if self.former:
+            self.former.discard(here.borrower)
 
     def end(self, conn: Any, serial: int) -> bool:
         """End the lease number *serial*, from any thread; return False if it is over already.
@@ -207,7 +214,8 @@ class Slot:
         """
         if self.serial != serial or not self.leased:
             return False
-        self.former.discard(here.borrower)
+        if self.former:
+            self.acquit()
         self.give_back(conn)
         return True
 
