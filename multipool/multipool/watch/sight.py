@@ -21,9 +21,9 @@ _frame = sys._getframe
 class Sight:
     """One connection as its cursors show it; the adapter's cursors tell it, see `cursor`.
 
-    Of a statement that has ended only the place is kept, and by which hash `Fingerprints` may
-    know it, never the text. Whose lease a place belongs to is noted beside it, so that nothing
-    need be cleared when a connection comes back.
+    Of a statement that has ended only the place is kept, and the text without its literals or by
+    which hash `Fingerprints` may know it, never the text itself. Whose lease a place belongs to
+    is noted beside it, so that nothing need be cleared when a connection comes back.
     """
 
     __slots__ = (
