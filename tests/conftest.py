@@ -28,6 +28,33 @@ FOREIGN = os.environ.get("MULTIPOOL_TEST_DSN")
 INSTALLED = [name for name in drivers() if find_spec(name)]
 
 
+# What these ask of each driver in turn depends on nothing else that is installed.
+ASKED_ALONE = ("drivers", "fleet", "hard_cases", "plans", "torture", "watch")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--no-repeats",
+        action="store_true",
+        help="leave out what is the same in an environment with one driver only (see tox.ini)",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--no-repeats"):
+        return
+    folders = {config.rootpath / "tests" / name for name in ASKED_ALONE}
+    repeats = {
+        item: True
+        for item in items
+        if isinstance(item, pytest.Function)
+        and "driver" in item.fixturenames
+        and folders & set(item.path.parents)
+    }
+    config.hook.pytest_deselected(items=list(repeats))
+    items[:] = [item for item in items if item not in repeats]
+
+
 def pytest_configure() -> None:
     """Hear SIGINT even where the run was started in the background, which turns it off.
 

@@ -79,7 +79,6 @@ class Hold:
         slot: Slot | None = conn._multipool_slot
         if slot is None or slot.serial != self._serial or not slot.leased:
             return  # closed meanwhile
-        slot.acquit()  # the number proves whose lease it is
         try:
             if commit and self.inner.status(conn):
                 self.inner.driver.commit(conn)

@@ -20,12 +20,17 @@ from multipool.borrower import here
 from multipool.clock import clock
 from multipool.errors import PoolClosed, for_driver
 from multipool.inner import Inner
-from multipool.lending import check_out, lendable, look_around, take_back
+from multipool.lending import check_out, end_lease, lendable, look_around, take_back
 from multipool.slot import Slot
 
 
-def lay(inner: Inner) -> tuple[Callable[..., Any], Callable[[Any], None]]:
-    """Return the ``getconn`` and the ``putconn`` of a pool; see `Pool` for what they do."""
+def lay(
+    inner: Inner,
+) -> tuple[Callable[..., Any], Callable[[Any], None], Callable[[Any, Slot, int], bool]]:
+    """Return the ``getconn`` and the ``putconn`` of a pool; see `Pool` for what they do.
+
+    And what does the latter for the lease of a given number, and returns whether it was not over.
+    """
     waiting, pop, push, match = inner.waiting, inner.pop, inner.push, inner.places.match
     status, home = inner.status, inner.home
     inline = inner.upkeep if inner.inline else None
@@ -94,4 +99,16 @@ def lay(inner: Inner) -> tuple[Callable[..., Any], Callable[[Any], None]]:
             match()
         return None
 
-    return getconn, putconn
+    def end(conn: Any, slot: Slot, serial: int) -> bool:
+        busy = status(conn)
+        if slot.serial != serial or not slot.leased:
+            return False
+        if busy or slot.wary:
+            return end_lease(alive(), conn, slot, serial)
+        slot.leased = None
+        push(conn)
+        if waiting:
+            match()
+        return True
+
+    return getconn, putconn, end

@@ -38,6 +38,8 @@ class Inner:
     #: The two halves of the hot path, see `hotpath`.
     getconn: Callable[..., Any]
     putconn: Callable[[Any], None]
+    #: ``end(conn, slot, serial)``: the second, for who noted the lease's number.
+    end: Callable[[Any, Slot, int], bool]
 
     def __init__(
         self, name: str, driver: Driver, target: Target, config: PoolConfig, upkeep: Upkeep

@@ -11,7 +11,7 @@ from multipool import refusing
 from multipool.borrower import here
 from multipool.clock import clock
 from multipool.inner import Inner
-from multipool.lending import check_out, lendable, look_around, look_back
+from multipool.lending import check_out, end_lease, lendable, look_around, look_back
 from multipool.slot import Slot
 
 
@@ -94,20 +94,16 @@ class Lease:
             try:
                 inner.commit(conn)
             except BaseException:
-                self._end(conn, slot)
+                end_lease(inner, conn, slot, self._serial)
                 raise
             busy = status(conn)
         # From here to the push there is no call, as in `hotpath`.
         if slot.serial != self._serial or not slot.leased:
             return  # given back inside the block; by now it may be somebody else's
         if busy or slot.wary:
-            self._end(conn, slot)
+            end_lease(inner, conn, slot, self._serial)
         else:
             slot.leased = None
             push(conn)
             if inner.waiting:
                 inner.places.match()
-
-    def _end(self, conn: Any, slot: Slot) -> None:
-        slot.acquit()  # the number proves whose lease it is
-        self._inner.putconn(conn)

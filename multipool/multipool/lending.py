@@ -83,7 +83,7 @@ def _ask(
                 return grant
             if timeout <= 0 or inner.config.max_waiting:
                 refusing.refuse_to_wait(inner, timeout, again=first)
-            if not refusing.holds_all(inner):
+            if not refusing.holds_all(inner) or refusing.does_jobs():
                 waiter = places.line_up(now, first)
             elif alone:
                 raise refusing.waits_for_itself(inner)
@@ -134,6 +134,7 @@ def look_around(inner: Inner, timeout: float | None) -> None:
     upkeep = inner.upkeep
     for slot in upkeep.notice():
         inner.ended(slot)
+        upkeep.unwatch(slot)  # else it is told of by every call until its lease is over
         upkeep.due = 0.0
     upkeep.step(inner, clock.now + (inner.config.timeout if timeout is None else timeout))
 
@@ -154,21 +155,38 @@ def take_back(inner: Inner, conn: Any, slot: Slot) -> None:
     refusing.refuse_stale(inner, slot)
     if inner.inline:
         look_back(inner)
-    # Read and cleared with no call in between, see `hotpath`.
-    if not slot.leased:
+    if not _end(inner, conn, slot):
         raise refusing.not_leased(inner)
+
+
+def end_lease(inner: Inner, conn: Any, slot: Slot, serial: int) -> bool:
+    """Take back a connection from the lease number *serial*; return False if that is over."""
+    if inner.inline:
+        look_back(inner)
+    return _end(inner, conn, slot, serial)
+
+
+def _end(inner: Inner, conn: Any, slot: Slot, serial: int | None = None) -> bool:
+    """End a lease, that number *serial* if it is given; return False if it is over already.
+
+    The connection comes among the idle ones, or is closed.
+    """
+    # Read and cleared with no call in between, see `hotpath`.
+    if not slot.leased or (serial is not None and slot.serial != serial):
+        return False
     slot.leased = None
     try:
         if inner.config.use_time:
             inner.totals.add_use(monotonic() - slot.lent_at)
         if not _clean(inner, conn, slot):
-            return
+            return True
     except BaseException:  # an interrupt: nobody knows in which state it is
         inner.discard(conn, slot)
         raise
     # Here, not in a function, at whose beginning an interrupt would lose it.
     inner.push(conn)
     inner.settle(conn, slot)
+    return True
 
 
 def _greet(inner: Inner, conn: Any, slot: Slot) -> None:

@@ -322,6 +322,8 @@ class Places:
 
         Called by finalisers too, wherever they run: waits for no lock.
         """
+        # The same garbage may hold a block or a finaliser that gives the connection back yet.
+        slot.spend()
         self.vacant.append(slot)
         self.match()
 

@@ -86,7 +86,7 @@ class Pool:
             )
         self._inner = inner = Inner(name, adapter, target, config, upkeep.of(config.upkeep))
         inner.owner = ref(self)
-        inner.getconn, inner.putconn = hotpath.lay(inner)
+        inner.getconn, inner.putconn, inner.end = hotpath.lay(inner)
         self._getconn, self._putconn = inner.getconn, inner.putconn
         self._lease: type[Lease] = Lease
         if config.strict:
@@ -197,11 +197,14 @@ class Pool:
     def stats(self) -> PoolStats:
         """Return what the pool has and what it has done, as a frozen dataclass."""
         inner = self._inner
+        # The totals first: a slot that goes is added to them when it is gone.
+        totals = inner.totals.as_dict()
         slots = list(inner.places.slots)
         idle = len(inner.places.idle)
         used = sum(slot.leased is not None for slot in slots)
-        config, totals = inner.config, inner.totals.as_dict()
-        totals["checkouts"] += sum(slot.serial for slot in slots)
+        config = inner.config
+        leases = totals["checkouts"] + sum(slot.serial for slot in slots)
+        totals["checkouts"] = inner.totals.no_fewer(leases)
         return PoolStats(
             name=inner.name,
             driver=inner.driver.name,
@@ -226,12 +229,13 @@ class Pool:
         """
         changes = {"min_size": min_size, "max_size": max_size}
         inner = self._inner
-        config = inner.config.replace(
-            name=inner.name, **{k: v for k, v in changes.items() if v is not None}
-        )
         inner.refuse_if_closed()
-        inner.config = config
-        inner.confine(config.limit if inner.stake is None else inner.stake.cap)
+        with inner.places.lock:  # two calls at once may each change one of the bounds
+            inner.config = inner.config.replace(
+                name=inner.name, **{k: v for k, v in changes.items() if v is not None}
+            )
+        inner.places.match()
+        inner.confine(inner.config.limit if inner.stake is None else inner.stake.cap)
         inner.upkeep.tend(inner)
 
     def drain(self) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+from types import FrameType
+from typing import Any, Final
 
 from multipool.borrower import here
 from multipool.errors import ConnectionNotLeased, PoolError, PoolTimeout, TooManyWaiting
 from multipool.holders import describe_holders
 from multipool.inner import Inner
 from multipool.slot import Slot
+
+#: Where threads come from that do one job after another.
+_EXECUTORS: Final = frozenset(["concurrent.futures.thread", "anyio._backends._asyncio"])
 
 
 def whole_state(inner: Inner, gave_up: int = 0) -> str:
@@ -50,6 +55,20 @@ def holds_all(inner: Inner) -> bool:
             return False
     # A share of a budget may still grow.
     return len(places.slots) >= inner.config.limit
+
+
+def does_jobs() -> bool:
+    """Return whether this thread is an executor's, and does what others give it to do.
+
+    Then what it was lent may be in the hands of those, as with ``asyncio.to_thread``, and come
+    back by another thread: it does not wait for itself.
+    """
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        if frame.f_globals.get("__name__") in _EXECUTORS:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def waits_for_itself(inner: Inner) -> PoolError:

@@ -7,7 +7,7 @@ from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, Protocol
 from weakref import ReferenceType, ref
 
-from multipool.borrower import NOBODY, Borrower, here
+from multipool.borrower import NOBODY, Borrower
 from multipool.errors import ConnectionNotLeased, PoolError
 from multipool.watch.doing import task_here
 from multipool.watch.stacks import Stack, line_of, whole
@@ -25,6 +25,10 @@ class Home(Protocol):
 
     def give_back(self, conn: Any) -> None:
         """Take a lent connection back."""
+
+    def end(self, conn: Any, slot: Slot, serial: int) -> bool:
+        """Take a lent connection back from the lease of that number; return False if it is over."""
+        ...
 
     def keep(self, conn: Any, slot: Slot) -> None:
         """Put a clean connection among the idle ones, or into waiting hands."""
@@ -45,8 +49,7 @@ class Slot:
 
     The pool holds a leased connection only weakly, so that one its borrower lost is
     noticed when it is collected. Only the thread that has the connection to itself
-    writes here, but for `spend` and ``wary``, which anybody may set, what `end` forgets of
-    former borrowers, and upkeep's own notes.
+    writes here, but for `spend` and ``wary``, which anybody may set, and upkeep's own notes.
     """
 
     __slots__ = (
@@ -202,20 +205,16 @@ class Slot:
                 self.purge_at = max(_MANY, 2 * len(former))
         self.borrower = borrower
 
-    def acquit(self) -> None:
-        """Let the calling thread return the lease: it has proved that it is the one it means."""
-        if self.former:
-            self.former.discard(here.borrower)
-
     def end(self, conn: Any, serial: int) -> bool:
         """End the lease number *serial*, from any thread; return False if it is over already.
 
         For those who noted the number: it proves that their reference is not a stale one.
         """
+        pool = self.home()
+        if pool is not None:
+            return pool.end(conn, self, serial)
         if self.serial != serial or not self.leased:
             return False
-        if self.former:
-            self.acquit()
         self.give_back(conn)
         return True
 

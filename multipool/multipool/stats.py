@@ -110,6 +110,7 @@ class Totals:
     def begin_anew(self) -> None:
         """Count from nothing, in a forked child; another thread may have held the lock."""
         self._lock = allocate_lock()
+        self._told = 0
         #: ``checkouts`` only of connections that are gone: the others' slots count their own.
         self._values: dict[str, Any] = {
             "opened": 0,
@@ -166,6 +167,15 @@ class Totals:
             self._values[total] += seconds
             times[place] += 1
         listening.tell(self._pool, what, seconds)
+
+    def no_fewer(self, checkouts: int) -> int:
+        """Return *checkouts*, or what was told before, if that is more: such figures never fall.
+
+        Those of a connection that has just gone are for a moment not among them.
+        """
+        if checkouts > self._told:  # no call from here to the store
+            self._told = checkouts
+        return self._told
 
     def as_dict(self) -> dict[str, Any]:
         """Return a copy. Takes no lock, which a finaliser that runs meanwhile may want."""

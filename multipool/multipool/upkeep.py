@@ -48,7 +48,7 @@ class Inline(Upkeep):
         self.due = 0.0
         # Made with the first connection: what daemonises closes what it finds open.
         self._sockets: Any = None
-        self._lock = threading.Lock()
+        self._made: dict[str, Any] = {}
         self.ended = _nobody_looks
 
     def tend(self, inner: Inner) -> None:
@@ -64,8 +64,10 @@ class Inline(Upkeep):
             try:
                 due = tend(inner, deadline)
             finally:
-                # Unless there is something to do again already.
-                self.due = min(self.due, due)
+                # Unless there is something to do again already. With no call in between, so
+                # nobody else comes in, nor an interrupt.
+                if due < self.due:
+                    self.due = due
 
     def background(self, function: Callable[..., object], *args: Any) -> None:
         function(*args)
@@ -75,12 +77,11 @@ class Inline(Upkeep):
 
     def watch(self, inner: Inner, slot: Slot) -> None:
         if self._sockets is None and SocketWatch is not None:
-            with self._lock:  # several may open the first connection at once
-                if self._sockets is None:
-                    sockets = SocketWatch(once=False)
-                    # The system's own call, since every checkout makes it.
-                    self.ended = sockets.poll
-                    self._sockets = sockets  # last: an interrupt leaves nothing half made
+            # Several may open the first connection at once, and one of them in a finaliser, which
+            # would wait for a lock of its own thread's: so all make one, and take the first.
+            sockets = self._made.setdefault("sockets", SocketWatch(once=False))
+            self.ended = sockets.poll  # the system's own call, since every checkout makes it
+            self._sockets = sockets  # last: an interrupt leaves nothing half made
         if self._sockets is not None:
             self._sockets.add(slot)
 
@@ -125,8 +126,8 @@ class Thread(Upkeep):
             self._pools.add(inner)
         self._wake()
 
-    def _wake(self) -> None:
-        """Let the thread look at every pool; start it if it does not run."""
+    def _wake(self) -> bool:
+        """Let the thread look at every pool, starting it if need be; return whether it runs."""
         with self._lock:
             self._rung = True
             if self._sockets is None:
@@ -137,8 +138,8 @@ class Thread(Upkeep):
                             self._sockets.add(slot)
         if self._running:
             self._sockets.ring()
-        elif not forks_ahead():
-            spawn("multipool-upkeep", self._run)
+            return True
+        return not forks_ahead() and spawn("multipool-upkeep", self._run)
 
     def soon(self, inner: Inner) -> None:
         self.tend(inner)
@@ -166,7 +167,8 @@ class Thread(Upkeep):
         clock.read()
         if clock.asleep and self._pools:
             clock.asleep = False
-            self._wake()
+            if not self._wake():  # there may be no thread to be had: the next one tries again
+                clock.asleep = True
 
     def after_fork(self) -> Thread:
         return thread

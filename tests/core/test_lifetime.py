@@ -7,6 +7,7 @@ import pytest
 from support import Thread, until
 
 from multipool import PoolTimeout
+from multipool.config import PoolConfig
 from multipool.testing.fake import Hang, Raise, errors
 
 
@@ -185,3 +186,41 @@ def test_what_is_being_closed_is_not_taken_for_spare(fake, make_pool):
     time.sleep(0.5)
     assert pool.stats().idle >= 2
     hang.release()
+
+
+def test_the_count_of_checkouts_does_not_fall_while_a_connection_goes(make_pool, monkeypatch):
+    """Its own are for a moment neither its place's nor among the totals."""
+    pool = make_pool()
+    pool.putconn(pool.getconn())
+    totals = pool._inner.totals
+    add, told = totals.add, [pool.stats().checkouts]
+
+    def look_and_add(*what):
+        told.append(pool.stats().checkouts)
+        add(*what)
+        told.append(pool.stats().checkouts)
+
+    monkeypatch.setattr(totals, "add", look_and_add)
+    pool.drain()
+    until(lambda: pool.stats().size == 0)
+    pool.putconn(pool.getconn())
+    assert len(told) > 3
+    assert told == sorted(told)
+    assert pool.stats().checkouts == 2
+
+
+def test_two_bounds_that_are_changed_at_once_are_both_in_force(make_pool, monkeypatch):
+    pool = make_pool(min_size=0, max_size=4)
+    replace, threads = PoolConfig.replace, []
+
+    def replace_and_be_late(config, **changes):
+        found = replace(config, **changes)
+        if not threads:
+            threads.append(Thread(lambda: pool.resize(max_size=7)))
+            time.sleep(0.05)  # it may not get further than the lock
+        return found
+
+    monkeypatch.setattr(PoolConfig, "replace", replace_and_be_late)
+    pool.resize(min_size=1)
+    threads[0].outcome()
+    assert (pool.config.min_size, pool.config.max_size) == (1, 7)

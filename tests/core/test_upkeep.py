@@ -45,25 +45,53 @@ def test_two_threads_that_open_the_first_connections_inline_watch_with_the_same_
     """Of two watches one would be closed, perhaps the one that every checkout asks."""
     pool = make_pool(upkeep="inline")
     other = threading.Thread(target=lambda: pool.putconn(pool.getconn()))
-    made = []
+    makes = []
 
     def make(**options):
-        made.append(SocketWatch(**options))
-        if len(made) == 1:
+        makes.append(options)
+        if len(makes) == 1:
             other.start()
-            until(lambda: fake.opened == 2)
-            other.join(0.1)  # it may not get further than this one's making
-        return made[-1]
+            other.join()
+        return SocketWatch(**options)
 
     monkeypatch.setattr(upkeep, "SocketWatch", make)
     conn = pool.getconn()
-    other.join()
-    assert len(made) == 1
+    assert fake.opened == 2
     pool.putconn(conn)
     for pid in fake.pids:
         fake.kill(pid)
     with pool.connection() as conn:
         assert conn.backend_pid in fake.pids
+
+
+@linux
+def test_inline_a_dead_connection_that_is_lent_is_told_of_once(fake, make_pool, monkeypatch):
+    """Not by every call until it is given back, each of which would tend the pool."""
+    pool = make_pool(upkeep="inline")
+    lost = pool.getconn()
+    pool.putconn(pool.getconn())
+    fake.kill(lost.backend_pid)
+    pool.putconn(pool.getconn())
+    told = []
+    monkeypatch.setattr(pool._inner.upkeep, "notice", lambda: told.append(1) or [])
+    pool.putconn(pool.getconn())
+    assert not told
+    pool.putconn(lost)
+    assert pool.stats().size == 1
+
+
+def test_upkeep_for_which_there_was_no_thread_begins_with_a_later_checkout(make_pool, monkeypatch):
+    """Else nobody would ever notice the end of an idle connection."""
+    pool = make_pool()
+    pool.putconn(pool.getconn())
+    until(lambda: clock.asleep, 10)
+    with monkeypatch.context() as patch:
+        patch.setattr(upkeep.thread, "_running", False)
+        patch.setattr(upkeep, "spawn", lambda *_: False)
+        pool.putconn(pool.getconn())
+        assert clock.asleep
+    pool.putconn(pool.getconn())
+    assert not clock.asleep
 
 
 @linux

@@ -35,6 +35,33 @@ def test_a_connection_whose_name_was_dropped_gives_its_place_back_and_is_closed(
     pool.putconn(conn)
 
 
+def test_a_connection_that_its_garbage_gives_back_is_closed_and_not_lent_once_more(
+    make_pool, outside, driver
+):
+    """Its place is free before a block in the same garbage ends, or a finaliser runs."""
+    pool = make_pool(max_size=1)
+
+    def rows():
+        with pool.connection() as conn:
+            yield ask(conn, "select 1")
+
+    class Repository(Knot):
+        def __del__(self):
+            self.held.close()
+
+    knot = Knot(rows())
+    next(knot.held)
+    del knot
+    gc.collect()
+    Repository(pool.getconn())
+    gc.collect()
+    with pool.connection() as conn:
+        assert ask(conn, "select 1") == [(1,)]
+        assert pool.stats().idle == 0
+        until(lambda: outside.pids() == {driver.backend_pid(conn)})
+    assert pool.stats().lost == 2
+
+
 def test_a_connection_lost_in_a_transaction_is_rolled_back_by_its_end(make_pool, outside, driver):
     pool = make_pool(max_size=1)
     conn = pool.getconn()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hard_cases.outside import ask
 from support import Thread, until
 
-from multipool import ConnectionNotLeased, PoolTimeout
+from multipool import ConnectionNotLeased, PoolTimeout, hotpath
 
 
 def test_a_second_return_is_refused(make_pool):
@@ -77,6 +78,30 @@ def test_a_close_inside_the_block_followed_by_anothers_checkout_returns_nobody_e
     Thread(theirs.close).outcome()
 
 
+def test_a_lease_that_is_ended_by_its_number_is_not_the_next_one(make_pool, driver):
+    """Whoever noted the number may come too late, by as little as one call."""
+    pool = make_pool(max_size=1)
+    conn = pool.getconn()
+    slot, serial = conn._multipool_slot, conn._multipool_slot.serial
+    status = pool._inner.status
+    lent = []
+
+    def hand_on(conn):
+        if not lent:
+            lent.append(True)
+            pool.putconn(conn)
+            Thread(lambda: lent.append(pool.getconn())).outcome()
+        return status(conn)
+
+    inner = pool._inner
+    inner.status = hand_on
+    _, _, end = hotpath.lay(inner)
+    inner.status = status
+    assert not end(conn, slot, serial)
+    assert pool.stats().used == 1
+    Thread(lambda: pool.putconn(lent.pop())).outcome()
+
+
 def test_a_single_use_lease_cannot_be_used_after_its_end(make_pool):
     pool = make_pool(max_size=1, strict=True)
     conn = pool.getconn()
@@ -113,6 +138,19 @@ def test_a_thread_that_holds_the_whole_pool_is_told_at_once_that_it_would_wait_f
     assert time.monotonic() - started < 1
     assert "in ask_for_the_first" in str(caught.value)
     assert "in ask_for_the_second" in str(caught.value)
+    while held:
+        pool.putconn(held.pop())
+
+
+def test_an_executors_thread_waits_since_others_may_have_what_it_was_lent(make_pool):
+    """As with ``asyncio.to_thread(pool.getconn)``: the thread is not who borrows."""
+    pool = make_pool(timeout=30)
+    with ThreadPoolExecutor(1) as executor:
+        held = [executor.submit(pool.getconn).result() for _ in range(2)]
+        waiting = executor.submit(pool.getconn)
+        until(lambda: pool.stats().waiting)
+        pool.putconn(held.pop())
+        held.append(waiting.result())
     while held:
         pool.putconn(held.pop())
 

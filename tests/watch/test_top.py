@@ -187,9 +187,11 @@ def test_a_stopped_process_is_left_out_and_kept(
     monkeypatch.setattr("multipool.watch.asking.PATIENCE", 0.2)
     with running(ONE) as process:
         process.send_signal(signal.SIGSTOP)
+        # The signal only tells it to: on another core it may go on for a moment.
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED)
         assert processes() == []
         process.send_signal(signal.SIGCONT)
-        until(lambda: len(processes()) == 1)
+        until(lambda: len(processes()) == 1, 20)
 
 
 def test_one_that_asks_and_does_not_read_keeps_nobody(

@@ -4,14 +4,37 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from django.core.exceptions import ImproperlyConfigured
 
 from multipool import Pool
 from multipool.watch.asking import processes
 from multipool.watch.process import describe_pool
 
+if TYPE_CHECKING:
+    from multipool_django.wrapper import PooledWrapper
 
-def told_of(pool: Pool) -> Iterator[dict[str, Any]]:
+
+class Told(NamedTuple):
+    """What there is to hear of an alias's pool."""
+
+    #: What each process tells, this one first.
+    pools: tuple[dict[str, Any], ...]
+    #: Why there is no pool, or None.
+    error: str | None
+
+
+def ask(connection: PooledWrapper) -> Told:
+    """Return what all processes tell of the pool of *connection*'s alias. Does not connect."""
+    try:
+        pool = connection.pool
+    except ImproperlyConfigured as error:
+        return Told((), str(error))
+    return Told(() if pool is None else tuple(_told_of(pool)), None)
+
+
+def _told_of(pool: Pool) -> Iterator[dict[str, Any]]:
     """Yield what this process, and every other that is heard, tells of *pool*.
 
     Another's is the pool of the same name to the same database.

@@ -8,11 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from django.core.exceptions import ImproperlyConfigured
-
 from multipool.watch.exposed import VARIABLE
 from multipool.watch.queries.report import By, QueryReport
-from multipool_django.management.elsewhere import told_of
+from multipool_django.management.elsewhere import ask
 
 if TYPE_CHECKING:
     from multipool_django.wrapper import PooledWrapper
@@ -23,21 +21,13 @@ def collect(connection: PooledWrapper, by: By = "total", limit: int = 20) -> dic
 
     ``error`` is why there is no pool, or None; ``processes`` is how many were heard.
     """
-    found = QueryReport(())
-    heard, problem = 0, None
-    try:
-        pool = connection.pool
-    except ImproperlyConfigured as error:
-        pool, problem = None, str(error)
-    if pool is not None:
-        for told in told_of(pool):
-            heard += 1
-            found = found + QueryReport.from_dict(told["queries"])
+    told, error = ask(connection)
+    found = sum((QueryReport.from_dict(one["queries"]) for one in told), QueryReport(()))
     return {
         "alias": connection.alias,
-        "processes": heard,
+        "processes": len(told),
         "queries": found.sorted(by, limit).as_dict(),
-        "error": problem,
+        "error": error,
     }
 
 

@@ -8,11 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from django.core.exceptions import ImproperlyConfigured
-
 from multipool.watch.exposed import VARIABLE
 from multipool.watch.usage import UsageReport
-from multipool_django.management.elsewhere import told_of
+from multipool_django.management.elsewhere import ask
 
 if TYPE_CHECKING:
     from multipool_django.wrapper import PooledWrapper
@@ -23,21 +21,13 @@ def collect(connection: PooledWrapper) -> dict[str, Any]:
 
     ``error`` is why there is no pool, or None; ``processes`` is how many were heard.
     """
-    found = UsageReport(())
-    heard, problem = 0, None
-    try:
-        pool = connection.pool
-    except ImproperlyConfigured as error:
-        pool, problem = None, str(error)
-    if pool is not None:
-        for told in told_of(pool):
-            heard += 1
-            found = found + UsageReport.from_dict(told["usage"])
+    told, error = ask(connection)
+    found = sum((UsageReport.from_dict(one["usage"]) for one in told), UsageReport(()))
     return {
         "alias": connection.alias,
-        "processes": heard,
+        "processes": len(told),
         "usage": found.as_dict(),
-        "error": problem,
+        "error": error,
     }
 
 
