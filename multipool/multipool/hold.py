@@ -12,7 +12,6 @@ from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
-from multipool.borrower import here
 from multipool.inner import Inner
 from multipool.slot import Slot
 
@@ -80,7 +79,6 @@ class Hold:
         slot: Slot | None = conn._multipool_slot
         if slot is None or slot.serial != self._serial or not slot.leased:
             return  # closed meanwhile
-        slot.former.discard(here.borrower)  # the number proves whose lease it is
         try:
             if commit and self.inner.status(conn):
                 self.inner.driver.commit(conn)
