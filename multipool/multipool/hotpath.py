@@ -99,7 +99,7 @@ def lay(
             match()
         return None
 
-    def end(conn: Any, slot: Slot, serial: int) -> bool:
+    def endlease(conn: Any, slot: Slot, serial: int) -> bool:
         busy = status(conn)
         if slot.serial != serial or not slot.leased:
             return False
@@ -111,4 +111,4 @@ def lay(
             match()
         return True
 
-    return getconn, putconn, end
+    return getconn, putconn, endlease

@@ -38,8 +38,8 @@ class Inner:
     #: The two halves of the hot path, see `hotpath`.
     getconn: Callable[..., Any]
     putconn: Callable[[Any], None]
-    #: ``end(conn, slot, serial)``: the second, for who noted the lease's number.
-    end: Callable[[Any, Slot, int], bool]
+    #: The second, for who noted the number of the lease.
+    endlease: Callable[[Any, Slot, int], bool]
 
     def __init__(
         self, name: str, driver: Driver, target: Target, config: PoolConfig, upkeep: Upkeep
@@ -119,6 +119,10 @@ class Inner:
     def give_back(self, conn: Any) -> None:
         """Take a lent connection back."""
         self.putconn(conn)
+
+    def end(self, conn: Any, slot: Slot, serial: int) -> bool:
+        """Take a lent connection back from the lease of that number; return False if it is over."""
+        return self.endlease(conn, slot, serial)
 
     def vacate(self, slot: Slot) -> None:
         """Free a place whose connection was collected. Waits for no lock."""

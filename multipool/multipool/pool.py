@@ -86,7 +86,7 @@ class Pool:
             )
         self._inner = inner = Inner(name, adapter, target, config, upkeep.of(config.upkeep))
         inner.owner = ref(self)
-        inner.getconn, inner.putconn, inner.end = hotpath.lay(inner)
+        inner.getconn, inner.putconn, inner.endlease = hotpath.lay(inner)
         self._getconn, self._putconn = inner.getconn, inner.putconn
         self._lease: type[Lease] = Lease
         if config.strict:

@@ -230,14 +230,16 @@ class Thread(Upkeep):
                 return None
         due = clock.now + _LONGEST
         for pool in pools:
+            if pool.closed:
+                # First: who closes it says so once more when all of it is to be closed, which
+                # may be while we are at it.
+                with self._lock:
+                    self._pools.discard(pool)
+                    self._rung = True
             try:
                 due = min(due, tend(pool))
             except Exception:
                 log.exception("pool %r: upkeep failed; it goes on", pool.name)
-            if pool.closed:
-                with self._lock:
-                    self._pools.discard(pool)
-                    self._rung = True
         return due
 
     def _look(self, now: float, *, napped: bool) -> bool:

@@ -9,7 +9,7 @@ import weakref
 import pytest
 from support import Thread, until
 
-from multipool import Pool, PoolClosed, pools
+from multipool import Pool, PoolClosed, pools, upkeep
 from multipool.handoff import Waiter
 from multipool.testing.fake import FakeDriver
 
@@ -19,6 +19,25 @@ def test_close_ends_idle_connections(fake, make_pool):
     pool.putconn(pool.getconn())
     pool.close()
     assert (fake.open, pool.closed, pool.stats().size) == (0, True, 0)
+
+
+def test_a_close_while_upkeep_looks_at_the_pool_closes_what_is_idle_too(make_pool, monkeypatch):
+    pool = make_pool()
+    tend, closing = upkeep.tend, []
+
+    def tend_and_be_late(inner):
+        due = tend(inner)
+        if closing and inner is pool._inner:
+            closing.pop()
+            Thread(lambda: pool.close(timeout=0)).outcome()
+        return due
+
+    monkeypatch.setattr(upkeep, "tend", tend_and_be_late)
+    pool.putconn(pool.getconn())
+    closing.append(True)
+    upkeep.thread.tend(pool._inner)
+    until(lambda: not closing)
+    until(lambda: pool.stats().size == 0)
 
 
 def test_a_closed_pool_lends_nothing(make_pool):

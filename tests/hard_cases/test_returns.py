@@ -95,9 +95,9 @@ def test_a_lease_that_is_ended_by_its_number_is_not_the_next_one(make_pool, driv
 
     inner = pool._inner
     inner.status = hand_on
-    _, _, end = hotpath.lay(inner)
+    _, _, endlease = hotpath.lay(inner)
     inner.status = status
-    assert not end(conn, slot, serial)
+    assert not endlease(conn, slot, serial)
     assert pool.stats().used == 1
     Thread(lambda: pool.putconn(lent.pop())).outcome()
 
