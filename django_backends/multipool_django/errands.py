@@ -6,6 +6,7 @@ No path of a request and no parameter is ever told: of a view its name and its r
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextvars import ContextVar
 from types import FrameType
 from typing import Any, Final
@@ -32,9 +33,8 @@ _MOST: Final = 500
 _view: Final[ContextVar[Errand | None]] = ContextVar("multipool_view", default=None)
 
 
-def view() -> Errand | None:
-    """Return the view that runs here, as soon as the request was resolved to it."""
-    return _view.get()
+#: Returns the view that runs here, as soon as the request was resolved to it.
+view: Final[Callable[[], Errand | None]] = _view.get
 
 
 def of_lease(slot: Slot) -> Errand:

@@ -16,9 +16,13 @@ from django.db.backends.signals import connection_created
 from django.utils import asyncio
 
 
-def _ensuring() -> Any:
-    """Return Django's own ``ensure_connection``; None, which is no method, if it was replaced."""
-    found: Any = BaseDatabaseWrapper.ensure_connection
+def _found(name: str) -> Any:
+    return vars(BaseDatabaseWrapper)[name]
+
+
+def _djangos(name: str) -> Any:
+    """Return Django's own method *name*; None, which is no method, if it was replaced."""
+    found = _found(name)
     inside = getattr(found, "__wrapped__", None)
     own = _is_of(asyncio, found) and _is_of(base, inside)
     return found if own else None
@@ -28,10 +32,16 @@ def _is_of(module: ModuleType, found: Any) -> bool:
     return getattr(found, "__globals__", None) is vars(module)  # a callable may have none
 
 
-_ensure_connection: Final = _ensuring()
-_djangos_commit: Any = vars(BaseDatabaseWrapper)["_commit"]
+_ensure_connection: Final = _djangos("ensure_connection")
+# These are what Django decorates so that they look for an event loop, which they do by having an
+# error raised where there is none. It takes a fraction of that to ask.
+cursor: Final = _djangos("cursor")
+close: Final = _djangos("close")
+#: What stands behind that look.
+close_here: Final[Any] = getattr(close, "__wrapped__", None)
+_commit: Final = _found("_commit")
 #: Django's own ``_commit``; None, which is no method, if it was replaced.
-commit: Final = _djangos_commit if _is_of(base, _djangos_commit) else None
+commit: Final = _commit if _is_of(base, _commit) else None
 
 
 def ensures(wrapper: Any) -> bool:
@@ -53,12 +63,22 @@ _HOOKS: Final = (
     "init_connection_state",
     "set_autocommit",
     "_set_autocommit",
+    "create_cursor",
+    "_prepare_cursor",
+    "make_cursor",
+    "queries_logged",
+    "validate_thread_sharing",
 )
 
 
 def is_open_to(cls: type, ours: type) -> bool:
-    """Return whether a wrapper of class *cls* connects just as one of *ours* does."""
-    return all(getattr(cls, name) is getattr(ours, name) for name in _HOOKS)
+    """Return whether a wrapper of class *cls* connects just as one of *ours* does.
+
+    And whether it makes cursors so, which Django does in `_prepare_cursor`.
+    """
+    return _found("_prepare_cursor").__globals__ is vars(base) and all(
+        getattr(cls, name) is getattr(ours, name) for name in _HOOKS
+    )
 
 
 def is_straight(wrapper: Any, connect: Any) -> bool:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
-
 from multipool import Pool
+from multipool_django.known_settings import known
 
 
 class Snapshot:
@@ -42,7 +41,7 @@ class Snapshot:
             "OPTIONS": {name: {**o} if isinstance(o, dict) else o for name, o in options},
         }
         self._time_zone = time_zone
-        self._use_tz = settings.USE_TZ
+        self._use_tz = known("USE_TZ")
         self.params = params
         self.hold = hold
         #: What Django makes of the option of this name, and the alias's pool; None until asked.
@@ -56,5 +55,5 @@ class Snapshot:
         return (
             self._settings == settings_dict
             and self._time_zone == time_zone
-            and self._use_tz == settings.USE_TZ
+            and self._use_tz == known("USE_TZ")
         )

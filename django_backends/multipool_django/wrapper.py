@@ -6,6 +6,7 @@ import copy
 import sys
 import time
 from _thread import get_ident
+from asyncio import _get_running_loop
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -20,7 +21,6 @@ from django.utils.asyncio import async_unsafe
 
 from multipool import Pool, PoolConfig, get_driver
 from multipool.errors import PoolConfigError
-from multipool.slot import Slot
 from multipool.watch.library import is_library
 from multipool.watch.usage import Span
 from multipool_django import errands, options, passwords, querysets, shortcut, startup
@@ -33,6 +33,7 @@ from multipool_django.hold.connecting import connect_on_demand
 from multipool_django.hold.connection import OnDemandConnection
 from multipool_django.hold.greeting import forget
 from multipool_django.hold.making import make_cursor
+from multipool_django.known_settings import known
 from multipool_django.opening import Opening
 from multipool_django.snapshot import Snapshot
 from multipool_django.targets import Target, close_pools, pool_for
@@ -61,8 +62,8 @@ class PooledWrapper(BaseDatabaseWrapper):
     _serial = 0
     # What is counted of that lease, if anything is.
     _span: Span | None = None
-    # Whether a connection is being made for a cursor.
-    _for_cursor = False
+    # Django's ``create_cursor`` without its look for an event loop.
+    _create_cursor: ClassVar[Any]
     # What the settings came to when they were looked at last.
     _seen: Snapshot | None = None
 
@@ -127,8 +128,11 @@ class PooledWrapper(BaseDatabaseWrapper):
                 type(self), PooledWrapper
             )
 
-    def _connect_as_last(self) -> bool:
-        """Connect as was done last, unless something has changed since; return whether it did."""
+    def _connect_as_last(self, for_cursor: bool = False) -> bool:
+        """Connect as was done last, unless something has changed since; return whether it did.
+
+        *for_cursor*: by who is about to make one.
+        """
         seen = self._seen
         if (
             seen is None
@@ -140,7 +144,11 @@ class PooledWrapper(BaseDatabaseWrapper):
         if pool is None or pool.closed:
             return False
         shortcut.forget_last(self)
-        shortcut.settle(self, self._check_out(pool, seen.params, 2 + depth_of_asker()))
+        connection = self._check_out(pool, seen.params, 2 + depth_of_asker())
+        sight = connection._multipool_sight
+        if for_cursor and sight is not None:
+            sight.cursor_foretold = self._serial
+        shortcut.settle(self, connection)
         return True
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
@@ -164,11 +172,13 @@ class PooledWrapper(BaseDatabaseWrapper):
         slot = connection._multipool_slot
         # What each cursor and each transaction would have the pool clean is seen to by `_close`.
         self._serial = slot.settled_lease = slot.serial
-        sight = connection._multipool_sight
-        if self._for_cursor and sight is not None:
-            sight.cursor_foretold = slot.serial
-        if pool._inner.usage_log is not None:
-            self._span = slot.span = Span(sight, errands.of_lease(slot), slot.serial)
+        usage_log = pool._inner.usage_log
+        if usage_log is not None:
+            span = slot.span
+            if span is None:
+                slot.span = span = Span(connection._multipool_sight, usage_log)
+            span.start(slot.serial, errands.view() or errands.of_lease(slot))
+            self._span = span
         return connection
 
     def _forget_others(self, pool: Pool, connection: Any) -> None:
@@ -179,27 +189,44 @@ class PooledWrapper(BaseDatabaseWrapper):
             pool.putconn(connection)
             raise
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        create: Any = super().create_cursor
+        cls._create_cursor = getattr(create, "__wrapped__", create)
+
     def create_cursor(self, name: str | None = None) -> Any:
         """Return a cursor of the connection, or one that borrows a connection itself."""
         if isinstance(self.connection, OnDemandConnection):
             return self.connection.create_cursor(name)
         return super().create_cursor(name)
 
+    def cursor(self) -> Any:
+        """Return a cursor, having connected if need be, as Django does."""
+        if _get_running_loop() is None and BaseDatabaseWrapper.cursor is shortcut.cursor:
+            return self._cursor()
+        return super().cursor()
+
     def _cursor(self, name: str | None = None) -> Any:
         if self.connection is None:
-            self._for_cursor = True
             try:
-                if not (shortcut.is_straight(self, _connect) and self._connect_as_last()):
+                if not (shortcut.is_straight(self, _connect) and self._connect_as_last(True)):
                     self.ensure_connection()
             except Exception:
                 with self.wrap_database_errors:
                     raise
-            finally:
-                self._for_cursor = False
         elif not (self.pooled and shortcut.ensures(self)):  # one that was lent is as the pool said
             self.close_if_health_check_failed()
             self.ensure_connection()
+        seen = self._seen
         try:
+            if seen is not None and seen.was_gone and name is None:
+                # The same as below with fewer calls: nobody has a say in it but Django.
+                cursor = self._create_cursor()
+                if self._thread_ident == get_ident() and not (  # type: ignore[attr-defined]
+                    self.force_debug_cursor or known("DEBUG")
+                ):
+                    return wrapper_class()(cursor, self)
+                return self._prepare_cursor(cursor)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
             # What django-stubs leave out, here and below.
             return self._prepare_cursor(self.create_cursor(name))  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
         except Exception:
@@ -262,6 +289,13 @@ class PooledWrapper(BaseDatabaseWrapper):
         changed: bool = self._configure_timezone(connection)  # type: ignore[attr-defined]
         return changed
 
+    def close(self) -> None:
+        """Close the connection, that is: give it back."""
+        if _get_running_loop() is None and BaseDatabaseWrapper.close is shortcut.close:
+            shortcut.close_here(self)
+        else:
+            super().close()
+
     def close_if_health_check_failed(self) -> None:
         """Leave it to the pool, which lends no connection that is known to be dead."""
         if not self.pooled:
@@ -297,27 +331,16 @@ class PooledWrapper(BaseDatabaseWrapper):
             else:
                 # Our lease and no other: somebody may have closed it under us, and it is
                 # back in the pool, perhaps lent again. From whatever thread Django closes.
-                self._count(slot)
                 if slot.serial == self._serial:
+                    if self._span is not None and slot.leased:
+                        self._span.finish(slot, errands.view())
                     connection.settle()
                     slot.settled_lease = 0
-                slot.end(connection, self._serial)
+                    slot.end(connection, self._serial)
+                self._span = None
         except Exception:
             with self.wrap_database_errors:
                 raise
-
-    def _count(self, slot: Slot) -> None:
-        """Count the lease that is about to end."""
-        span = self._span
-        if span is None:
-            return
-        self._span = None
-        if slot.serial == self._serial and slot.leased:
-            home: Any = slot.home()
-            if home is not None and home.usage_log is not None:
-                held, used = span.so_far(slot)
-                errand = errands.view() or span.errand
-                home.usage_log.count(errand, options.REQUEST, held, held, used)
 
     @contextmanager
     def temporary_connection(self) -> Iterator[Any]:

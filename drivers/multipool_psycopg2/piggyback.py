@@ -21,6 +21,7 @@ from psycopg2.extensions import cursor as plain_cursor
 
 from multipool.driver import IDLE, INERROR, INTRANS
 from multipool_psycopg2.connection import Connection
+from multipool_psycopg2.cursor import Watching
 from multipool_psycopg2.observed import observed
 from multipool_psycopg2.piggyback_cursor import PiggybackCursor
 from multipool_psycopg2.planned import planned
@@ -51,7 +52,11 @@ def _piggyback(factory: type) -> type:
     """Return a subclass of the cursor class *factory* that carries BEGIN."""
     if issubclass(factory, PiggybackCursor):
         return factory
-    return type(factory.__name__, (PiggybackCursor, factory), {"__module__": factory.__module__})
+    bases = (PiggybackCursor, factory)
+    made: Any = type(factory.__name__, bases, {"__module__": factory.__module__})
+    driver: Any = super(Watching, made)
+    made._multipool_plain = driver.execute
+    return made  # type: ignore[no-any-return]
 
 
 @cache

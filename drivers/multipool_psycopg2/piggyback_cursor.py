@@ -10,7 +10,7 @@ from psycopg2.extensions import cursor as plain_cursor
 from psycopg2.extensions import quote_ident
 
 from multipool.driver import IDLE
-from multipool.session import carries_begin, touches
+from multipool.session import carries_begin, innocent, touches
 from multipool_psycopg2.cursor import Watching, text_of
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ class PiggybackCursor(Watching):
     # What declares this named cursor, if that is done here, and whether it was.
     _declaration: bytes | None = None
     _declared = False
+    #: The ``execute`` behind the `Watching`, which to look up by `super` takes longer.
+    _multipool_plain: Any
 
     if not TYPE_CHECKING:
 
@@ -44,12 +46,13 @@ class PiggybackCursor(Watching):
     def execute(self, query: Any, vars: Any = None) -> Any:  # noqa: A002  # psycopg2's name
         """Execute *query*, as psycopg2 does."""
         conn: PiggybackConnection = self.connection  # type: ignore[assignment]
-        self._prefix = 0
+        if self._prefix:  # a cursor that never had one has no dict of its own either
+            self._prefix = 0
         if conn._wants_autocommit or (self.name is None and _transaction_status(conn)):
             # What each query comes to. A plain text is looked at here: a call less.
-            if type(query) is not str or touches(query):
+            if type(query) is not str or (query not in innocent and touches(query)):
                 query = self._seen(query)
-            return super(Watching, self).execute(query, vars)
+            return self._multipool_plain(query, vars)
         if self.name is not None:
             return self._execute_named(query, vars)
         begin = conn.begin_due

@@ -78,7 +78,10 @@ def lay(
     def putconn(conn: Any) -> None:
         try:
             slot: Slot = conn._multipool_slot
-            busy = status(conn) or (slot.former and slot.borrower.living != ident())
+            busy = status(conn)
+            # Asked in this order and not in one expression, which would take longer.
+            if slot.former is not None and slot.former and slot.borrower.living != ident():
+                busy = True
         except Exception:
             refusing.refuse_foreign(alive(), conn)
             raise

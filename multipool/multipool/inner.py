@@ -96,6 +96,7 @@ class Inner:
             self.query_log = QueryLog()
             self.usage_log = UsageLog()
             self.tracing.observers += (self.query_log,)
+            self.tracing.tally = self.query_log.tally
         if config.comments:
             from multipool.watch.comments import Comments
 

@@ -80,7 +80,7 @@ def waits_for_itself(inner: Inner) -> PoolError:
 def refuse_stale(inner: Inner, slot: Slot) -> None:
     """Raise if this thread had the connection once, and somebody else has it now."""
     borrower, me = slot.borrower, here.borrower
-    if slot.leased and borrower is not me and me in slot.former:
+    if slot.leased and borrower is not me and slot.former and me in slot.former:
         raise inner.error(
             ConnectionNotLeased,
             f"this thread's lease has ended; now thread {borrower.name} has the connection",

@@ -49,8 +49,7 @@ class Slot:
 
     The pool holds a leased connection only weakly, so that one its borrower lost is
     noticed when it is collected. Only the thread that has the connection to itself
-    writes here, but for `spend` and ``wary``, which anybody may set, what `end` forgets of
-    former borrowers, and upkeep's own notes.
+    writes here, but for `spend` and ``wary``, which anybody may set, and upkeep's own notes.
     """
 
     __slots__ = (
@@ -137,9 +136,9 @@ class Slot:
         #: The lease whose borrower has promised to call `Pooled.settle` before it ends; 0 if there
         #: is none, or it was called. What ends otherwise, the pool settles.
         self.settled_lease = 0
-        #: The borrowers before: a thread among these that returns the lease of another holds a
-        #: stale reference.
-        self.former: set[Borrower] = set()
+        #: The borrowers before, if there were others: a thread among these that returns the lease
+        #: of another holds a stale reference. Until then None, which the hot path asks for.
+        self.former: set[Borrower] | None = None
         #: How many of these there may be before those that have ended are dropped.
         self.purge_at = _MANY
 
@@ -196,8 +195,10 @@ class Slot:
 
     def pass_to(self, borrower: Borrower) -> None:
         """Note that another thread than before borrows."""
-        former = self.former
         if self.borrower is not NOBODY:
+            former = self.former
+            if former is None:
+                self.former = former = set()
             former.add(self.borrower)
             former.discard(borrower)
             if len(former) >= self.purge_at:

@@ -11,6 +11,8 @@ import pytest
 from django.core.exceptions import SynchronousOnlyOperation
 from django.db import OperationalError, ProgrammingError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorDebugWrapper
+from django.test import override_settings
 
 MakeAlias = Callable[..., Any]
 
@@ -95,7 +97,11 @@ def test_it_is_taken_again_only_after_a_changed_setting_was_heeded(
 
 
 @pytest.mark.parametrize(
-    "hook", ["init_connection_state", "get_new_connection", "check_settings", "set_autocommit"]
+    "hook",
+    [
+        *("init_connection_state", "get_new_connection", "check_settings", "set_autocommit"),
+        *("create_cursor", "_prepare_cursor", "make_cursor", "validate_thread_sharing"),
+    ],
 )
 def test_a_subclass_with_a_hook_of_its_own_has_it_called_each_time(
     make_alias: MakeAlias, hook: str
@@ -187,6 +193,49 @@ def test_a_transaction_ends_by_whatever_stands_for_djangos(
     assert called == [hook]
 
 
+@pytest.mark.parametrize("name", ["cursor", "close", "_prepare_cursor"])
+def test_what_another_library_has_put_in_the_place_of_djangos_own_is_called(
+    make_alias: MakeAlias, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    called = []
+    djangos: Any = getattr(BaseDatabaseWrapper, name)
+
+    def own(*args: Any) -> Any:
+        called.append(name)
+        return djangos(*args)
+
+    monkeypatch.setattr(BaseDatabaseWrapper, name, own)
+    connection = make_alias()
+    for times in range(1, 4):
+        visit(connection)
+        assert len(called) == times
+    monkeypatch.undo()
+    connection.close_pool()
+
+
+def test_a_cursor_under_debug_is_djangos_that_logs(make_alias: MakeAlias) -> None:
+    connection = make_alias()
+    visit(connection)
+    for debug in (True, False, True):
+        with override_settings(DEBUG=debug), connection.cursor() as cursor:
+            assert isinstance(cursor, CursorDebugWrapper) is debug
+        connection.close()
+
+
+def test_a_close_is_refused_where_an_event_loop_runs(make_alias: MakeAlias) -> None:
+    connection = make_alias()
+    visit(connection)
+    cursor = connection.cursor()
+
+    async def close() -> None:
+        connection.close()
+
+    with pytest.raises(SynchronousOnlyOperation):
+        asyncio.run(close())
+    cursor.close()
+    connection.close()
+
+
 def test_a_cursor_is_refused_where_an_event_loop_runs_before_anything_is_lent(
     make_alias: MakeAlias,
 ) -> None:
@@ -202,7 +251,7 @@ def test_a_cursor_is_refused_where_an_event_loop_runs_before_anything_is_lent(
 
 
 def test_a_cursor_that_finds_no_connection_raises_djangos_error(make_alias: MakeAlias) -> None:
-    connection = make_alias(OPTIONS={"pool": {"max_size": 1, "timeout": 0.01}})
+    connection = make_alias(OPTIONS={"pool": {"max_size": 1}})
     visit(connection)
     visit(connection)
     with connection.pool.connection(), pytest.raises(OperationalError):

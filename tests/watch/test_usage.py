@@ -100,10 +100,17 @@ def pool() -> Any:
         yield made
 
 
+def a_span(pool: Pool, conn: Any) -> Span:
+    assert pool._inner.usage_log is not None
+    span = Span(conn._multipool_sight, pool._inner.usage_log)
+    span.start(conn._multipool_slot.serial, BOOK)
+    return span
+
+
 def test_a_lease_that_lasts_is_told_of_before_it_ends(pool: Pool) -> None:
     with pool.connection() as conn:
         slot = conn._multipool_slot
-        slot.span = Span(conn._multipool_sight, BOOK, conn._multipool_slot.serial)
+        slot.span = a_span(pool, conn)
         conn.cursor().execute("select 1")
         (told,) = pool.usage()
         assert told.times == 1
@@ -118,9 +125,7 @@ def test_a_lease_that_lasts_is_told_of_before_it_ends(pool: Pool) -> None:
 
 def test_what_the_session_was_told_is_use_of_all_the_time(pool: Pool) -> None:
     with pool.connection() as conn:
-        conn._multipool_slot.span = span = Span(
-            conn._multipool_sight, BOOK, conn._multipool_slot.serial
-        )
+        span = a_span(pool, conn)
         conn.cursor().execute("set a = b")
         held, used = span.so_far(conn._multipool_slot)
         assert held == used

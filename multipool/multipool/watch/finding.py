@@ -99,11 +99,16 @@ def idle_since_of(slot: Slot, sight: Sight | None, status: int) -> float | None:
 
 
 def _statement(sight: Sight | None, serial: int) -> str | None:
-    if sight is None or sight.statement is None or sight.query_lease != serial:
+    if sight is None or sight.query_lease != serial:
+        return None
+    statement = sight.statement
+    if statement is None and sight.tracing.observers:
+        statement = sight.last
+    if statement is None:
         return None
     from multipool.watch.queries.log import text_of  # few pools count queries
 
-    return text_of(sight.statement)
+    return text_of(statement, ended=statement is sight.last)
 
 
 def _lines(sight: Sight | None, name: str, serial: int) -> tuple[str, ...]:

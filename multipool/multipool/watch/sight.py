@@ -21,14 +21,14 @@ _frame = sys._getframe
 class Sight:
     """One connection as its cursors show it; the adapter's cursors tell it, see `cursor`.
 
-    Of a statement that has ended only the place is kept, and by which hash `Fingerprints` may
-    know it, never the text. Whose lease a place belongs to is noted beside it, so that nothing
-    need be cleared when a connection comes back.
+    Of a statement that has ended only the place is kept, and the text without its literals or by
+    which hash `Fingerprints` may know it, never the text itself. Whose lease a place belongs to
+    is noted beside it, so that nothing need be cleared when a connection comes back.
     """
 
     __slots__ = (
         *("cursor", "cursor_lease", "query", "query_lease", "quiet_since", "slot"),
-        *("cursor_foretold", "foretold", "spent", "statement", "tracing"),
+        *("cursor_foretold", "foretold", "last", "spent", "statement", "tracing"),
     )
 
     def __init__(self, slot: Slot, tracing: Tracing) -> None:
@@ -40,8 +40,11 @@ class Sight:
         self.cursor_lease = -1
         self.query: Stack | None = None
         self.query_lease = -1
-        #: What is executed there, while it is; then the hash of its text, where that is counted.
+        #: What is executed there, while it is; then None.
         self.statement: Any = None
+        #: Where statements are counted, the hash of the last one that has ended, or the text that
+        #: stands for it; see `queries.log.text_of`.
+        self.last: int | str | None = None
         #: When the last statement ended, by `perf_counter`.
         self.quiet_since = 0.0
         #: The ``serial`` of a lease that was made where a statement is about to be executed, and
@@ -55,8 +58,7 @@ class Sight:
     @property
     def running(self) -> bool:
         """Whether a statement is being executed."""
-        statement = self.statement
-        return statement is not None and type(statement) is not int
+        return self.statement is not None
 
     def cursor_made(self, depth: int = 2) -> None:
         """Note that the caller's caller makes a cursor; or who is *depth* calls above."""
@@ -114,7 +116,7 @@ class Sight:
     ) -> None:
         """Note that *query* of *cursor*, begun at *begun* by `perf_counter`, has ended."""
         self.quiet_since = now = perf_counter()
-        self.statement = None
+        self.statement = self.last = None
         observers = self.tracing.observers
         if observers and place is not None:
             sql = query if type(query) is str else _text_of(query, cursor)
@@ -127,7 +129,7 @@ class Sight:
                 home = self.slot.home()
                 name = None if home is None else home.name
                 log.warning("pool %r: an observer failed: %s", name, type(failure).__name__)
-            self.statement = hash(sql)
+            self.last = hash(sql)
 
     def stirs(self) -> None:
         """Note that the server was asked for something beside statements, as for rows."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from types import CodeType, FrameType
 from typing import Any, Final
 
-from multipool.watch.library import is_library
+from multipool.watch.library import application, is_library
 
 #: Code objects, each followed by the place of the instruction in it, the innermost first.
 Stack = Sequence[Any]
@@ -84,10 +84,11 @@ def _go_on(frame: FrameType | None, stack: list[Any]) -> None:
 
 def site_of(stack: Stack) -> Place:
     """Return the innermost place of a `whole` stack that is the application's, else its first."""
-    for index in range(0, len(stack), 2):
-        code = stack[index]
-        if not is_library[code.co_filename]:
+    index = 0
+    for code in stack[::2]:
+        if code.co_filename in application or not is_library[code.co_filename]:
             return code, stack[index + 1]
+        index += 2
     return stack[0], stack[1]
 
 

@@ -46,26 +46,43 @@ _IDLE_SHARE: Final = 0.5
 
 
 class Span:
-    """A lease that lasts for a whole errand, and how much of that it was used."""
+    """A lease that lasts for a whole errand, and how much of that it was used.
+
+    One after the other of the same connection.
+    """
 
     __slots__ = (
-        *("_begun", "_between", "_sight", "_since", "_spent", "_spent_then"),
+        *("_begun", "_between", "_log", "_sight", "_since", "_spent", "_spent_then"),
         *("errand", "lease"),
     )
 
-    def __init__(self, sight: Sight | None, errand: Errand, lease: int) -> None:
-        #: The ``serial`` of the lease: by the next one it is over, whoever has it.
-        self.lease = lease
-        #: What it is for, as far as that is known at its beginning.
-        self.errand = errand
+    def __init__(self, sight: Sight | None, log: UsageLog) -> None:
         self._sight = sight
-        self._spent = 0.0 if sight is None else sight.spent
-        # Since when there is a transaction, what had been spent by then, and what passed between
-        # the statements of those that are over.
+        self._log = log
+        #: The ``serial`` of the lease.
+        self.lease = -1
+        # What had been spent when it began; since when there is a transaction, what had been
+        # spent by then, and what passed between the statements of those that are over.
+        self._spent = 0.0
         self._since: float | None = None
         self._spent_then = 0.0
         self._between = 0.0
+        self._begun = 0.0
+
+    def start(self, lease: int, errand: Errand) -> None:
+        """Begin with the lease of this number, for what is known to be its *errand* by now."""
+        self.errand = errand
+        self.lease = lease
+        if self._sight is not None:
+            self._spent = self._sight.spent
+        self._since = None
+        self._between = 0.0
         self._begun = perf_counter()
+
+    def finish(self, slot: Slot, errand: Errand | None) -> None:
+        """Count the lease, which is about to end; *errand* is what it turned out to be for."""
+        held, used = self.so_far(slot)
+        self._log.count(errand or self.errand, "request", held, held, used)
 
     def begin(self) -> None:
         """Note that a transaction begins, unless there is one."""
@@ -97,7 +114,7 @@ class Span:
             used += self._in_transactions(now)
         else:
             used += self._between
-            if sight.running:
+            if sight.statement is not None:
                 used += now - max(sight.quiet_since, self._begun)
         return held, used if used < held else held
 

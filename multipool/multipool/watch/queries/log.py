@@ -14,10 +14,15 @@ from multipool.watch.stacks import Place
 _fingerprints = Fingerprints()
 
 
-def text_of(statement: object) -> str | None:
-    """Return what stands for a statement: its text, or the hash of one that was counted lately."""
+def text_of(statement: object, ended: bool) -> str | None:
+    """Return the text that stands for a statement, or for what is left of one that has *ended*.
+
+    That is the text itself, or the hash of a statement that was counted lately.
+    """
     if isinstance(statement, int):
         return _fingerprints.known(statement)
+    if ended and isinstance(statement, str):
+        return statement
     return _fingerprints.of(statement) if isinstance(statement, (str, bytes)) else None
 
 
@@ -25,23 +30,24 @@ class QueryLog:
     """Counts in bounded memory; see `multipool.watch.tracing.Observer`."""
 
     def __init__(self) -> None:
-        self._tally = Tally()
+        self.tally = Tally()
 
     def executed(
         self, sql: str, place: Place, seconds: float, rows: int, error: BaseException | None
     ) -> None:
         """Count one execution."""
-        text = _fingerprints.young.get(hash(sql)) or _fingerprints.of(sql)  # in line, as a rule
-        self._tally.count(text, place, seconds, rows, error is not None)
+        by = hash(sql)
+        text = _fingerprints.young.get(by) or _fingerprints.of(sql)  # in line, as a rule
+        self.tally.count(text, place, seconds, rows, error is not None, by)
 
     def report(self) -> QueryReport:
         """Return what was counted so far."""
-        tally = self._tally
+        tally = self.tally
         return QueryReport(map(_record, tuple(tally.entries.values())), _record(tally.others))
 
     def begin_anew(self) -> None:
         """Count from nothing, in a forked child."""
-        self._tally.begin_anew()
+        self.tally.begin_anew()
 
 
 def _record(entry: Entry) -> Query:

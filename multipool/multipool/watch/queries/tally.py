@@ -10,6 +10,7 @@ an order to keep. What an entry tells is its own; of those that gave way the sum
 from __future__ import annotations
 
 from _thread import allocate_lock
+from contextlib import suppress
 from typing import Final
 
 from multipool.watch.queries.histogram import BUCKETS, bucket
@@ -23,6 +24,9 @@ Key = tuple[str, int, int]
 #: until the lightest give way.
 MOST: Final = 500
 SURPLUS: Final = 50
+
+#: How many statements are remembered with the entry that counts them.
+QUICK: Final = 2048
 
 
 class Entry:
@@ -59,6 +63,9 @@ class Entry:
 class Tally:
     """The entries of one pool. Any thread may count."""
 
+    #: For those who count in line, see `quick`.
+    bucket = staticmethod(bucket)
+
     def __init__(self, most: int = MOST, surplus: int = SURPLUS) -> None:
         self._most, self._surplus = most, surplus
         self.begin_anew()
@@ -68,16 +75,33 @@ class Tally:
         self._lock = allocate_lock()
         self._floor = 0.0
         self.entries: dict[Key, Entry] = {}
+        #: Those of statements that were counted lately, by the hash of the statement and the
+        #: place. Whoever finds one here may count in line as `count` does, if there is no call
+        #: between the look and the end of it.
+        self.quick: dict[tuple[int, int, int], Entry] = {}
         #: The sum of those that gave way.
         self.others = Entry("", None)
 
-    def count(self, text: str, place: Place, seconds: float, rows: int, failed: bool) -> None:
-        """Count one execution; *rows* of less than 0 are not known."""
+    def count(
+        self, text: str, place: Place, seconds: float, rows: int, failed: bool, by: int = 0
+    ) -> None:
+        """Count one execution; *rows* of less than 0 are not known.
+
+        *by*: the hash of the statement, to find its entry by from now on.
+        """
         code, lasti = place
         key = text, id(code), lasti
-        entry = self.entries.get(key) or self._take_in(key, place)
         index = bucket(seconds)
-        # From here on there is no call, so no other thread comes in between: no lock.
+        while True:
+            if key not in self.entries:
+                self._take_in(key, place)
+            # From here on there is no call, so no other thread comes in between: no lock. What
+            # gives way is out of the entries before its sums are read for the last time.
+            try:
+                entry = self.entries[key]
+                break
+            except KeyError:
+                continue
         entry.calls += 1
         entry.seconds += seconds
         entry.counts[index] += 1
@@ -85,8 +109,16 @@ class Tally:
             entry.rows += rows
         if failed:
             entry.errors += 1
+        if by:
+            self._remember((by, key[1], lasti), key)
 
-    def _take_in(self, key: Key, place: Place) -> Entry:
+    def _remember(self, by: tuple[int, int, int], key: Key) -> None:
+        if len(self.quick) >= QUICK:
+            self.quick.clear()
+        with suppress(KeyError):  # gave way meanwhile
+            self.quick[by] = self.entries[key]  # no call in here either
+
+    def _take_in(self, key: Key, place: Place) -> None:
         entry = self.entries.setdefault(key, Entry(key[0], place, self._floor))
         # The lock is not waited for: a finaliser may execute something while its own thread is
         # in here. Who has it makes room for all.
@@ -95,12 +127,15 @@ class Tally:
                 self._make_room(entry)
             finally:
                 self._lock.release()
-        return entry
 
     def _make_room(self, newest: Entry) -> None:
         by_weight = sorted(self.entries.items(), key=lambda item: item[1].weight)
-        for key, entry in by_weight[: len(by_weight) - self._most]:
-            if entry is not newest:
-                del self.entries[key]
-                self.others.absorb(entry)
-                self._floor = max(self._floor, entry.weight)
+        lightest = [
+            item for item in by_weight[: len(by_weight) - self._most] if item[1] is not newest
+        ]
+        for key, _ in lightest:
+            del self.entries[key]
+        self.quick.clear()
+        for _, entry in lightest:
+            self.others.absorb(entry)
+            self._floor = max(self._floor, entry.weight)
