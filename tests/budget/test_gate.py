@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import Thread
@@ -102,3 +105,21 @@ def test_its_file_tells_nothing_of_where_it_leads(where: str, tmp_path: Path) ->
         [file] = tmp_path.iterdir()
         assert "secret" not in file.name
         assert file.stat().st_mode & 0o077 == 0
+
+
+def test_where_there_are_no_locks_or_no_space_each_process_keeps_to_itself_only(
+    where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(number: int) -> Any:
+        def fail(*_: object) -> None:
+            raise OSError(number, os.strerror(number))
+
+        return fail
+
+    with monkeypatch.context() as patch:
+        patch.setattr(gates.fcntl, "lockf", fails(errno.ENOLCK))
+        with gate(where, 0.05) as alone:
+            assert alone
+    monkeypatch.setattr(gates.os, "pwrite", fails(errno.ENOSPC))
+    with gate(where, 0.05) as alone:
+        assert alone

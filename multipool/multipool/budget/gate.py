@@ -8,6 +8,7 @@ there are no such locks (Windows), or no place for the file, each process keeps 
 
 from __future__ import annotations
 
+import errno
 import os
 from _thread import LockType, allocate_lock
 from collections.abc import Iterator
@@ -50,10 +51,12 @@ def gate(where: object, patience: float) -> Iterator[bool]:
         if alone and fd >= 0:
             if os.fstat(fd).st_size:
                 sleep(_MOURNING)
-            os.pwrite(fd, b"!", 0)
+            with suppress(OSError):  # no space left: then nobody mourns us
+                os.pwrite(fd, b"!", 0)
         yield alone
         if alone and fd >= 0:
-            os.ftruncate(fd, 0)
+            with suppress(OSError):
+                os.ftruncate(fd, 0)
     finally:
         if fd >= 0:
             os.close(fd)  # and with it the lock
@@ -76,6 +79,7 @@ def _lock(fd: int) -> bool:
     try:
         # POSIX's kind, which a forked child does not inherit.
         fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
+    except OSError as error:
+        # Anything else is a place where there are no such locks, as on some network's.
+        return error.errno not in (errno.EACCES, errno.EAGAIN)
     return True

@@ -260,6 +260,7 @@ begin
     if jsonb_array_length(told->'gone') > 0 then
         update multipool.stake set ends_at = '-infinity'
          where app = my_app and host = left(told->>'host', 200) and id <> my_id
+           and role = session_user -- another's might say so of one that lives
            and mark in (select jsonb_array_elements_text(told->'gone'));
     end if;
     if exists (select from multipool.stake where app = my_app and ends_at < now()) then

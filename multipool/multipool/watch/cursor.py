@@ -70,17 +70,20 @@ class Observed(_Base):
         tally = tracing.counting
         if tally is not None and not options and len(args) < 2 and type(query) is str:
             # In line too: what `Sight.begins` and `ended` do, and the `QueryLog`.
-            sight.statement = query
             slot = sight.slot
             sight.query_lease = serial = slot.serial
-            if sight.foretold == serial == slot.stack_lease:
-                sight.foretold = -1
-                stack = slot.stack or whole(_frame(1))
-            else:
-                stack = whole(_frame(1))
+            try:
+                if sight.foretold == serial == slot.stack_lease:
+                    sight.foretold = -1
+                    stack = slot.stack or whole(_frame(1))
+                else:
+                    stack = whole(_frame(1))
+            except ValueError:  # called by no Python code, as in a new thread
+                stack = whole(_frame(0))
             sight.query = stack
             site = code, lasti = site_of(stack)
             begun = perf_counter()
+            sight.statement = query  # last, lest an interrupt leave it there
             try:
                 if args:
                     result = self._multipool_execute(query, args[0])
