@@ -85,6 +85,7 @@ _size: Final = len(_own) if _SHORT.isdisjoint(_own) else -1
 def wrapper_class() -> type[CursorWrapper]:
     """Return the class that a cursor for Django is to be wrapped in."""
     theirs = utils.CursorWrapper
+    # django-stubs leave out the two that begin with an underscore.
     if (
         theirs is CursorWrapper
         and theirs.execute is _execute

@@ -107,6 +107,7 @@ def _heed_views() -> None:
         _view.set(("view", match.view_name, "/" + match.route[:_LONGEST]))
         return match
 
+    # No type says that a function has this attribute, or that a method may be replaced.
     resolve_request._multipool_resolve = resolve  # type: ignore[attr-defined]
     BaseHandler.resolve_request = resolve_request  # type: ignore[method-assign]
 

@@ -220,14 +220,14 @@ class PooledWrapper(BaseDatabaseWrapper):
         seen = self._seen
         try:
             if seen is not None and seen.was_gone and name is None:
-                # The same as below with fewer calls: nobody has a say in it but Django.
+                # The same as below with fewer calls: nobody has a say in it but Django. What
+                # django-stubs leave out, here and below, is private to it.
                 cursor = self._create_cursor()
                 if self._thread_ident == get_ident() and not (  # type: ignore[attr-defined]
                     self.force_debug_cursor or known("DEBUG")
                 ):
                     return wrapper_class()(cursor, self)
                 return self._prepare_cursor(cursor)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
-            # What django-stubs leave out, here and below.
             return self._prepare_cursor(self.create_cursor(name))  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
         except Exception:
             with self.wrap_database_errors:
