@@ -13,29 +13,33 @@ _BETWEEN: Final = frozenset({"django", "multipool", "multipool_django"})
 _BOTTOM: Final = ("django.core.handlers.", "django.core.management.base")
 
 
-# What a module is. Numbers, and a dict that learns, since every checkout goes through a dozen
-# frames.
+# What a module is. Numbers, since every checkout goes through a dozen frames.
 _ORM: Final = 0
 _DJANGO: Final = 1
 _APPLICATION: Final = 2
 _LOWEST: Final = 3
 
 
-class _Kinds(dict[str | None, int]):
-    def __missing__(self, module: str | None) -> int:
-        self[module] = kind = self._judge(module or "")
-        return kind
-
-    def _judge(self, module: str) -> int:
-        if module.partition(".")[0] not in _BETWEEN:
-            return _APPLICATION
-        if module.startswith(_BOTTOM):
-            return _LOWEST
-        orm = module.startswith(("django.db.", "django.utils.", "multipool"))
-        return _ORM if orm else _DJANGO
+# By the name of its file, which a frame tells sooner than the module's. Of no more files than a
+# program has: what was made without one is not in here.
+_kinds: Final[dict[str, int]] = {}
 
 
-_kinds: Final = _Kinds()
+def _kind_of(frame: FrameType) -> int:
+    module, file = frame.f_globals.get("__name__") or "", frame.f_code.co_filename
+    kind = _judge(module)
+    if not file.startswith("<"):
+        _kinds[file] = kind
+    return kind
+
+
+def _judge(module: str) -> int:
+    if module.partition(".")[0] not in _BETWEEN:
+        return _APPLICATION
+    if module.startswith(_BOTTOM):
+        return _LOWEST
+    orm = module.startswith(("django.db.", "django.utils.", "multipool"))
+    return _ORM if orm else _DJANGO
 
 
 def depth_of_asker() -> int:
@@ -47,8 +51,12 @@ def depth_of_asker() -> int:
     """
     frame: FrameType | None = sys._getframe(1)
     depth = nearest = 0
+    kinds = _kinds
     while frame is not None:
-        kind = _kinds[frame.f_globals.get("__name__")]
+        try:
+            kind = kinds[frame.f_code.co_filename]
+        except KeyError:
+            kind = _kind_of(frame)
         if kind:
             if kind == _APPLICATION:
                 return depth

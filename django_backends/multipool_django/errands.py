@@ -38,13 +38,11 @@ view: Final[Callable[[], Errand | None]] = _view.get
 
 
 def of_lease(slot: Slot) -> Errand:
-    """Return what runs here, in the stack that was kept of the lease of *slot*, if one was.
+    """Return what runs here and is no view, by the stack of the lease of *slot*, if it was kept.
 
     To walk a stack once more takes as long as to keep it, so what was found before is looked up
     by the stack that it was found in. Of a command that would not tell whose instance runs.
     """
-    if (errand := _view.get()) is not None:
-        return errand
     stack = slot.stack
     if stack is None or slot.stack_lease != slot.serial or len(stack) >= CUT:
         return of_caller()

@@ -10,10 +10,11 @@ from typing import Any, Final
 
 from django.conf import settings
 
-_known: Final[dict[str, Any]] = object.__getattribute__(settings, "__dict__")
+#: What was asked for before, by name.
+values: Final[dict[str, Any]] = object.__getattribute__(settings, "__dict__")
 
 
-def known(name: str, values: dict[str, Any] = _known) -> Any:
+def known(name: str, values: dict[str, Any] = values) -> Any:
     """Return the setting *name*."""
     try:
         return values[name]

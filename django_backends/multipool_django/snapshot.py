@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from multipool import Pool
-from multipool_django.known_settings import known
+from multipool_django.known_settings import known, values
 
 
 class Snapshot:
@@ -21,6 +21,7 @@ class Snapshot:
         "_time_zone",
         "_use_tz",
         "hold",
+        "is_plain",
         "isolation_level",
         "params",
         "pool",
@@ -47,13 +48,19 @@ class Snapshot:
         #: What Django makes of the option of this name, and the alias's pool; None until asked.
         self.isolation_level: Any = None
         self.pool: Pool | None = None
-        #: Whether Django's whole way to a connection was gone, so that `shortcut` will do.
+        #: Whether nobody but Django and we have a say in how one connects and makes cursors; and
+        #: whether Django's whole way to a connection was gone then, so that `shortcut` will do.
+        self.is_plain = False
         self.was_gone = False
 
     def holds(self, settings_dict: dict[str, Any], time_zone: str | None) -> bool:
         """Return whether all is still as it was."""
+        try:  # as `known` does, in line
+            use_tz = values["USE_TZ"]
+        except KeyError:
+            use_tz = known("USE_TZ")
         return (
             self._settings == settings_dict
             and self._time_zone == time_zone
-            and self._use_tz == known("USE_TZ")
+            and self._use_tz == use_tz
         )

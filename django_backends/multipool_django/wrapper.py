@@ -31,8 +31,8 @@ from multipool_django.cursors import wrapper_class
 from multipool_django.health import HealthCheck
 from multipool_django.hold.connecting import connect_on_demand
 from multipool_django.hold.connection import OnDemandConnection
+from multipool_django.hold.cursor import OnDemandCursor
 from multipool_django.hold.greeting import forget
-from multipool_django.hold.making import make_cursor
 from multipool_django.known_settings import known
 from multipool_django.opening import Opening
 from multipool_django.snapshot import Snapshot
@@ -124,9 +124,9 @@ class PooledWrapper(BaseDatabaseWrapper):
         # changes that for a living wrapper, as Django's own tests do, knows why.
         if self.pooled and self.settings_dict["CONN_MAX_AGE"] == self._configured_max_age:
             self.close_at = time.monotonic()
-            self._snapshot().was_gone = not on_demand and shortcut.is_open_to(
-                type(self), PooledWrapper
-            )
+            seen = self._snapshot()
+            seen.is_plain = shortcut.is_open_to(type(self), PooledWrapper)
+            seen.was_gone = seen.is_plain and not on_demand
 
     def _connect_as_last(self, for_cursor: bool = False) -> bool:
         """Connect as was done last, unless something has changed since; return whether it did.
@@ -141,10 +141,11 @@ class PooledWrapper(BaseDatabaseWrapper):
         ):
             return False
         pool = seen.pool
-        if pool is None or pool.closed:
+        if pool is None or pool._inner.closed:
             return False
         shortcut.forget_last(self)
-        connection = self._check_out(pool, seen.params, 2 + depth_of_asker())
+        depth = 2 + depth_of_asker() if pool._inner.tracing.base else 0
+        connection = self._check_out(pool, seen.params, depth)
         sight = connection._multipool_sight
         if for_cursor and sight is not None:
             sight.cursor_foretold = self._serial
@@ -219,10 +220,14 @@ class PooledWrapper(BaseDatabaseWrapper):
             self.ensure_connection()
         seen = self._seen
         try:
-            if seen is not None and seen.was_gone and name is None:
+            if seen is not None and seen.is_plain and name is None:
                 # The same as below with fewer calls: nobody has a say in it but Django. What
                 # django-stubs leave out, here and below, is private to it.
-                cursor = self._create_cursor()
+                connection = self.connection
+                if type(connection) is OnDemandConnection:
+                    cursor: Any = OnDemandCursor(connection)
+                else:
+                    cursor = self._create_cursor()
                 if self._thread_ident == get_ident() and not (  # type: ignore[attr-defined]
                     self.force_debug_cursor or known("DEBUG")
                 ):
@@ -381,11 +386,6 @@ class PooledWrapper(BaseDatabaseWrapper):
         Raises as `pool` does.
         """
         return self._find_current_pool(self.get_connection_params())
-
-    def driver_cursor(self, connection: Any, name: str | None = None) -> Any:
-        """Return the cursor that Django makes on the driver's *connection*."""
-        create = super().create_cursor.__func__  # type: ignore[attr-defined]
-        return make_cursor(create, self, connection, name)
 
     def _find_current_pool(self, params: dict[str, Any]) -> Pool:
         seen = self._snapshot()

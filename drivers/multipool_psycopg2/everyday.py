@@ -1,4 +1,8 @@
-"""Cursors that do at once what an everyday execution comes to, where it is watched and prepared."""
+"""Cursors that do at once what an everyday execution comes to, where it is watched.
+
+Between two system calls the processor's caches are cold, so each call less is worth several
+times what it costs in a loop of its own.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +19,10 @@ from psycopg2.extensions import connection as plain_connection
 from multipool.plans.literals import GREATEST, LEAST
 from multipool.plans.recovery import may_run_again
 from multipool.plans.shelf import BATCH
+from multipool.session import innocent
 from multipool.watch.cursor import Observed
 from multipool.watch.library import is_library
-from multipool.watch.stacks import caller
+from multipool.watch.stacks import caller, site_of, whole
 from multipool_psycopg2.planned import INTEGER
 
 _frame = sys._getframe
@@ -28,8 +33,7 @@ class EverydayPlanned(Observed):
     """In front of an observed `PlannedCursor`: both in one, for what needs no thinking about.
 
     That is a statement with integers of four bytes, which is trusted, and of which nobody wants
-    to know more than its line. Between two system calls the processor's caches are cold, so each
-    call less is worth several times what it costs in a loop of its own.
+    to know more than its line.
     """
 
     __slots__ = ()
@@ -88,4 +92,65 @@ class EverydayPlanned(Observed):
         if seconds > quick.guard.limit or quick.calls >= BATCH:
             shelf.tell(quick, seconds)
         self._stood_in = message, query, vars
+        return None
+
+
+class EverydayPiggyback(Observed):
+    """In front of an observed `PiggybackCursor` and nothing else: both in one, for the everyday.
+
+    That is a statement that touches nothing and carries no BEGIN, where whole stacks are kept and
+    executions are counted, as it is by default with Django.
+    """
+
+    __slots__ = ()
+
+    # What `PiggybackCursor` has.
+    _prefix: int
+    _multipool_plain: Any
+
+    def execute(self, query: Any, vars: Any = None) -> Any:  # noqa: A002  # psycopg2's name
+        """Execute *query*, as psycopg2 does."""
+        conn = self.connection
+        sight = conn._multipool_sight
+        if (
+            sight is None
+            or (log := sight.tracing.counting) is None
+            or type(query) is not str
+            or query not in innocent
+            or not (conn._wants_autocommit or _transaction_status(conn))
+            or self._prefix
+        ):
+            return super().execute(query, vars)
+        # As `Observed` does.
+        slot = sight.slot
+        sight.query_lease = serial = slot.serial
+        stack = None
+        if sight.foretold == serial:
+            sight.query = None
+            stack = sight.began()
+        if stack is None:
+            try:
+                sight.query = stack = whole(_frame(1))
+            except ValueError:  # called by no Python code, as in a new thread
+                sight.query = stack = whole(_frame(0))
+        begun = perf_counter()
+        sight.statement = query
+        try:
+            self._multipool_plain(query, vars)
+        except BaseException as error:
+            sight.ended(self, query, site_of(stack), begun, -1, error)
+            raise
+        sight.quiet_since = now = perf_counter()
+        text = log.fingerprints.young.get(hash(query))
+        if text is None:
+            sight.ended(self, query, site_of(stack), begun, self.rowcount)
+            return None
+        sight.last = text
+        sight.statement = None
+        seconds = now - begun
+        sight.spent += seconds
+        fresh = log.fresh
+        fresh.append((text, stack, seconds, self.rowcount))
+        if len(fresh) > log.FRESH:
+            log.count_fresh()
         return None

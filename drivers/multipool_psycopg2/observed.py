@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from multipool.watch.cursor import Observed, ObservedNamed, in_front, observing
 from multipool.watch.library import is_library
-from multipool_psycopg2.everyday import EverydayPlanned
+from multipool_psycopg2.everyday import EverydayPiggyback, EverydayPlanned
+from multipool_psycopg2.piggyback_cursor import PiggybackCursor
 from multipool_psycopg2.planned import PlannedCursor
 
 # Reports show the application's frames first, and ours are none of them.
@@ -50,15 +51,25 @@ class _EverydayPlanned(EverydayPlanned, ObservedCursor):
     __slots__ = ()
 
 
+class _EverydayPiggyback(EverydayPiggyback, ObservedCursor):
+    __slots__ = ()
+
+
 class _ObservedNamedCursor(ObservedNamed, ObservedCursor):
     __slots__ = ()
+
+
+#: By the class that stands first among the bases of the one to be observed.
+_IN_FRONT: Final[dict[type, type[Observed]]] = {
+    PlannedCursor: _EverydayPlanned,
+    PiggybackCursor: _EverydayPiggyback,
+}
 
 
 @cache
 def observed(factory: type) -> type:
     """Return a subclass of the cursor class *factory* that tells what it executes."""
-    plans = factory.__bases__[0] is PlannedCursor
-    return in_front(_EverydayPlanned if plans else ObservedCursor, factory)
+    return in_front(_IN_FRONT.get(factory.__bases__[0], ObservedCursor), factory)
 
 
 @cache

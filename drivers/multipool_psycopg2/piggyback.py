@@ -243,13 +243,27 @@ class PiggybackConnection(Connection):
             if name is None and cursor_factory is None and not withhold and scrollable is None:
                 factory = self.cursor_factory or plain_cursor
                 if isinstance(factory, type):  # as for each query
-                    self.touch_unless_settled()
+                    slot = self._multipool_slot
+                    if slot is None or slot.settled_lease != slot.serial:
+                        self.touch_unless_settled()
                     shelf, sight = self._multipool_shelf, self._multipool_sight
                     made = _unnamed(factory, shelf is not None, sight is not None)
                     if sight is not None:
                         sight.cursor_made()
                     return _cursor(self, cursor_factory=made)
             return super().cursor(name, cursor_factory, withhold, scrollable)
+
+    def private_cursor(self) -> Any:
+        """Return a new cursor for who shows it to nobody."""
+        default: Any = self.cursor_factory
+        factory = default or plain_cursor
+        if not isinstance(factory, type):
+            return super().private_cursor()
+        sight = self._multipool_sight
+        if sight is not None:
+            sight.cursor_made()
+        made = _unnamed(factory, self._multipool_shelf is not None, sight is not None)
+        return _cursor(self, cursor_factory=made)
 
     def _seeing(self, factory: Any) -> Any:
         if isinstance(factory, type):

@@ -45,7 +45,7 @@ def lay(
             raise closed(f"pool {name!r}: the pool is gone; whoever uses its getconn must keep it")
         return found
 
-    def getconn(timeout: float | None = None, _depth: int = 1) -> Any:
+    def getconn(timeout: float | None = None, _depth: int = 1, _stack: bool = True) -> Any:
         if inline is not None:
             ended = inline.ended
             clock.now = now = monotonic()
@@ -56,18 +56,18 @@ def lay(
         except ValueError:  # called by what is no Python code
             frame = frame_of(0)
         if waiting:
-            return check_out(alive(), timeout, frame)
+            return check_out(alive(), timeout, frame, _stack)
         try:
             conn = pop()
         except IndexError:
-            return check_out(alive(), timeout, frame)
+            return check_out(alive(), timeout, frame, _stack)
         slot: Slot = conn._multipool_slot
         if slot.wary and not lendable(alive(), conn, slot):
-            return check_out(alive(), timeout, frame)
+            return check_out(alive(), timeout, frame, _stack)
         slot.since = ticking.now
         slot.code = frame.f_code
         slot.lasti = frame.f_lasti
-        if tracing.stacks:
+        if tracing.stacks and _stack:
             slot.keep_stack(frame)
         slot.serial += 1
         if slot.borrower.living != ident():

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 class Inner:
     """The state of one pool, and the few things that everybody does to it."""
 
-    #: The two halves of the hot path, see `hotpath`.
+    #: The two halves of the hot path, see `hotpath`. A third argument that is False keeps no whole
+    #: stack of the lease.
     getconn: Callable[..., Any]
     putconn: Callable[[Any], None]
     #: The second, for who noted the number of the lease.
@@ -96,7 +97,7 @@ class Inner:
             self.query_log = QueryLog()
             self.usage_log = UsageLog()
             self.tracing.observers += (self.query_log,)
-            self.tracing.tally = self.query_log.tally
+            self.tracing.log = self.query_log
         if config.comments:
             from multipool.watch.comments import Comments
 

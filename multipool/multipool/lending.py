@@ -18,8 +18,11 @@ from multipool.slot import Slot
 from multipool.watch.pressure import press
 
 
-def check_out(inner: Inner, timeout: float | None, frame: FrameType) -> Any:
-    """Lend a connection to the caller in *frame*: open one, or wait for one, if need be."""
+def check_out(inner: Inner, timeout: float | None, frame: FrameType, stack: bool = True) -> Any:
+    """Lend a connection to the caller in *frame*: open one, or wait for one, if need be.
+
+    *stack*: a whole stack is wanted, where any is kept.
+    """
     if timeout is None:
         timeout = inner.config.timeout
     clock.now = now = monotonic()
@@ -50,7 +53,7 @@ def check_out(inner: Inner, timeout: float | None, frame: FrameType) -> Any:
     if inner.always_wary:
         slot.wary = True
     tracing = inner.tracing
-    stacks = tracing.stacks and tracing.affords_stack(clock.now)
+    stacks = stack and tracing.stacks and tracing.affords_stack(clock.now)
     slot.lend(here.borrower, frame, stacks, clock.now)
     if clock.asleep:  # now that there is a lease more, which would be missed before
         inner.upkeep.rouse()

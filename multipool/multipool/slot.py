@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, Protocol
@@ -9,8 +10,8 @@ from weakref import ReferenceType, ref
 
 from multipool.borrower import NOBODY, Borrower
 from multipool.errors import ConnectionNotLeased, PoolError
-from multipool.watch.doing import task_here
-from multipool.watch.stacks import Stack, line_of, whole
+from multipool.watch.doing import frame_of, task_here
+from multipool.watch.stacks import Stack, frame_at, line_of, whole
 
 if TYPE_CHECKING:
     from multipool.watch.usage import Span
@@ -67,6 +68,7 @@ class Slot:
         "lasti",
         "leased",
         "lent_at",
+        "live_lease",
         "opened_at",
         "purge_at",
         "seen",
@@ -124,6 +126,10 @@ class Slot:
         self.lasti = 0
         self.stack: Stack | None = None
         self.stack_lease = -1
+        #: The ``serial`` of a lease of which no stack was kept since it is made, and as a rule
+        #: ends, within one call: until it is over, its thread has the whole stack. Whoever sets
+        #: this calls `keep_live` if the lease is to outlive the call.
+        self.live_lease = -1
         #: Beside a whole stack: the asyncio task that checked it out, if one did.
         self.task: ReferenceType[Any] | None = None
         self.since = 0.0
@@ -193,6 +199,15 @@ class Slot:
         self.task = task_here()
         self.stack_lease = self.serial + 1
 
+    def keep_live(self) -> None:
+        """Note the whole stack of the `live_lease`: called in the call that it was made in."""
+        frame = frame_at(sys._getframe(1), self.code, self.lasti)
+        if frame is not None:
+            self.stack = whole(frame)
+            self.task = task_here()
+            self.stack_lease = self.serial
+        self.live_lease = -1
+
     def pass_to(self, borrower: Borrower) -> None:
         """Note that another thread than before borrows."""
         if self.borrower is not NOBODY:
@@ -238,6 +253,12 @@ class Slot:
 
     def checked_out_at(self) -> Stack | None:
         """Return what is known of where the current lease began."""
+        serial = self.serial
+        if self.live_lease == serial:
+            frame = frame_at(frame_of(self.borrower), self.code, self.lasti)
+            stack = None if frame is None else whole(frame)
+            if stack is not None and self.live_lease == self.serial == serial:  # all the while
+                return stack
         if self.stack_lease == self.serial:
             return self.stack
         return None if self.code is None else (self.code, self.lasti)

@@ -16,7 +16,7 @@ from multipool.watch.queries.fingerprints import CHARACTERS, GENERATION, Fingerp
 from multipool.watch.queries.histogram import BUCKETS, Histogram, bucket, middle
 from multipool.watch.queries.log import QueryLog, _fingerprints
 from multipool.watch.queries.report import Query, QueryReport
-from multipool.watch.queries.tally import QUICK, Tally
+from multipool.watch.queries.tally import Tally
 
 HERE = (threading.Thread.run.__code__, 0)
 
@@ -111,31 +111,27 @@ def test_threads_lose_no_count_to_each_other() -> None:
     assert sum(sum(entry.counts) for entry in entries) == 80_000
 
 
-def test_what_threads_put_down_while_others_give_way_is_counted_once() -> None:
-    tally = Tally(most=20, surplus=5)
-    place = code, lasti = HERE
+def test_what_threads_put_down_is_counted_once_whoever_counts_it() -> None:
+    log = QueryLog()
+    log.tally = tally = Tally(most=20, surplus=5)
 
     def count(seed: int) -> None:
         chance = random.Random(seed)
         for number in range(5_000):
             steady = chance.random() < 0.9
             name = f"steady {chance.randrange(15)}" if steady else f"once {seed} {number}"
-            by, index = (hash(name), id(code), lasti), bucket(0.001)
-            try:
-                entry = tally.quick[by]
-            except KeyError:
-                tally.count(name, place, 0.001, 1, False, hash(name))
-                continue
-            entry.calls += 1  # as `Observed` does
-            entry.seconds += 0.001
-            entry.counts[index] += 1
-            entry.rows += 1
+            log.fresh.append((name, HERE, 0.001, 1))  # as `Observed` does
+            if len(log.fresh) > log.FRESH:
+                log.count_fresh()
 
     threads = [threading.Thread(target=count, args=(seed,)) for seed in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    assert len(log.fresh) <= log.FRESH
+    log.report()
+    assert not log.fresh
     entries = [*tally.entries.values(), tally.others]
     assert sum(entry.calls for entry in entries) == 20_000
     assert sum(entry.rows for entry in entries) == 20_000
@@ -143,12 +139,14 @@ def test_what_threads_put_down_while_others_give_way_is_counted_once() -> None:
     assert sum(entry.seconds for entry in entries) == pytest.approx(20)
 
 
-def test_no_more_statements_are_remembered_with_their_entry_than_is_said() -> None:
-    tally = Tally()
-    for number in range(3 * QUICK):
-        tally.count("select ?", HERE, 0.001, 1, False, number + 1)
-        assert len(tally.quick) <= QUICK
-    assert set(tally.quick.values()) == set(tally.entries.values())
+def test_a_report_tells_of_what_was_put_down_and_not_counted_yet() -> None:
+    log = QueryLog()
+    log.fresh.append(("select ?", HERE, 0.001, 1))
+    (query,) = log.report()
+    assert (query.text, query.calls, query.rows) == ("select ?", 1, 1)
+    log.fresh.append(("select ?", HERE, 0.001, 1))
+    log.begin_anew()
+    assert len(log.report()) == 0
 
 
 def test_a_finaliser_that_executes_something_while_room_is_made_does_not_hang() -> None:

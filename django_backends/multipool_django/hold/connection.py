@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 from django.db.backends.signals import connection_created
 
 from multipool import Pool
-from multipool.borrower import here
 from multipool.driver import CLIENT, IDLE, SESSION, UNKNOWN
 from multipool.hold import block_of
+from multipool.watch.library import application
 from multipool.watch.usage import Errand
 from multipool_django import errands, startup
 from multipool_django.callers import depth_of_asker
 from multipool_django.hold.cursor import OnDemandCursor
 from multipool_django.hold.forwarding import forwarding
 from multipool_django.hold.greeting import greet
+from multipool_django.hold.making import Maker
 from multipool_django.hold.named import OnDemandNamedCursor
 from multipool_django.options import TRANSACTION
 
@@ -52,6 +53,7 @@ class OnDemandConnection:
     __slots__ = (
         *("_wrapper", "_pool", "_turn", "_lent", "_serial", "_autocommits", "_keeping"),
         *("_handed_out", "_open", "_ended", "_errand", "_begun", "_since", "_held"),
+        *("_make", "_has_rows"),
     )
 
     # It is no connection of a pool, for those who ask.
@@ -71,6 +73,9 @@ class OnDemandConnection:
         self._handed_out = False
         self._open: set[OnDemandNamedCursor] = set()
         self._ended = False
+        # What makes the driver's cursors, with the turn; and tells if one has something to fetch.
+        self._make = Maker(wrapper)
+        self._has_rows = pool.driver.has_rows
         # What is counted: what it is for, since when, and for how long connections were held.
         self._errand: Errand | None = None
         self._begun = self._since = self._held = 0.0
@@ -90,24 +95,36 @@ class OnDemandConnection:
         if self._ended:
             raise self.interface_error("connection already closed")
         pool = self._pool
-        if pool.closed:  # as when a test changes the time zone
+        if pool._inner.closed:  # as when a test changes the time zone
             pool = self._pool = wrapper.current_pool()
+        inner = pool._inner
+        tracing = inner.tracing
+        errand, unknown = self._errand, False
+        if errand is None and inner.usage_log is not None:
+            errand = errands.view()
+            unknown = errand is None  # and read off the stack
+        whole = unknown or not for_statement
         # What the pool notes as the borrower's line is that of the application.
-        depth = 1 + depth_of_asker()
+        depth = 1 + depth_of_asker() if tracing.base else 0
         try:
-            conn = pool.getconn(_depth=depth)
+            conn = inner.getconn(None, depth, whole)
         except pool.driver.OperationalError as error:
             if not startup.refused(wrapper.get_connection_params(), error):
                 raise
-            conn = pool.getconn(_depth=depth)
+            conn = inner.getconn(None, depth, whole)
         slot = conn._multipool_slot
-        self._serial = slot.serial
+        self._serial = serial = slot.serial
         slot.span = None
         self._lent = conn
-        self._since = perf_counter()
-        if self._errand is None and pool._inner.usage_log is not None:
-            self._errand = errands.of_caller()
-            self._begun = self._since
+        self._since = now = perf_counter()
+        if not whole and tracing.stacks:
+            # Until the statement is over this thread has the stack, see `_let_go`.
+            slot.live_lease = serial
+            if slot.code.co_filename not in application:
+                slot.keep_live()
+        if self._errand is None and inner.usage_log is not None:
+            self._errand = errand or errands.of_lease(slot)
+            self._begun = now
         greeted = getattr(conn, "_multipool_greeted", None)
         if greeted != (len(connection_created.receivers), wrapper.alias):
             try:
@@ -118,25 +135,33 @@ class OnDemandConnection:
         if for_statement:
             sight = conn._multipool_sight
             if sight is not None:
-                sight.foretold = self._serial
+                sight.foretold = serial
         return conn
 
     def _let_go(self) -> None:
         """Give the connection back if nothing binds the next statement to it."""
         conn = self._lent
-        if conn is None or not self._autocommits or self._keeping or self._handed_out or self._open:
+        if conn is None:
             return
         slot = conn._multipool_slot
-        if slot is not None:
+        if slot is None:  # it was closed, as in a forked child
+            if not (self._keeping or self._handed_out or self._open) and self._autocommits:
+                self.end_lease()
+            return
+        inner = self._pool._inner
+        if self._autocommits and not (self._keeping or self._handed_out or self._open):
             if getattr(conn, "notices", None):
                 conn.touch(CLIENT)  # which are of no concern to the next borrower
-            inner = self._pool._inner
-            if slot.touched & SESSION or IDLE < inner.status(conn) < UNKNOWN:
-                return
-            block = block_of(inner)
-            if block is not None and block.at_end(self, self._let_go_in_turn):
-                return
-        self.end_lease()
+            if not (slot.touched & SESSION or IDLE < inner.status(conn) < UNKNOWN):
+                block = block_of(inner)
+                if block is None or not block.at_end(self, self._let_go_in_turn):
+                    # As `end_lease` does, but that nothing was handed out and nothing is open.
+                    self._lent = None
+                    self._held += perf_counter() - self._since
+                    inner.endlease(conn, slot, self._serial)
+                    return
+        if slot.live_lease == slot.serial:
+            slot.keep_live()
 
     def _let_go_in_turn(self) -> None:
         with self._turn:
@@ -155,12 +180,8 @@ class OnDemandConnection:
             conn.touch(SESSION)
         slot = conn._multipool_slot
         if slot is not None:  # else it was closed, as in a forked child
-            inner = self._pool._inner
-            if slot.borrower is here.borrower and slot.serial == self._serial and slot.leased:
-                inner.putconn(conn)
-            else:
-                # Our lease and no other, from whatever thread Django closes.
-                slot.end(conn, self._serial)
+            # Our lease and no other, from whatever thread Django closes.
+            self._pool._inner.endlease(conn, slot, self._serial)
 
     def count(self) -> None:
         """Count what connections were held for: it is over."""
@@ -250,9 +271,9 @@ class OnDemandConnection:
 
     def create_cursor(self, name: str | None) -> Any:
         """Return what Django is to have for a cursor, or for a named one."""
-        make = self._wrapper.driver_cursor
         if name is None:
-            return OnDemandCursor(self, make)
+            return OnDemandCursor(self)
+        make = self._make.named
         return OnDemandNamedCursor(self, lambda conn: make(conn, name))
 
     def close(self) -> None:

@@ -2,15 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 
-def make_cursor(create: Callable[..., Any], wrapper: Any, conn: Any, name: str | None) -> Any:
-    """Return what *create*, the ``create_cursor`` of Django's wrapper, makes on *conn*."""
-    # Past the check for an event loop, which whoever called for a cursor has passed.
-    create = getattr(create, "__wrapped__", create)
-    return create(_ConnectedBy(wrapper, conn if name else _Private(conn)), name)
+class Maker:
+    """Makes cursors as the ``create_cursor`` of Django's *wrapper* does, on any connection.
+
+    One after the other. It keeps no connection alive.
+    """
+
+    __slots__ = ("_connected", "_create", "_private")
+
+    def __init__(self, wrapper: Any) -> None:
+        # Past the check for an event loop, which whoever asks for a cursor has passed.
+        self._create = type(wrapper)._create_cursor
+        # Made once, since each statement has its cursor.
+        self._connected = _ConnectedBy(wrapper)
+        self._private = _Private()
+
+    def __call__(self, conn: Any) -> Any:
+        """Return a cursor of *conn* that nobody is shown."""
+        connected, private = self._connected, self._private
+        if connected.connection is not None:  # a finaliser asks in the midst of it
+            connected, private = _ConnectedBy(connected._wrapper), _Private()
+        private._conn = conn
+        private.cursor = conn.private_cursor
+        connected.connection = private
+        try:
+            return self._create(connected)
+        finally:
+            connected.connection = private._conn = private.cursor = None
+
+    def named(self, conn: Any, name: str) -> Any:
+        """Return a cursor of *conn* whose rows stay on the server."""
+        connected = _ConnectedBy(self._connected._wrapper)
+        connected.connection = conn
+        return self._create(connected, name)
 
 
 class _ConnectedBy:
@@ -18,9 +45,9 @@ class _ConnectedBy:
 
     __slots__ = ("_wrapper", "connection")
 
-    def __init__(self, wrapper: Any, connection: Any) -> None:
+    def __init__(self, wrapper: Any) -> None:
         self._wrapper = wrapper
-        self.connection = connection
+        self.connection: Any = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._wrapper, name)
@@ -34,9 +61,9 @@ class _Private:
 
     __slots__ = ("_conn", "cursor")
 
-    def __init__(self, conn: Any) -> None:
-        self._conn = conn
-        self.cursor = conn.private_cursor
+    def __init__(self) -> None:
+        self._conn: Any = None
+        self.cursor: Any = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._conn, name)

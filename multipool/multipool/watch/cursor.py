@@ -67,21 +67,20 @@ class Observed(_Base):
             finally:
                 sight.quiet_since = perf_counter()
                 sight.statement = None
-        tally = tracing.counting
-        if tally is not None and not options and len(args) < 2 and type(query) is str:
-            # In line too: what `Sight.begins` and `ended` do, and the `QueryLog`.
+        log = tracing.counting
+        if log is not None and not options and len(args) < 2 and type(query) is str:
+            # In line too: what `Sight.begins` and `ended` do.
             slot = sight.slot
             sight.query_lease = serial = slot.serial
-            try:
-                if sight.foretold == serial == slot.stack_lease:
-                    sight.foretold = -1
-                    stack = slot.stack or whole(_frame(1))
-                else:
-                    stack = whole(_frame(1))
-            except ValueError:  # called by no Python code, as in a new thread
-                stack = whole(_frame(0))
-            sight.query = stack
-            site = code, lasti = site_of(stack)
+            stack = None
+            if sight.foretold == serial:
+                sight.query = None
+                stack = sight.began()
+            if stack is None:
+                try:
+                    sight.query = stack = whole(_frame(1))
+                except ValueError:  # called by no Python code, as in a new thread
+                    sight.query = stack = whole(_frame(0))
             begun = perf_counter()
             sight.statement = query  # last, lest an interrupt leave it there
             try:
@@ -90,26 +89,21 @@ class Observed(_Base):
                 else:
                     result = self._multipool_execute(query)
             except BaseException as error:
-                sight.ended(self, query, site, begun, -1, error)
+                sight.ended(self, query, site_of(stack), begun, -1, error)
                 raise
-            now = perf_counter()
-            rows, seconds = self.rowcount, now - begun
-            by, index = (hash(query), id(code), lasti), tally.bucket(seconds)
-            try:
-                entry = tally.quick[by]
-            except KeyError:
-                sight.ended(self, query, site, begun, rows)
+            sight.quiet_since = now = perf_counter()
+            text = log.fingerprints.young.get(hash(query))
+            if text is None:
+                sight.ended(self, query, site_of(stack), begun, self.rowcount)
                 return result
-            # No call from the look to the last sum, see `Tally.quick`.
-            entry.calls += 1
-            entry.seconds += seconds
-            entry.counts[index] += 1
-            if rows > 0:
-                entry.rows += rows
-            sight.quiet_since = now
+            sight.last = text
             sight.statement = None
-            sight.last = entry.text
+            seconds = now - begun
             sight.spent += seconds
+            fresh = log.fresh
+            fresh.append((text, stack, seconds, self.rowcount))
+            if len(fresh) > log.FRESH:
+                log.count_fresh()
             return result
         sent, place, begun = query, None, 0.0
         try:

@@ -10,14 +10,29 @@ from weakref import ReferenceType, ref
 from multipool.borrower import NOBODY, Borrower
 from multipool.watch.stacks import Stack, lines_of, whole
 
+# Asyncio's, once somebody has imported it.
+_tasks: Any = None
+_events: Any = None
+
 
 def task_here() -> ReferenceType[Any] | None:
     """Return the asyncio task that runs here, if any."""
-    asyncio: Any = sys.modules.get("asyncio.tasks")
-    if asyncio is None or (loop := asyncio.events._get_running_loop()) is None:
+    events = _events
+    if events is None and (events := _find_asyncio()) is None:
         return None
-    task = asyncio.current_task(loop)
+    loop = events._get_running_loop()
+    if loop is None:
+        return None
+    task = _tasks.current_task(loop)
     return None if task is None else ref(task)
+
+
+def _find_asyncio() -> Any:
+    global _events, _tasks
+    _tasks = sys.modules.get("asyncio.tasks")
+    # Not there while another thread is about to import it.
+    _events = getattr(_tasks, "events", None)
+    return _events
 
 
 def doing(borrower: Borrower, task: ReferenceType[Any] | None) -> tuple[str, ...]:
@@ -33,8 +48,13 @@ def doing(borrower: Borrower, task: ReferenceType[Any] | None) -> tuple[str, ...
         return ()
     if borrower.ended:
         return ("(its thread has ended)",)
-    frame = sys._current_frames().get(borrower.ident) or _greenlet_frame(borrower)
+    frame = frame_of(borrower)
     return ("(not running: no thread of Python's)",) if frame is None else lines_of(whole(frame))
+
+
+def frame_of(borrower: Borrower) -> FrameType | None:
+    """Return where a thread or greenlet is now, if that can be told."""
+    return sys._current_frames().get(borrower.ident) or _greenlet_frame(borrower)
 
 
 def _suspended(coroutine: Any) -> Stack:

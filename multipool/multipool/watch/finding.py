@@ -52,6 +52,7 @@ def describe(inner: Inner, slot: Slot) -> Holder | None:
     sight = sight_of(conn)
     borrower = slot.borrower
     idle_since = idle_since_of(slot, sight, status)
+    checked_out = lines_of(slot.checked_out_at())
     holder = Holder(
         pool=inner.name,
         borrower=borrower.name,
@@ -59,9 +60,9 @@ def describe(inner: Inner, slot: Slot) -> Holder | None:
         state=STATES[status],
         held_for=max(now - slot.since, 0.0),
         idle_for=None if idle_since is None else max(now - idle_since, 0.0),
-        checked_out=lines_of(slot.checked_out_at()),
-        cursor=_lines(sight, "cursor", serial),
-        query=_lines(sight, "query", serial),
+        checked_out=checked_out,
+        cursor=_lines(sight, "cursor", serial, checked_out),
+        query=_lines(sight, "query", serial, checked_out),
         statement=_statement(sight, serial),
         opened=lines_of(slot.opened_at),
         doing=doing(borrower, slot.task if slot.stack_lease == serial else None)
@@ -111,7 +112,10 @@ def _statement(sight: Sight | None, serial: int) -> str | None:
     return text_of(statement, ended=statement is sight.last)
 
 
-def _lines(sight: Sight | None, name: str, serial: int) -> tuple[str, ...]:
+def _lines(
+    sight: Sight | None, name: str, serial: int, checked_out: tuple[str, ...]
+) -> tuple[str, ...]:
     if sight is None or getattr(sight, f"{name}_lease") != serial:
         return ()
-    return lines_of(getattr(sight, name))
+    stack = getattr(sight, name)
+    return checked_out if stack is None else lines_of(stack)

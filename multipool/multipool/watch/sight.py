@@ -36,6 +36,7 @@ class Sight:
         self.tracing = tracing
         #: Where the last cursor was made and the last statement executed, and the ``serial`` of
         #: the leases in which that was.
+        #: None: where the lease began.
         self.cursor: Stack | None = None
         self.cursor_lease = -1
         self.query: Stack | None = None
@@ -66,9 +67,12 @@ class Sight:
         if tracing.base:
             slot = self.slot
             serial = slot.serial
-            if slot.stack_lease == serial and serial in (self.cursor_foretold, self.foretold):
+            if serial in (self.cursor_foretold, self.foretold) and serial in (
+                slot.stack_lease,
+                slot.live_lease,
+            ):
                 self.cursor_foretold = -1
-                self.cursor = slot.stack
+                self.cursor = None
             else:
                 try:
                     frame = _frame(depth)
@@ -93,9 +97,8 @@ class Sight:
             if not tracing.stacks:
                 self.query = place = caller(_frame(2))
                 return place
-            if self.foretold == serial == slot.stack_lease and slot.stack is not None:
-                self.foretold = -1
-                self.query = stack = slot.stack
+            if self.foretold == serial and (stack := self.began()) is not None:
+                self.query = None
             else:
                 self.query = stack = whole(_frame(2))
         except ValueError:  # as above
@@ -104,6 +107,17 @@ class Sight:
                 self.query = place
             return place
         return site_of(stack) if wanted else None
+
+    def began(self) -> Stack | None:
+        """Return where the lease was made, which is for what is executed next; None: not known.
+
+        It is the whole stack, or the place alone if that is the application's.
+        """
+        slot = self.slot
+        self.foretold = -1
+        if slot.live_lease == slot.serial:
+            return slot.code, slot.lasti
+        return slot.stack if slot.stack_lease == slot.serial else None
 
     def ended(
         self,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 from multipool.watch.stacks import Place
 
 if TYPE_CHECKING:
-    from multipool.watch.queries.tally import Tally
+    from multipool.watch.queries.log import QueryLog
 
 # What the option ``trace`` asks for: nothing is noted, the calling frame, or whole stacks.
 NOTHING: Final = 0
@@ -70,10 +70,10 @@ class Tracing:
         "brief",
         "counting",
         "frame_of",
+        "log",
         "observers",
         "pressed_until",
         "stacks",
-        "tally",
     )
 
     def __init__(self, trace: Trace) -> None:
@@ -95,18 +95,18 @@ class Tracing:
         #: Whether nothing is on but what is by default: the calling frame is noted, and nobody
         #: else wants to know. Whoever changes one of the above calls `sum_up`.
         self.brief = False
-        #: Where a `QueryLog` counts, if there is one; and the same where whole stacks are kept
-        #: and nobody else wants to know, as is the default of the Django backends: what is
-        #: executed may then be put down there in line. Set by `sum_up` too.
-        self.tally: Tally | None = None
-        self.counting: Tally | None = None
+        #: What counts, if anything does; and the same where whole stacks are kept and nobody else
+        #: wants to know, as is the default of the Django backends: what is executed may then be
+        #: put down there in line. Set by `sum_up` too.
+        self.log: QueryLog | None = None
+        self.counting: QueryLog | None = None
         self.sum_up()
 
     def sum_up(self) -> None:
         """Set `brief` and `counting` to what they are now."""
         self.brief = self.base == CALLER and not (self.stacks or self.observers or self.amend)
         alone = len(self.observers) == 1 and not self.amend
-        self.counting = self.tally if self.stacks and alone else None
+        self.counting = self.log if self.stacks and alone else None
 
     @property
     def on(self) -> bool:

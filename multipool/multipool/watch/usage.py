@@ -81,7 +81,20 @@ class Span:
 
     def finish(self, slot: Slot, errand: Errand | None) -> None:
         """Count the lease, which is about to end; *errand* is what it turned out to be for."""
-        held, used = self.so_far(slot)
+        sight = self._sight
+        if (
+            sight is None
+            or sight.statement is not None
+            or self._since is not None
+            or self._between
+            or slot.touched & SESSION
+        ):
+            held, used = self.so_far(slot)
+        else:  # as a rule, and the same in line
+            held = perf_counter() - self._begun
+            used = sight.spent - self._spent
+            if used > held:  # by threads that share it
+                used = held
         self._log.count(errand or self.errand, "request", held, held, used)
 
     def begin(self) -> None:

@@ -10,7 +10,6 @@ an order to keep. What an entry tells is its own; of those that gave way the sum
 from __future__ import annotations
 
 from _thread import allocate_lock
-from contextlib import suppress
 from typing import Final
 
 from multipool.watch.queries.histogram import BUCKETS, bucket
@@ -24,9 +23,6 @@ Key = tuple[str, int, int]
 #: until the lightest give way.
 MOST: Final = 500
 SURPLUS: Final = 50
-
-#: How many statements are remembered with the entry that counts them.
-QUICK: Final = 2048
 
 
 class Entry:
@@ -63,9 +59,6 @@ class Entry:
 class Tally:
     """The entries of one pool. Any thread may count."""
 
-    #: For those who count in line, see `quick`.
-    bucket = staticmethod(bucket)
-
     def __init__(self, most: int = MOST, surplus: int = SURPLUS) -> None:
         self._most, self._surplus = most, surplus
         self.begin_anew()
@@ -75,20 +68,11 @@ class Tally:
         self._lock = allocate_lock()
         self._floor = 0.0
         self.entries: dict[Key, Entry] = {}
-        #: Those of statements that were counted lately, by the hash of the statement and the
-        #: place. Whoever finds one here may count in line as `count` does, if there is no call
-        #: between the look and the end of it.
-        self.quick: dict[tuple[int, int, int], Entry] = {}
         #: The sum of those that gave way.
         self.others = Entry("", None)
 
-    def count(
-        self, text: str, place: Place, seconds: float, rows: int, failed: bool, by: int = 0
-    ) -> None:
-        """Count one execution; *rows* of less than 0 are not known.
-
-        *by*: the hash of the statement, to find its entry by from now on.
-        """
+    def count(self, text: str, place: Place, seconds: float, rows: int, failed: bool) -> None:
+        """Count one execution; *rows* of less than 0 are not known."""
         code, lasti = place
         key = text, id(code), lasti
         index = bucket(seconds)
@@ -109,14 +93,6 @@ class Tally:
             entry.rows += rows
         if failed:
             entry.errors += 1
-        if by:
-            self._remember((by, key[1], lasti), key)
-
-    def _remember(self, by: tuple[int, int, int], key: Key) -> None:
-        if len(self.quick) >= QUICK:
-            self.quick.clear()
-        with suppress(KeyError):  # gave way meanwhile
-            self.quick[by] = self.entries[key]  # no call in here either
 
     def _take_in(self, key: Key, place: Place) -> None:
         entry = self.entries.setdefault(key, Entry(key[0], place, self._floor))
@@ -135,7 +111,6 @@ class Tally:
         ]
         for key, _ in lightest:
             del self.entries[key]
-        self.quick.clear()
         for _, entry in lightest:
             self.others.absorb(entry)
             self._floor = max(self._floor, entry.weight)
