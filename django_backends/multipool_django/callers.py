@@ -42,15 +42,17 @@ def _judge(module: str) -> int:
     return _ORM if orm else _DJANGO
 
 
-def depth_of_asker() -> int:
+def depth_of_asker(known: int = 0) -> int:
     """Return which caller of the calling function asked: 0 is that function itself.
+
+    Of *known* of these it is known already that they are ours, and did not.
 
     It is the innermost that is the application's, as in a view, a task, a command or a
     template's tag; where Django asked for itself, as in its admin, that of Django's frames
     which is nearest to the ORM without being of it.
     """
-    frame: FrameType | None = sys._getframe(1)
-    depth = nearest = 0
+    frame: FrameType | None = sys._getframe(1 + known)
+    depth, nearest = known, 0
     kinds = _kinds
     while frame is not None:
         try:

@@ -144,7 +144,7 @@ class PooledWrapper(BaseDatabaseWrapper):
         if pool is None or pool._inner.closed:
             return False
         shortcut.forget_last(self)
-        depth = 2 + depth_of_asker() if pool._inner.tracing.base else 0
+        depth = 2 + depth_of_asker(2 if for_cursor else 1) if pool._inner.tracing.base else 0
         connection = self._check_out(pool, seen.params, depth)
         sight = connection._multipool_sight
         if for_cursor and sight is not None:

@@ -104,3 +104,90 @@ def test_the_cursor_that_had_the_connection_checked_out_is_named_and_so_is_the_n
 
     ask()
     connection.close()
+
+
+@pytest.fixture
+def brief(make_alias: Any) -> Any:
+    """The same, whose connections are held by the transaction."""
+    return make_alias("brief", OPTIONS={"pool": {"hold": "transaction"}})
+
+
+class Task:
+    """Executes statements in a function that another calls."""
+
+    def __init__(self, connection: Any, *statements: str) -> None:
+        self.connection = connection
+        self.statements = statements
+
+    def __call__(self) -> None:
+        try:
+            self.ask()  # of the task
+        finally:
+            self.connection.close()
+
+    def ask(self) -> None:
+        with self.connection.cursor() as cursor:
+            for statement in self.statements:
+                cursor.execute(statement)
+
+    def stack(self) -> list[str]:
+        """Return the application's lines of a statement, the innermost first."""
+        return [line_of(Task.ask, "cursor.execute"), line_of(Task.__call__, "of the task")]
+
+
+@pytest.mark.parametrize("statements", [["select pg_sleep(1)"], ["select 1", "select pg_sleep(1)"]])
+def test_while_a_statement_runs_the_whole_stack_of_its_lease_is_told(
+    brief: Any, statements: list[str]
+) -> None:
+    brief.inc_thread_sharing()
+    task = Task(brief, *statements)
+    brief.ensure_connection()
+    thread = Thread(task)
+    pool = brief.pool
+
+    def asleep() -> Any:
+        return [one for one in pool.held(0) if one.statement == "select pg_sleep(?)"]
+
+    until(asleep)
+    (holder,) = asleep()
+    thread.outcome()
+    assert holder.state == "active"
+    assert list(holder.checked_out[:2]) == task.stack()
+    assert holder.checked_out == holder.query
+    assert holder.cursor in (holder.query, ())  # none was made for the second, maybe
+    assert pool.held(0) == []
+
+
+def test_a_lease_that_outlives_its_statement_keeps_the_stack_that_it_had(brief: Any) -> None:
+    pool = brief.pool
+
+    def told() -> Any:
+        (holder,) = pool.held(0)
+        return holder
+
+    task = Task(brief, "select 1", "begin")
+    try:
+        task.ask()
+        holder = told()
+        stack = [line_of(Task.ask, "cursor.execute")]
+        outer = line_of(
+            test_a_lease_that_outlives_its_statement_keeps_the_stack_that_it_had,
+            "        task.ask()",
+        )
+        assert list(holder.checked_out[:2]) == [*stack, outer]
+        assert holder.checked_out == holder.query
+        with brief.cursor() as cursor:
+            cursor.execute("rollback")
+    finally:
+        brief.close()
+
+
+def test_each_statement_is_counted_at_the_line_that_asked_however_its_lease_was_noted(
+    brief: Any,
+) -> None:
+    Task(brief, *["select 1"] * 40)()
+    (query,) = [each for each in brief.pool.queries() if each.text == "select ?"]
+    assert query.calls == 40
+    number = line_of(Task.ask, "cursor.execute").partition(":")[2].partition(" ")[0]
+    assert query.call_site is not None
+    assert f"test_watching.py:{number}" in query.call_site

@@ -105,7 +105,8 @@ class OnDemandConnection:
             unknown = errand is None  # and read off the stack
         whole = unknown or not for_statement
         # What the pool notes as the borrower's line is that of the application.
-        depth = 1 + depth_of_asker() if tracing.base else 0
+        known = 3 if for_statement else 1  # see `OnDemandCursor`
+        depth = 1 + depth_of_asker(known) if tracing.base else 0
         try:
             conn = inner.getconn(None, depth, whole)
         except pool.driver.OperationalError as error:
