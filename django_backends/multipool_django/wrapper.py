@@ -342,7 +342,11 @@ class PooledWrapper(BaseDatabaseWrapper):
                         self._span.finish(slot, errands.view())
                     connection.settle()
                     slot.settled_lease = 0
-                    slot.end(connection, self._serial)
+                    inner: Any = slot.home()
+                    if inner is not None:
+                        inner.endlease(connection, slot, self._serial)
+                    else:  # the pool was dropped while this was out
+                        slot.end(connection, self._serial)
                 self._span = None
         except Exception:
             with self.wrap_database_errors:

@@ -26,6 +26,8 @@ Errand = tuple[Kind, str, str]
 #: Until when it is held: the option ``hold`` of the Django backends.
 HoldUntil = Literal["request", "transaction"]
 
+_REQUEST: Final[HoldUntil] = "request"
+
 #: How many errands a pool tells apart. A program has fewer views and commands.
 MOST: Final = 500
 #: The sum of those that came later.
@@ -95,7 +97,15 @@ class Span:
             used = sight.spent - self._spent
             if used > held:  # by threads that share it
                 used = held
-        self._log.count(errand or self.errand, "request", held, held, used)
+        log, kept = self._log, (errand or self.errand, _REQUEST)
+        sums = log.sums.get(kept)
+        if sums is None:
+            log.count(*kept, held, held, used)
+        else:  # as `count` does: from the look on there is no call
+            sums[0] += 1
+            sums[1] += held
+            sums[2] += held
+            sums[3] += used
 
     def begin(self) -> None:
         """Note that a transaction begins, unless there is one."""
@@ -267,19 +277,19 @@ class UsageLog:
 
     def begin_anew(self) -> None:
         """Count from nothing, in a forked child too."""
-        # By errand and hold: times and the sums of seconds.
-        self._sums: dict[tuple[Errand, HoldUntil], list[float]] = {}
+        #: By errand and hold: times and the sums of seconds.
+        self.sums: dict[tuple[Errand, HoldUntil], list[float]] = {}
 
     def count(
         self, errand: Errand, hold: HoldUntil, lasted: float, held: float, used: float
     ) -> None:
         """Count one request, run or call."""
         key = errand, hold
-        sums = self._sums.get(key)
+        sums = self.sums.get(key)
         if sums is None:
-            if len(self._sums) >= self._most:
+            if len(self.sums) >= self._most:
                 key = OTHERS, hold
-            sums = self._sums.setdefault(key, [0, 0.0, 0.0, 0.0])
+            sums = self.sums.setdefault(key, [0, 0.0, 0.0, 0.0])
         # From here on there is no call, so no other thread comes in between: no lock.
         sums[0] += 1
         sums[1] += lasted
@@ -290,7 +300,7 @@ class UsageLog:
         """Return what was counted so far, and what the leases of *slots* have come to by now."""
         found = [
             _record(errand, hold, int(sums[0]), *sums[1:])
-            for (errand, hold), sums in list(self._sums.items())
+            for (errand, hold), sums in list(self.sums.items())
         ]
         for slot in slots:
             span = slot.span
