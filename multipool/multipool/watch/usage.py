@@ -26,8 +26,6 @@ Errand = tuple[Kind, str, str]
 #: Until when it is held: the option ``hold`` of the Django backends.
 HoldUntil = Literal["request", "transaction"]
 
-_REQUEST: Final[HoldUntil] = "request"
-
 #: How many errands a pool tells apart. A program has fewer views and commands.
 MOST: Final = 500
 #: The sum of those that came later.
@@ -97,10 +95,11 @@ class Span:
             used = sight.spent - self._spent
             if used > held:  # by threads that share it
                 used = held
-        log, kept = self._log, (errand or self.errand, _REQUEST)
-        sums = log.sums.get(kept)
+        log = self._log
+        key: tuple[Errand, HoldUntil] = errand or self.errand, "request"
+        sums = log.sums.get(key)
         if sums is None:
-            log.count(*kept, held, held, used)
+            log.count(*key, held, held, used)
         else:  # as `count` does: from the look on there is no call
             sums[0] += 1
             sums[1] += held
