@@ -161,7 +161,7 @@ class OnDemandConnection:
                     self._held += perf_counter() - self._since
                     inner.endlease(conn, slot, self._serial)
                     return
-        if slot.live_lease == slot.serial:
+        if slot.live_lease == slot.serial == self._serial:
             slot.keep_live()
 
     def _let_go_in_turn(self) -> None:
