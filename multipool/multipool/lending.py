@@ -20,6 +20,8 @@ from multipool.watch.pressure import press
 
 def check_out(inner: Inner, timeout: float | None, frame: FrameType) -> Any:
     """Lend a connection to the caller in *frame*: open one, or wait for one, if need be."""
+    if inner.places.lock.locked():
+        refusing.refuse_amid(inner)
     if timeout is None:
         timeout = inner.config.timeout
     clock.now = now = monotonic()

@@ -114,7 +114,8 @@ class Pool:
 
         Returns the driver's own connection, outside of any transaction. Raises
         `PoolTimeout`, `TooManyWaiting`, `PoolClosed`, or the driver's error when a new
-        connection cannot be opened.
+        connection cannot be opened. A finaliser or signal handler may come in the midst of what
+        its own thread does in the pool: it gets what is idle, or `PoolTimeout` at once.
         """
         return self._getconn(timeout, _depth + 1)
 
@@ -230,6 +231,7 @@ class Pool:
         changes = {"min_size": min_size, "max_size": max_size}
         inner = self._inner
         inner.refuse_if_closed()
+        refusing.refuse_resize_amid(inner)
         with inner.places.lock:  # two calls at once may each change one of the bounds
             inner.config = inner.config.replace(
                 name=inner.name, **{k: v for k, v in changes.items() if v is not None}

@@ -20,6 +20,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
+from multipool.amid import is_own
 from multipool.budget import store
 from multipool.budget.neighbours import Neighbours
 from multipool.budget.options import AUTO
@@ -217,6 +218,8 @@ class Stake:
         """Claim if it is time; return the monotonic time at which to be asked again."""
         now = monotonic()
         calls, held = self._calls, len(inner.places.slots)
+        if calls.lock.locked():  # somebody is at it; this very thread, if a signal has come
+            return now + RELEASE
         with calls.lock:
             busy_until = calls.look(now)
             if busy_until is not None:
@@ -253,6 +256,8 @@ class Stake:
         """Say that the pool is about to close. Takes `MOMENT` at most."""
         calls = self._calls
         self.move_out(inner)
+        if is_own(calls.lock):
+            return
         with calls.lock:
             if calls.cut_at is not None or not self.share:
                 return

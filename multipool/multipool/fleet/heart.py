@@ -13,6 +13,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
+from multipool.amid import is_own
 from multipool.fleet.calls import Calls
 from multipool.fleet.errors import MISSING, REMEDY
 from multipool.fleet.lines import Line, borrowed, grow, opened
@@ -36,6 +37,8 @@ WRITES: Final = 50
 SETTLING: Final = 1.0
 #: Seconds that a goodbye may take: somebody waits for it.
 MOMENT: Final = 0.3
+#: Seconds until it is asked again, where somebody else is at it.
+LATER: Final = 0.05
 #: Seconds until the next look at a server where the fleet is not installed.
 MISSING_PAUSE: Final = 60.0
 
@@ -70,6 +73,8 @@ class Heart:
         """
         now = monotonic()
         calls = self._calls
+        if calls.lock.locked():  # somebody is at it; this very thread, if a signal has come
+            return now + LATER
         with calls.lock:
             self._reporter.join(inner)
             if calls.due is None:
@@ -91,6 +96,8 @@ class Heart:
         Takes `MOMENT` at most. What cannot be said in it, the silence says.
         """
         calls = self._calls
+        if is_own(calls.lock):
+            return
         with calls.lock:
             others = [one for one in self._reporter.inners() if one is not inner]
             if others or self._epoch is None or calls.cut_at is not None:
