@@ -386,7 +386,7 @@ class Places:
             slot.wary = True
 
     def refuse(self, error: Exception) -> None:
-        """Give *error* to all who wait."""
+        """Give *error* to all who wait, of which each raises one of its own."""
         with self.lock:
             for waiter in self.waiting:
                 if waiter.grant is None:

@@ -18,7 +18,7 @@ from weakref import ref
 from multipool import hotpath, lifecycle, refusing, strict, upkeep
 from multipool.config import WITHOUT_EFFECT, PoolConfig
 from multipool.driver import Driver, get_driver
-from multipool.errors import PoolConfigError, PoolTimeout
+from multipool.errors import PoolConfigError, PoolTimeout, one_more
 from multipool.inner import Inner
 from multipool.lease import Lease
 from multipool.stats import PoolStats
@@ -265,7 +265,7 @@ class Pool:
                 return
             error = inner.filling.error
             if error is not None:
-                raise error.with_traceback(None)
+                raise one_more(error)
             if monotonic() >= deadline:
                 raise inner.error(
                     PoolTimeout,

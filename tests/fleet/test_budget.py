@@ -454,6 +454,23 @@ def test_a_wrong_password_is_an_error_at_once(make, driver):
         use(pool)
 
 
+def test_each_who_waits_for_a_share_that_cannot_be_asked_for_has_an_error_of_its_own(make, driver):
+    pool = make(params={"dbname": "there_is_none"})
+    told = []
+
+    def work() -> None:
+        try:
+            use(pool)
+        except driver.Error as error:
+            told.append(error)
+
+    for thread in [Thread(work) for _ in range(4)]:
+        thread.outcome(20)
+    assert len(set(map(id, told))) == 4
+    assert {driver.sqlstate(error) for error in told} <= {None, "3D000"}
+    assert all("there_is_none" in str(error) for error in told)
+
+
 @pytest.mark.parametrize("upkeep", ["thread", "inline"])
 def test_where_a_role_may_have_fewer_all_wait_for_their_own(make, store, upkeep, caplog):
     store.psql(f"alter role {APP} connection limit 3")
