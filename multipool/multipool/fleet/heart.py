@@ -20,6 +20,7 @@ from multipool.fleet.lines import Line, borrowed, grow, opened
 from multipool.fleet.options import LONGEST, SHORTEST, FleetOptions
 from multipool.fleet.reporting import Report, Reporter
 from multipool.fleet.wire import as_json
+from multipool.pauses import Pauses
 
 if TYPE_CHECKING:
     from multipool.inner import Inner
@@ -39,8 +40,6 @@ SETTLING: Final = 1.0
 MOMENT: Final = 0.3
 #: Seconds until it is asked again, where somebody else is at it.
 LATER: Final = 0.05
-#: Seconds until the next look at a server where the fleet is not installed.
-MISSING_PAUSE: Final = 60.0
 
 BEAT: Final = "select multipool.beat(%s::jsonb)::text"
 GOODBYE: Final = "select multipool.goodbye(%s::jsonb)::text"
@@ -65,6 +64,8 @@ class Heart:
         #: Whether the last beat told of trouble. If not, trouble is news.
         self._troubled = False
         self._warned: str | None = None
+        #: Until the next look at a server where the fleet is not installed.
+        self._pauses = Pauses()
 
     def tick(self, inner: Inner) -> float:
         """Beat if it is time; return the monotonic time at which to be asked again.
@@ -177,6 +178,7 @@ class Heart:
             self._reporter.heard()
         self._epoch, self._processes = answer["epoch"], answer["processes"]
         self._watched, self._warned = answer["watched"], None
+        self._pauses.begin_anew()
         self._troubled = self._reporter.troubled
         if answer["backend"] != line.backend:
             for inner in self._reporter.inners():
@@ -205,7 +207,7 @@ class Heart:
         if state not in ("55P03", self._warned):
             log.warning("no heartbeat: %s", _words(state, error))
             self._warned = state
-        return MISSING_PAUSE if state in MISSING else self._every()
+        return self._pauses.next() if state in MISSING else self._every()
 
 
 def _words(state: str, error: Exception) -> str:
