@@ -173,6 +173,7 @@ class PooledWrapper(BaseDatabaseWrapper):
         slot = connection._multipool_slot
         # What each cursor and each transaction would have the pool clean is seen to by `_close`.
         self._serial = slot.settled_lease = slot.serial
+        slot.has_past = True
         usage_log = pool._inner.usage_log
         if usage_log is not None:
             span = slot.span

@@ -130,6 +130,7 @@ def lendable(inner: Inner, conn: Any, slot: Slot) -> bool:
         return False
     _calm(inner, slot)
     _greet(inner, conn, slot)
+    slot.foretell(clock.now)  # there may be nobody who ticks
     return True
 
 
@@ -188,7 +189,7 @@ def _end(inner: Inner, conn: Any, slot: Slot, serial: int | None = None) -> bool
         inner.discard(conn, slot)
         raise
     # Here, not in a function, at whose beginning an interrupt would lose it.
-    inner.push(conn)
+    inner.idle.append(conn)
     inner.settle(conn, slot)
     return True
 

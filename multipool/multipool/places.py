@@ -375,6 +375,11 @@ class Places:
         """Return how many leases the open connections have seen."""
         return sum(slot.serial for slot in list(self.slots))
 
+    def date(self, now: float) -> None:
+        """Note at the time *now* of all leases that nobody has dated that they have begun."""
+        for slot in list(self.slots):
+            slot.date(now)
+
     def spend(self) -> None:
         """Let no connection be lent again that is open now."""
         for slot in list(self.slots):

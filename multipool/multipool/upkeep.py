@@ -269,6 +269,8 @@ class Thread(Upkeep):
         """See how many connections are wanted, at a moment that is as good as any; if any are."""
         with self._lock:
             pools = list(self._pools)
+        for pool in pools:
+            pool.places.date(now)
         return sum(pool.demand.look(pool, now, napped=napped) for pool in pools) > 0
 
     def _doze_if_quiet(self, before: int) -> int:
@@ -293,6 +295,8 @@ class Thread(Upkeep):
             pools = list(self._pools)
         for pool in pools:
             pool.places.make_wary()
+            # What has come in between; whoever comes from now on does it for themselves.
+            pool.places.date(clock.now)
 
 
 class _Blind:
