@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import gc
 import itertools
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from types import FrameType
 
 import pytest
 from support import Thread
 from torture import test_interrupts_at_every_point as interrupts
-from torture.checkpoints import stepping, visiting, where
-from torture.test_interrupts_at_every_point import PASSES, Act, check, whole_pool
+from torture.checkpoints import once_at, stepping, visiting
+from torture.test_interrupts_at_every_point import Act, check, whole_pool
 
 from multipool import Pool, PoolError, amid
 
@@ -78,20 +76,12 @@ def call_in(
 
     None if there are not as many.
     """
-    places: list[str] = []
-    passed = itertools.count()
-    passes: Counter[object] = Counter()
 
-    def visit(frame: FrameType) -> None:
-        point = frame.f_code, frame.f_lasti
-        passes[point] += 1
-        if places or passes[point] > PASSES:
-            return
-        if next(passed) == number:
-            places.append(where(frame.f_code, frame.f_lineno))
-            with suppress(PoolError):
-                handler(pool)
+    def call() -> None:
+        with suppress(PoolError):
+            handler(pool)
 
+    visit, places = once_at(number, call)
     with whole_pool(upkeep) as pool:
         act = scenario(pool)
         with visiting(visit):
