@@ -137,6 +137,7 @@ class PooledWrapper(BaseDatabaseWrapper):
         if (
             seen is None
             or not seen.was_gone
+            or BaseDatabaseWrapper.connect is not shortcut.connect
             or not seen.holds(self.settings_dict, self.timezone_name)
         ):
             return False

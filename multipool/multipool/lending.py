@@ -10,7 +10,7 @@ from typing import Any
 from multipool import refusing
 from multipool.borrower import here
 from multipool.clock import clock
-from multipool.errors import PoolClosed, PoolError, PoolTimeout
+from multipool.errors import PoolClosed, PoolError, PoolTimeout, one_more
 from multipool.inner import Inner
 from multipool.opening import open_in
 from multipool.places import CLOSED, Grant, Refused, Room
@@ -23,6 +23,8 @@ def check_out(inner: Inner, timeout: float | None, frame: FrameType, stack: bool
 
     *stack*: a whole stack is wanted, where any is kept.
     """
+    if inner.places.lock.locked():
+        refusing.refuse_amid(inner)
     if timeout is None:
         timeout = inner.config.timeout
     clock.now = now = monotonic()
@@ -110,7 +112,7 @@ def _ask(
     if grant is CLOSED:
         raise inner.error(PoolClosed, "closed while waiting")
     if isinstance(grant, Refused):
-        raise grant.error.with_traceback(None)
+        raise one_more(grant.error)
     clock.now = served = monotonic()
     inner.totals.add_wait(served - now)
     return grant

@@ -268,6 +268,10 @@ class Slot:
 
     def give_back(self, conn: Any) -> None:
         """Return *conn* to its pool; called by its own ``close``."""
+        if self.conn_ref is not None:
+            # A tracer may have put a proxy around it, and that is what was lent.
+            lent = self.conn_ref()
+            conn = conn if lent is None else lent
         pool = self.home()
         if pool is not None:
             pool.give_back(conn)

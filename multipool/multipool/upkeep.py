@@ -52,13 +52,16 @@ class Inline(Upkeep):
         self.ended = _nobody_looks
 
     def tend(self, inner: Inner) -> None:
-        tend(inner)
+        if inner.places.lock.locked():  # it may be this very thread, which a signal interrupted
+            self.due = 0.0
+        else:
+            tend(inner)
 
     def soon(self, inner: Inner) -> None:
         self.due = 0.0
 
     def step(self, inner: Inner, deadline: float | None = None) -> None:
-        if monotonic() >= self.due:
+        if monotonic() >= self.due and not inner.places.lock.locked():
             self.due = NEVER  # what is done now may come by here again
             due = 0.0
             try:
