@@ -13,7 +13,7 @@ from psycopg.generators import execute
 from multipool.plans.recovery import may_run_again
 from multipool.plans.shelf import BATCH
 from multipool.watch.cursor import Observed
-from multipool.watch.library import is_library
+from multipool.watch.library import application
 from multipool.watch.stacks import caller
 
 _frame = sys._getframe
@@ -22,9 +22,10 @@ _frame = sys._getframe
 class EverydayPlanned(Observed):
     """In front of an observed `PlannedCursor`: both in one, for what needs no thinking about.
 
-    That is a statement that is trusted, and of which nobody wants to know more than its line.
-    Between two system calls the processor's caches are cold, so each call less is worth several
-    times what it costs in a loop of its own. For cursors that have psycopg's own ``execute``.
+    That is a statement of which nobody wants to know more than its line, and most of all one that
+    is trusted. Between two system calls the processor's caches are cold, so each call less is
+    worth several times what it costs in a loop of its own. For cursors that have psycopg's own
+    ``execute``.
     """
 
     __slots__ = ()
@@ -44,34 +45,37 @@ class EverydayPlanned(Observed):
         """Execute *query*, as psycopg does."""
         conn = self._conn
         shelf, sight = conn._multipool_shelf, conn._multipool_sight
-        quick = shelf.quick.get(query) if type(query) is str else None
-        if not (quick is not None and quick.guard.trusted and sight.tracing.brief and not options):
+        if options or not sight.tracing.brief:
             return super().execute(query, params, **options)
+        quick = shelf.quick.get(query) if type(query) is str else None
         # As `Observed` does.
         try:
             frame = _frame(1)
         except ValueError:  # called by no Python code, as in a new thread
             frame = _frame(0)
         code = frame.f_code
-        sight.query = caller(frame) if is_library[code.co_filename] else (code, frame.f_lasti)
+        sight.query = (code, frame.f_lasti) if code.co_filename in application else caller(frame)
         sight.query_lease = sight.slot.serial
-        # As `PlannedCursor` does.
-        idle = not self._pgconn.transaction_status
-        begun = ended = perf_counter()
         sight.statement = query
         try:
-            with conn.lock:
-                done = conn.wait(self._execute_known(query, params))
-        except Error as error:
-            if not may_run_again(conn, shelf, quick.statement, error, idle):
-                raise error.with_traceback(None)  # noqa: B904  # as psycopg does
-            done = False
+            if quick is None or not quick.guard.trusted:
+                return self._multipool_execute(query, params)
+            # As `PlannedCursor` does.
+            idle = not self._pgconn.transaction_status
+            begun = perf_counter()
+            try:
+                with conn.lock:
+                    done = conn.wait(self._execute_known(query, params))
+            except Error as error:
+                if not may_run_again(conn, shelf, quick.statement, error, idle):
+                    raise error.with_traceback(None)  # noqa: B904  # as psycopg does
+                done = False
+            if not done:
+                return self._multipool_execute(query, params)
+            seconds = perf_counter() - begun
         finally:
-            sight.quiet_since = ended = perf_counter()
+            sight.quiet_since = perf_counter()
             sight.statement = None
-        if not done:
-            return super().execute(query, params)
-        seconds = ended - begun
         quick.calls += 1
         quick.seconds += seconds
         if seconds > quick.guard.limit or quick.calls >= BATCH:
