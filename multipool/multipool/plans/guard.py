@@ -152,9 +152,10 @@ class Guard:
         return True
 
     def turn(self) -> bool:
-        """Return whether the next execution is to be prepared; asked where not `trusted`."""
-        if self.reason is not None and self._clock() < self.retry_at:
-            return False
+        """Return whether the next execution, which does not rest, is to be prepared.
+
+        Asked where it is not `trusted`.
+        """
         with self._lock:
             if self.reason is not None and self._clock() >= self.retry_at:
                 self.reason = None
