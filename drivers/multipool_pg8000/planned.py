@@ -111,6 +111,7 @@ class PlannedCursor(_Base):
         if (
             known is None
             or not known.steady
+            or form not in shelf.held
             or form.codec != connection._client_encoding
             or known.escapes is not connection.backslash_escapes
             or connection._binding == "client"
