@@ -38,7 +38,7 @@ else:
 class WireForm(Form):
     """One `Form`, with the messages that parse and bind it."""
 
-    __slots__ = ("codec", "head", "label", "oids", "parse", "text", "touches")
+    __slots__ = ("codec", "head", "oids", "parse", "text", "touches")
 
     def __init__(
         self, statement: Statement, text: str, oids: tuple[int, ...], encoding: str
@@ -47,10 +47,10 @@ class WireForm(Form):
         self.text = text
         self.codec = encoding
         self.oids = list(oids)
-        self.label = self.name.encode()
-        self.parse = messages.parse(text, oids, encoding, self.label)
+        label = self.name.encode()
+        self.parse = messages.parse(text, oids, encoding, label)
         #: How what binds values to it begins.
-        self.head = messages.head(self.label, len(oids))
+        self.head = messages.head(label, len(oids))
         #: Whether it leaves something behind in the session, see `Pooled.touch`.
         self.touches = touches(text)
 
