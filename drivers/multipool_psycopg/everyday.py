@@ -32,11 +32,13 @@ class EverydayPlanned(Observed):
 
     # psycopg's own.
     format: Any
+    _closed: bool
     _conn: Any
     _last_query: Any
     _pgconn: Any
     _query_cls: Any
     _tx: Any
+    _reset: Callable[[], None]
     _start_query: Callable[[str], Generator[Any, Any, Any]]
     _check_results: Callable[[Any], None]
     _set_results: Callable[[Any], None]
@@ -62,7 +64,7 @@ class EverydayPlanned(Observed):
                 return self._multipool_execute(query, params)
             # As `PlannedCursor` does.
             idle = not self._pgconn.transaction_status
-            begun = perf_counter()
+            begun = ended = perf_counter()
             try:
                 with conn.lock:
                     done = conn.wait(self._execute_known(query, params))
@@ -72,10 +74,10 @@ class EverydayPlanned(Observed):
                 done = False
             if not done:
                 return self._multipool_execute(query, params)
-            seconds = perf_counter() - begun
         finally:
-            sight.quiet_since = perf_counter()
+            sight.quiet_since = ended = perf_counter()
             sight.statement = None
+        seconds = ended - begun
         quick.calls += 1
         quick.seconds += seconds
         if seconds > quick.guard.limit or quick.calls >= BATCH:
@@ -90,7 +92,12 @@ class EverydayPlanned(Observed):
         conn = self._conn
         if conn._pipeline is not None:
             return False
-        yield from self._start_query(query)
+        # Of the same text, and with no transaction to begin, this is all that psycopg would do.
+        again = self._last_query is query and not self._closed
+        if again and (conn._autocommit or self._pgconn.transaction_status):
+            self._reset()
+        else:
+            yield from self._start_query(query)
         made = self._query_cls(self._tx)
         made.convert(query, params)
         manager = conn._prepared
@@ -106,5 +113,6 @@ class EverydayPlanned(Observed):
         self._check_results(results)
         self._set_results(results)
         self._last_query = query
-        yield from manager.maintain_gen(conn)
+        if manager._to_flush:
+            yield from manager.maintain_gen(conn)
         return True

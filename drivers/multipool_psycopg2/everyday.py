@@ -75,17 +75,17 @@ class EverydayPlanned(Observed):
                 return self._multipool_execute(query, vars)
             # As `PlannedByText` does.
             idle = not _transaction_status(conn)
-            begun = perf_counter()
+            begun = ended = perf_counter()
             try:
                 self._send(message)
             except Error as error:
                 if not may_run_again(conn, shelf, quick.statement, error, idle):
                     raise
                 return self._multipool_execute(query, vars)
-            seconds = perf_counter() - begun
         finally:
-            sight.quiet_since = perf_counter()
+            sight.quiet_since = ended = perf_counter()
             sight.statement = None
+        seconds = ended - begun
         quick.calls += 1
         quick.seconds += seconds
         if seconds > quick.guard.limit or quick.calls >= BATCH:
