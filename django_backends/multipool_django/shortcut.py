@@ -33,6 +33,8 @@ def _is_of(module: ModuleType, found: Any) -> bool:
 
 
 _ensure_connection: Final = _djangos("ensure_connection")
+#: Django's own ``connect()``. Sentry puts one in its place that notes each connect.
+connect: Final = _djangos("connect")
 # These are what Django decorates so that they look for an event loop, which they do by having an
 # error raised where there is none. It takes a fraction of that to ask.
 cursor: Final = _djangos("cursor")

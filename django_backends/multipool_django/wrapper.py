@@ -137,6 +137,7 @@ class PooledWrapper(BaseDatabaseWrapper):
         if (
             seen is None
             or not seen.was_gone
+            or BaseDatabaseWrapper.connect is not shortcut.connect
             or not seen.holds(self.settings_dict, self.timezone_name)
         ):
             return False
@@ -172,6 +173,7 @@ class PooledWrapper(BaseDatabaseWrapper):
         slot = connection._multipool_slot
         # What each cursor and each transaction would have the pool clean is seen to by `_close`.
         self._serial = slot.settled_lease = slot.serial
+        slot.has_past = True
         usage_log = pool._inner.usage_log
         if usage_log is not None:
             span = slot.span

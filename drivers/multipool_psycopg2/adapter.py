@@ -41,9 +41,14 @@ class Psycopg2Driver(Driver):
         address of a host.
         """
         # An empty DSN, since psycopg2 refuses to connect with no parameter at all.
-        conn: Connection = psycopg2.connect(
+        made: Any = psycopg2.connect(
             "", connection_factory=Connection, **parameters.complete(params, timeout)
         )
+        # Tracers (ddtrace, elastic-apm, newrelic) put a function of theirs in the place of
+        # psycopg2's, which returns a proxy: psycopg2's own functions in C take none.
+        while not issubclass(type(made), Connection):
+            made = made.__wrapped__
+        conn: Connection = made
         return conn
 
     def close(self, conn: Connection) -> None:

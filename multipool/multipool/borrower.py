@@ -62,17 +62,6 @@ class _End:
         self._borrower.ended = True
 
 
-class _Here(threading.local):
-    """``here.borrower`` is the mark of the thread that asks."""
-
-    def __init__(self) -> None:
-        self.borrower = Borrower()
-        #: The `Waiter` of its last wait, to be used again. None while it waits: what it is given
-        #: must be nobody's if an interrupt loses the wait.
-        self.waiter: Any = None
-        self._end = _End(self.borrower)
-
-
 class _Nobody(Borrower):
     """Stands for the borrower of what was never lent."""
 
@@ -80,7 +69,7 @@ class _Nobody(Borrower):
 
     def __init__(self) -> None:
         self.ident = self.living = 0
-        self.ended = False
+        self.ended = self.overtook = False
         self.greenlet = _nothing
 
     @property
@@ -88,6 +77,21 @@ class _Nobody(Borrower):
         return "?"
 
 
-here = _Here()
-
 NOBODY: Final = _Nobody()
+
+
+class _Here(threading.local):
+    """``here.borrower`` is the mark of the thread that asks."""
+
+    #: Who comes in the midst of what is done at its thread's first call, as a signal's handler may.
+    borrower: Borrower = NOBODY
+    #: The `Waiter` of its last wait, to be used again. None while it waits: what it is given
+    #: must be nobody's if an interrupt loses the wait.
+    waiter: Any = None
+
+    def __init__(self) -> None:
+        self.borrower = Borrower()
+        self._end = _End(self.borrower)
+
+
+here = _Here()

@@ -7,6 +7,7 @@ clauses go on working: `for_driver` makes that class, once for each pair.
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TypeVar
 
 
@@ -76,3 +77,24 @@ def without_frames(error: Exception) -> Exception:
             one.__traceback__ = None
             left += [one.__cause__, one.__context__]
     return error
+
+
+def one_more(error: Exception) -> Exception:
+    """Return an error like *error*, to be raised by one more thread.
+
+    For errors that are given to several: whoever raises one writes its traceback and its context
+    into it. What cannot be copied, as a class of a user's own may be, is returned itself.
+    """
+    try:
+        other = copy(error)
+    except Exception:
+        return error.with_traceback(None)
+    if type(other) is not type(error):
+        return error.with_traceback(None)
+    # A driver's class may copy what it knows of alone.
+    vars(other).update(vars(error))
+    if hasattr(error, "__notes__"):
+        other.__notes__ = [*error.__notes__]
+    other.__cause__, other.__context__ = error.__cause__, error.__context__
+    other.__suppress_context__ = error.__suppress_context__
+    return other

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from time import monotonic
-from typing import Final
 
 from multipool.errors import without_frames
-
-#: Seconds between attempts that fail: at first, and at last.
-_FIRST_PAUSE: Final = 1.0
-_LAST_PAUSE: Final = 60.0
+from multipool.pauses import Pauses
 
 
 class Filling:
@@ -27,10 +23,9 @@ class Filling:
         self.error: Exception | None = None
         #: Monotonic time before which no other is made.
         self.next_try = 0.0
-        self._pause = _FIRST_PAUSE
+        self._pauses = Pauses()
 
     def failed(self, error: Exception) -> None:
         """Note that an attempt failed."""
         self.error = without_frames(error)
-        self.next_try = monotonic() + self._pause
-        self._pause = min(2 * self._pause, _LAST_PAUSE)
+        self.next_try = monotonic() + self._pauses.next()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -54,6 +55,8 @@ class Helpers:
 
 def spawn(name: str, target: Callable[[], object]) -> bool:
     """Start a daemon thread; return False if there can be none, the interpreter shutting down."""
+    if sys.is_finalizing():  # no other thread runs any more, which Python 3.11 would wait for
+        return False
     try:
         threading.Thread(target=target, name=name, daemon=True).start()
     except RuntimeError:

@@ -14,6 +14,7 @@ from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
+from multipool import lifecycle
 from multipool.inner import Inner
 from multipool.slot import Slot
 
@@ -32,6 +33,15 @@ def block_of(inner: Inner) -> Block | None:
         if block.inner is inner and not block.over:
             return block
     return None
+
+
+def _begin_anew() -> None:
+    """Let nobody wait, in a forked child, for a thread that is its parent's alone."""
+    for block in _blocks.get(_NONE):
+        block.turn = threading.RLock()
+
+
+lifecycle.renew(_begin_anew)
 
 
 class Hold:

@@ -31,11 +31,10 @@ def lay(
 
     And what does the latter for the lease of a given number, and returns whether it was not over.
     """
-    waiting, pop, push, match = inner.waiting, inner.pop, inner.push, inner.places.match
+    waiting, idle, match = inner.waiting, inner.places.idle, inner.places.match
     status, home = inner.status, inner.home
-    inline = inner.upkeep if inner.inline else None
     tracing, frame_of = inner.tracing, inner.tracing.frame_of
-    ticking, ident = clock, get_ident  # in cells, like everything here
+    ident, upkeep = get_ident, inner.upkeep  # in cells, like everything here
 
     name, closed = inner.name, for_driver(PoolClosed, inner.driver.OperationalError)
 
@@ -46,11 +45,6 @@ def lay(
         return found
 
     def getconn(timeout: float | None = None, _depth: int = 1) -> Any:
-        if inline is not None:
-            ended = inline.ended
-            clock.now = now = monotonic()
-            if ended(0, 1) or now >= inline.due:
-                look_around(alive(), timeout)
         try:
             frame = frame_of(_depth)
         except ValueError:  # called by what is no Python code
@@ -58,13 +52,12 @@ def lay(
         if waiting:
             return check_out(alive(), timeout, frame)
         try:
-            conn = pop()
+            conn = idle.pop()
         except IndexError:
             return check_out(alive(), timeout, frame)
         slot: Slot = conn._multipool_slot
         if slot.wary and not lendable(alive(), conn, slot):
             return check_out(alive(), timeout, frame)
-        slot.since = ticking.now
         slot.code = frame.f_code
         slot.lasti = frame.f_lasti
         if tracing.stacks:
@@ -75,17 +68,48 @@ def lay(
         slot.leased = home
         return conn
 
+    def getconn_inline(timeout: float | None = None, _depth: int = 1) -> Any:
+        # The same but for its beginning, and that nobody else would date the lease.
+        ended = upkeep.ended
+        clock.now = now = monotonic()
+        if ended(0, 1) or now >= upkeep.due:
+            look_around(alive(), timeout)
+        try:
+            frame = frame_of(_depth)
+        except ValueError:
+            frame = frame_of(0)
+        if waiting:
+            return check_out(alive(), timeout, frame)
+        try:
+            conn = idle.pop()
+        except IndexError:
+            return check_out(alive(), timeout, frame)
+        slot: Slot = conn._multipool_slot
+        if slot.wary and not lendable(alive(), conn, slot):
+            return check_out(alive(), timeout, frame)
+        slot.code = frame.f_code
+        slot.lasti = frame.f_lasti
+        if tracing.stacks:
+            slot.keep_stack(frame)
+        slot._since = now
+        slot._dated = slot.serial = slot.serial + 1
+        if slot.borrower.living != ident():
+            slot.pass_to(here.borrower)
+        slot.leased = home
+        return conn
+
     def putconn(conn: Any) -> None:
         try:
             slot: Slot = conn._multipool_slot
             busy = status(conn)
-            # Asked in this order and not in one expression, which would take longer.
-            if slot.former is not None and slot.former and slot.borrower.living != ident():
+            if slot.has_past and (
+                slot.settled_lease or (slot.former and slot.borrower.living != ident())
+            ):
                 busy = True
         except Exception:
             refusing.refuse_foreign(alive(), conn)
             raise
-        if busy or slot.wary or slot.settled_lease:
+        if busy or slot.wary:
             found = home()
             return slot.give_back(conn) if found is None else take_back(found, conn, slot)
         # From the look at `wary` to the push there is no call, so no other thread comes in
@@ -94,7 +118,7 @@ def lay(
         if slot.leased is not home:
             raise refusing.not_lent(alive(), conn, slot)
         slot.leased = None
-        push(conn)
+        idle.append(conn)
         if waiting:
             match()
         return None
@@ -106,9 +130,9 @@ def lay(
         if busy or slot.wary:
             return end_lease(alive(), conn, slot, serial)
         slot.leased = None
-        push(conn)
+        idle.append(conn)
         if waiting:
             match()
         return True
 
-    return getconn, putconn, endlease
+    return getconn_inline if inner.inline else getconn, putconn, endlease

@@ -69,8 +69,7 @@ class Inner:
         self.home: ReferenceType[Inner] = ref(self)
         self.places = Places(config.limit, self.home, self.totals)
         # What the hot path needs, one step away.
-        self.waiting = self.places.waiting
-        self.pop, self.push = self.places.idle.pop, self.places.idle.append
+        self.waiting, self.idle = self.places.waiting, self.places.idle
         self.filling = Filling()
         #: What it has of a budget; None where there is none.
         self.stake: Stake | None = None
@@ -154,7 +153,7 @@ class Inner:
 
     def keep(self, conn: Any, slot: Slot) -> None:
         """Put a clean connection among the idle ones, or into waiting hands."""
-        self.push(conn)
+        self.idle.append(conn)
         self.settle(conn, slot)
 
     def settle(self, conn: Any, slot: Slot) -> None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from _thread import get_ident
-from time import monotonic
 from types import TracebackType
 from typing import Any
 
 from multipool import refusing
 from multipool.borrower import here
-from multipool.clock import clock
 from multipool.inner import Inner
-from multipool.lending import check_out, end_lease, lendable, look_around, look_back
+from multipool.lending import check_out, end_lease, lendable, look_back
 from multipool.slot import Slot
 
 
@@ -35,20 +33,14 @@ class Lease:
 
     def __enter__(self) -> Any:
         inner = self._inner
-        if inner.inline:
-            ended = inner.upkeep.ended
-            clock.now = now = monotonic()
-            if ended(0, 1) or now >= inner.upkeep.due:
-                look_around(inner, self._timeout)
         tracing = inner.tracing
         frame_of = tracing.frame_of
         try:
             frame = frame_of(1)
         except ValueError:  # called by what is no Python code
             frame = frame_of(0)
-        pop = inner.pop
         try:
-            conn = None if inner.waiting else pop()
+            conn = None if inner.waiting else inner.idle.pop()
         except IndexError:
             conn = None
         slot: Slot
@@ -58,7 +50,6 @@ class Lease:
             conn = check_out(inner, self._timeout, frame)
             slot = conn._multipool_slot
         else:
-            slot.since = clock.now
             slot.code = frame.f_code
             slot.lasti = frame.f_lasti
             if tracing.stacks:
@@ -86,7 +77,7 @@ class Lease:
         if slot is None:
             return  # given back inside the block and closed, or a forked child's parent's
         inner = self._inner
-        status, push = inner.status, inner.push
+        status = inner.status
         busy = status(conn)
         if busy and kind is None and slot.serial == self._serial and slot.leased:
             if inner.inline:
@@ -104,6 +95,18 @@ class Lease:
             end_lease(inner, conn, slot, self._serial)
         else:
             slot.leased = None
-            push(conn)
+            inner.idle.append(conn)
             if inner.waiting:
                 inner.places.match()
+
+
+class InlineLease(Lease):
+    """The same where there is no thread: its checkout has more to do."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> Any:
+        getconn = self._inner.getconn
+        self._lent = conn = getconn(self._timeout, 2)
+        self._serial = conn._multipool_slot.serial
+        return conn

@@ -10,7 +10,7 @@ from typing import Any
 from multipool import refusing
 from multipool.borrower import here
 from multipool.clock import clock
-from multipool.errors import PoolClosed, PoolError, PoolTimeout
+from multipool.errors import PoolClosed, PoolError, PoolTimeout, one_more
 from multipool.inner import Inner
 from multipool.opening import open_in
 from multipool.places import CLOSED, Grant, Refused, Room
@@ -20,6 +20,8 @@ from multipool.watch.pressure import press
 
 def check_out(inner: Inner, timeout: float | None, frame: FrameType) -> Any:
     """Lend a connection to the caller in *frame*: open one, or wait for one, if need be."""
+    if inner.places.lock.locked():
+        refusing.refuse_amid(inner)
     if timeout is None:
         timeout = inner.config.timeout
     clock.now = now = monotonic()
@@ -107,7 +109,7 @@ def _ask(
     if grant is CLOSED:
         raise inner.error(PoolClosed, "closed while waiting")
     if isinstance(grant, Refused):
-        raise grant.error.with_traceback(None)
+        raise one_more(grant.error)
     clock.now = served = monotonic()
     inner.totals.add_wait(served - now)
     return grant
@@ -128,6 +130,7 @@ def lendable(inner: Inner, conn: Any, slot: Slot) -> bool:
         return False
     _calm(inner, slot)
     _greet(inner, conn, slot)
+    slot.foretell(clock.now)  # there may be nobody who ticks
     return True
 
 
@@ -186,7 +189,7 @@ def _end(inner: Inner, conn: Any, slot: Slot, serial: int | None = None) -> bool
         inner.discard(conn, slot)
         raise
     # Here, not in a function, at whose beginning an interrupt would lose it.
-    inner.push(conn)
+    inner.idle.append(conn)
     inner.settle(conn, slot)
     return True
 

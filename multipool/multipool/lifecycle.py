@@ -31,6 +31,8 @@ _pid = os.getpid()
 _pools: set[ReferenceType[Any]] = set()
 #: Called with each pool. Replaced as a whole, never changed.
 _meeting: tuple[Callable[[Any], object], ...] = ()
+#: Called in a forked child, when its pools have begun anew.
+_renewing: tuple[Callable[[], object], ...] = ()
 
 
 def register(pool: Mortal) -> None:
@@ -62,6 +64,12 @@ def part(function: Callable[[Any], object]) -> None:
     _meeting = tuple(one for one in _meeting if one != function)
 
 
+def renew(function: Callable[[], object]) -> None:
+    """Call *function* in each forked child, when its pools have begun anew. It must not raise."""
+    global _renewing
+    _renewing = (*_renewing, function)
+
+
 def _at_exit() -> None:
     for pool in registered():
         pool._leave()
@@ -76,6 +84,8 @@ def _after_fork_in_child() -> None:
     upkeep.after_fork_in_child()
     for pool in registered():
         pool._after_fork()
+    for function in _renewing:
+        function()
 
 
 def _no_hook() -> None:

@@ -4,7 +4,8 @@ All decisions are made here, under one lock, and none of them talks to a server.
 had the lock calls `Places.match` after releasing it, which brings idle connections and
 waiters together. So a return need not wait for the lock: it pushes its connection and calls
 `match`, which gives up when the lock is taken. This is also what lets a finaliser return a
-connection while its own thread is inside the pool.
+connection while its own thread is inside the pool; who would have to wait for the lock there
+asks `amid` first.
 
 An interrupt may strike anywhere. The lock is used as ``with places.lock:`` alone, since only
 there none can come between taking it and the block; what is given is lost to nobody when
@@ -23,6 +24,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 from weakref import ReferenceType
 
+from multipool.amid import is_own
 from multipool.borrower import here
 from multipool.handoff import MOST, TAKEN, Waiter
 from multipool.outage import Outage
@@ -373,6 +375,11 @@ class Places:
         """Return how many leases the open connections have seen."""
         return sum(slot.serial for slot in list(self.slots))
 
+    def date(self, now: float) -> None:
+        """Note at the time *now* of all leases that nobody has dated that they have begun."""
+        for slot in list(self.slots):
+            slot.date(now)
+
     def spend(self) -> None:
         """Let no connection be lent again that is open now."""
         for slot in list(self.slots):
@@ -384,7 +391,7 @@ class Places:
             slot.wary = True
 
     def refuse(self, error: Exception) -> None:
-        """Give *error* to all who wait."""
+        """Give *error* to all who wait, of which each raises one of its own."""
         with self.lock:
             for waiter in self.waiting:
                 if waiter.grant is None:
@@ -394,12 +401,15 @@ class Places:
 
     def shut(self) -> None:
         """Give `CLOSED` to all who wait, and let no connection be lent again."""
-        with self.lock:
-            self.closed = True
-            for waiter in self.waiting:
-                if waiter.grant is None:
-                    waiter.give(CLOSED)
-            self.waiting.clear()
+        if is_own(self.lock):
+            self.closed = True  # who waits looks around
+        else:
+            with self.lock:
+                self.closed = True
+                for waiter in self.waiting:
+                    if waiter.grant is None:
+                        waiter.give(CLOSED)
+                self.waiting.clear()
         self.spend()
 
 

@@ -18,9 +18,9 @@ from weakref import ref
 from multipool import hotpath, lifecycle, refusing, strict, upkeep
 from multipool.config import WITHOUT_EFFECT, PoolConfig
 from multipool.driver import Driver, get_driver
-from multipool.errors import PoolConfigError, PoolTimeout
+from multipool.errors import PoolConfigError, PoolTimeout, one_more
 from multipool.inner import Inner
-from multipool.lease import Lease
+from multipool.lease import InlineLease, Lease
 from multipool.stats import PoolStats
 from multipool.target import Target
 
@@ -88,7 +88,7 @@ class Pool:
         inner.owner = ref(self)
         inner.getconn, inner.putconn, inner.endlease = hotpath.lay(inner)
         self._getconn, self._putconn = inner.getconn, inner.putconn
-        self._lease: type[Lease] = Lease
+        self._lease: type[Lease] = InlineLease if inner.inline else Lease
         if config.strict:
             self._getconn, self._putconn = strict.lay(inner)
             self._lease = strict.StrictLease
@@ -114,7 +114,8 @@ class Pool:
 
         Returns the driver's own connection, outside of any transaction. Raises
         `PoolTimeout`, `TooManyWaiting`, `PoolClosed`, or the driver's error when a new
-        connection cannot be opened.
+        connection cannot be opened. A finaliser or signal handler may come in the midst of what
+        its own thread does in the pool: it gets what is idle, or `PoolTimeout` at once.
         """
         return self._getconn(timeout, _depth + 1)
 
@@ -230,6 +231,7 @@ class Pool:
         changes = {"min_size": min_size, "max_size": max_size}
         inner = self._inner
         inner.refuse_if_closed()
+        refusing.refuse_resize_amid(inner)
         with inner.places.lock:  # two calls at once may each change one of the bounds
             inner.config = inner.config.replace(
                 name=inner.name, **{k: v for k, v in changes.items() if v is not None}
@@ -263,7 +265,7 @@ class Pool:
                 return
             error = inner.filling.error
             if error is not None:
-                raise error.with_traceback(None)
+                raise one_more(error)
             if monotonic() >= deadline:
                 raise inner.error(
                     PoolTimeout,

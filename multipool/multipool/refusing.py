@@ -6,6 +6,7 @@ import sys
 from types import FrameType
 from typing import Any, Final
 
+from multipool.amid import is_own
 from multipool.borrower import here
 from multipool.errors import ConnectionNotLeased, PoolError, PoolTimeout, TooManyWaiting
 from multipool.holders import describe_holders
@@ -45,6 +46,24 @@ def refuse_to_wait(inner: Inner, timeout: float, *, again: bool) -> None:
             TooManyWaiting,
             f"max_waiting={limit} threads wait already: {whole_state(inner)}",
         )
+
+
+_AMID: Final = (
+    "a finaliser or signal handler asks, in the midst of what its thread does in the pool"
+)
+
+
+def refuse_amid(inner: Inner) -> None:
+    """Raise if this thread is in the midst of a decision of the pool, and would wait for itself."""
+    if is_own(inner.places.lock):
+        inner.totals.add("timeouts")
+        raise inner.error(PoolTimeout, f"no connection at once: {_AMID}: {whole_state(inner)}")
+
+
+def refuse_resize_amid(inner: Inner) -> None:
+    """The same for one that would change the bounds."""
+    if is_own(inner.places.lock):
+        raise inner.error(PoolError, f"cannot be resized just now: {_AMID}")
 
 
 def holds_all(inner: Inner) -> bool:

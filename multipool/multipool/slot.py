@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from weakref import ReferenceType, ref
 
 from multipool.borrower import NOBODY, Borrower
+from multipool.clock import clock
 from multipool.errors import ConnectionNotLeased, PoolError
 from multipool.watch.doing import task_here
 from multipool.watch.stacks import Stack, line_of, whole
@@ -53,6 +54,8 @@ class Slot:
     """
 
     __slots__ = (
+        "_dated",
+        "_since",
         "backend_pid",
         "born",
         "borrower",
@@ -62,6 +65,7 @@ class Slot:
         "ends",
         "fd",
         "former",
+        "has_past",
         "home",
         "idle_since",
         "lasti",
@@ -74,7 +78,6 @@ class Slot:
         "serial",
         "settings",
         "settled_lease",
-        "since",
         "span",
         "spent",
         "stack",
@@ -119,25 +122,29 @@ class Slot:
         #: Where in the code it was opened.
         self.opened_at: Stack | None = None
         #: Where it was checked out; the whole stack, if that was kept, and the ``serial`` of the
-        #: lease that it is of; and when (coarse monotonic time).
+        #: lease that it is of.
         self.code: CodeType | None = None
         self.lasti = 0
         self.stack: Stack | None = None
         self.stack_lease = -1
         #: Beside a whole stack: the asyncio task that checked it out, if one did.
         self.task: ReferenceType[Any] | None = None
-        self.since = 0.0
+        # When the lease number `_dated` began, see `since`.
+        self._since = 0.0
+        self._dated = 0
         #: What whoever knows what it is for counts of it.
         self.span: Span | None = None
-        #: The same to the microsecond, written only where leases are timed (``use_time``).
+        #: When it was lent, to the microsecond; only where leases are timed (``use_time``).
         self.lent_at = 0.0
         #: Counts the leases: whoever noted it can tell whether a lease is still theirs.
         self.serial = 0
+        #: Whether there was ever reason to ask for one of the next two: the hot path asks once.
+        self.has_past = False
         #: The lease whose borrower has promised to call `Pooled.settle` before it ends; 0 if there
         #: is none, or it was called. What ends otherwise, the pool settles.
         self.settled_lease = 0
         #: The borrowers before, if there were others: a thread among these that returns the lease
-        #: of another holds a stale reference. Until then None, which the hot path asks for.
+        #: of another holds a stale reference.
         self.former: set[Borrower] | None = None
         #: How many of these there may be before those that have ended are dropped.
         self.purge_at = _MANY
@@ -160,7 +167,7 @@ class Slot:
 
         self.conn_ref = ref(conn, collected)
         self.fd = fd
-        self.born = self.since = self.idle_since = now
+        self.born = self._since = self.idle_since = now
         self.ends = ends
         conn._multipool_slot = self
 
@@ -175,11 +182,33 @@ class Slot:
         self.spent = True
         self.wary = True
 
+    @property
+    def since(self) -> float:
+        """When the last lease began, in coarse monotonic time.
+
+        The hot path does not write it down. Upkeep, which sets the clock, does at each tick, for
+        what it sees for the first time: until then a lease has begun just now.
+        """
+        dated, since = self._dated, self._since
+        return since if dated == self.serial else clock.now
+
+    def date(self, now: float) -> None:
+        """Note that the last lease began by the time *now*, if that is not known already."""
+        serial = self.serial
+        if self._dated != serial:
+            self._since = now
+            self._dated = serial
+
+    def foretell(self, now: float) -> None:
+        """Note that the lease that is about to begin begins at the time *now*."""
+        self._since = now
+        self._dated = self.serial + 1
+
     def lend(self, borrower: Borrower, frame: FrameType, stacks: bool, now: float) -> None:
-        """Begin a lease. The hot path writes the same, in line."""
-        self.since = now
+        """Begin a lease. The hot path writes the same, in line, but for when."""
         self.code = frame.f_code
         self.lasti = frame.f_lasti
+        self.foretell(now)
         if stacks:
             self.keep_stack(frame)
         self.serial += 1
@@ -189,6 +218,8 @@ class Slot:
 
     def keep_stack(self, frame: FrameType) -> None:
         """Note the whole stack of the lease that is about to begin."""
+        # Upkeep may go to sleep during this call, and would date the lease no more.
+        self.foretell(clock.now)
         self.stack = whole(frame)
         self.task = task_here()
         self.stack_lease = self.serial + 1
@@ -199,6 +230,7 @@ class Slot:
             former = self.former
             if former is None:
                 self.former = former = set()
+                self.has_past = True
             former.add(self.borrower)
             former.discard(borrower)
             if len(former) >= self.purge_at:
@@ -221,6 +253,10 @@ class Slot:
 
     def give_back(self, conn: Any) -> None:
         """Return *conn* to its pool; called by its own ``close``."""
+        if self.conn_ref is not None:
+            # A tracer may have put a proxy around it, and that is what was lent.
+            lent = self.conn_ref()
+            conn = conn if lent is None else lent
         pool = self.home()
         if pool is not None:
             pool.give_back(conn)

@@ -52,13 +52,16 @@ class Inline(Upkeep):
         self.ended = _nobody_looks
 
     def tend(self, inner: Inner) -> None:
-        tend(inner)
+        if inner.places.lock.locked():  # it may be this very thread, which a signal interrupted
+            self.due = 0.0
+        else:
+            tend(inner)
 
     def soon(self, inner: Inner) -> None:
         self.due = 0.0
 
     def step(self, inner: Inner, deadline: float | None = None) -> None:
-        if monotonic() >= self.due:
+        if monotonic() >= self.due and not inner.places.lock.locked():
             self.due = NEVER  # what is done now may come by here again
             due = 0.0
             try:
@@ -266,6 +269,8 @@ class Thread(Upkeep):
         """See how many connections are wanted, at a moment that is as good as any; if any are."""
         with self._lock:
             pools = list(self._pools)
+        for pool in pools:
+            pool.places.date(now)
         return sum(pool.demand.look(pool, now, napped=napped) for pool in pools) > 0
 
     def _doze_if_quiet(self, before: int) -> int:
@@ -290,6 +295,8 @@ class Thread(Upkeep):
             pools = list(self._pools)
         for pool in pools:
             pool.places.make_wary()
+            # What has come in between; whoever comes from now on does it for themselves.
+            pool.places.date(clock.now)
 
 
 class _Blind:

@@ -1,6 +1,7 @@
 """A server that goes away and comes back, one that is full, one that refuses."""
 
 import time
+from traceback import extract_tb
 
 import pytest
 from support import Thread, until
@@ -94,6 +95,58 @@ def test_what_is_kept_of_an_outage_keeps_no_lease_alive(fake, make_pool):
     Thread(borrow).outcome()
     assert outages[0] is not None
     assert pool.stats().lost == 1
+
+
+def test_each_of_those_who_wait_in_vain_has_an_error_of_its_own(make_pool):
+    """Whoever raises one writes its traceback and its context into it."""
+    pool = make_pool(max_size=1)
+    conn = pool.getconn()
+
+    def borrow(number):
+        try:
+            raise LookupError(number)
+        except LookupError:
+            try:
+                pool.getconn()
+            except errors.OperationalError as error:
+                error.add_note(str(number))
+                return error
+
+    threads = [Thread(lambda number=number: borrow(number)) for number in range(3)]
+    until(lambda: pool.stats().waiting == 3)
+    told = errors.OperationalError("too many", "53300")
+    told.__cause__ = ConnectionError()
+    told.add_note("opening")
+    pool._inner.places.refuse(told)
+    for number, thread in enumerate(threads):
+        error = thread.outcome()
+        assert (type(error), error.args, error.sqlstate) == (type(told), told.args, "53300")
+        context = error.__context__
+        # The pool's own, where nobody waited yet, comes in between.
+        assert f"LookupError({number})" in map(repr, [context, context.__context__])
+        assert error.__cause__ is told.__cause__
+        assert error.__notes__ == ["opening", str(number)]
+        frames = [frame.name for frame in extract_tb(error.__traceback__)]
+        assert frames.count("borrow") == 1
+    assert told.__traceback__ is None
+    pool.putconn(conn)
+
+
+def test_an_error_that_cannot_be_copied_is_given_to_all_who_wait(make_pool):
+    pool = make_pool(max_size=1)
+    conn = pool.getconn()
+
+    class Stubborn(Exception):
+        def __init__(self, *, reason):
+            super().__init__(reason)
+
+    threads = [Thread(pool.getconn) for _ in range(2)]
+    until(lambda: pool.stats().waiting == 2)
+    pool._inner.places.refuse(Stubborn(reason="no"))
+    for thread in threads:
+        with pytest.raises(Stubborn, match="no"):
+            thread.outcome()
+    pool.putconn(conn)
 
 
 def test_the_timeout_holds_in_an_outage_and_its_error_says_why(fake, make_pool):

@@ -150,3 +150,43 @@ def test_upkeep_hears_what_a_descriptor_tells_also_when_it_has_begun_anew(make_p
         thread.deafen(ear)
         os.close(ear)
         os.close(mouth)
+
+
+def test_a_lease_begins_when_upkeep_first_sees_it_and_then_stays_that_old(make_pool):
+    """The hot path writes no time down."""
+    pool = make_pool()
+    conn = pool.getconn()
+    slot = conn._multipool_slot
+    upkeep.thread._lock.acquire()  # without which it looks at no pool
+    try:
+        slot.serial += 1  # as the hot path does
+        before, now = slot.since, clock.now
+        slot.date(now - 40)
+        slot.date(now - 20)
+        assert slot.since == now - 40 < before <= now
+    finally:
+        upkeep.thread._lock.release()
+    pool.putconn(conn)
+
+
+def test_leases_that_began_while_the_clock_was_being_stopped_are_dated(make_pool):
+    pool = make_pool(max_size=2)
+    conns = [pool.getconn(), pool.getconn()]
+    slots = [conn._multipool_slot for conn in conns]
+    for slot in slots:
+        slot.serial += 1  # as the hot path does, behind upkeep's back
+    upkeep.thread._doze()
+    assert [slot._dated for slot in slots] == [slot.serial for slot in slots]
+    for conn in conns:
+        pool.putconn(conn)
+
+
+@pytest.mark.parametrize("options", [{"upkeep": "inline"}, {"trace": "full"}])
+def test_where_a_lease_cannot_wait_for_a_tick_it_is_dated_at_once(make_pool, options):
+    pool = make_pool(**options)
+    for _ in range(3):
+        for lend in (pool.getconn, lambda: pool.connection().__enter__()):
+            conn = lend()
+            slot = conn._multipool_slot
+            assert slot._dated == slot.serial
+            pool.putconn(conn)

@@ -37,6 +37,16 @@ class Traced:
 
 BaseDatabaseWrapper.ensure_connection = Traced()
 """,
+    "connect by a function": """
+from django.db.backends.base.base import BaseDatabaseWrapper
+djangos = BaseDatabaseWrapper.connect
+
+def connect(wrapper):
+    print("traced")
+    djangos(wrapper)
+
+BaseDatabaseWrapper.connect = connect
+""",
     "_commit by what is no function": """
 from functools import partialmethod
 from django.db.backends.base.base import BaseDatabaseWrapper

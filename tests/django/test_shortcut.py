@@ -11,7 +11,7 @@ import pytest
 from django.core.exceptions import SynchronousOnlyOperation
 from django.db import OperationalError, ProgrammingError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.backends.utils import CursorDebugWrapper
+from django.db.backends.utils import CursorDebugWrapper, CursorWrapper
 from django.test import override_settings
 
 MakeAlias = Callable[..., Any]
@@ -21,13 +21,13 @@ MakeAlias = Callable[..., Any]
 def whole_ways(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The wrappers that went Django's whole way, in turn."""
     gone: list[Any] = []
-    whole: Any = BaseDatabaseWrapper.connect
+    whole: Any = BaseDatabaseWrapper.check_settings
 
-    def connect(wrapper: Any) -> None:
+    def check_settings(wrapper: Any) -> None:
         gone.append(wrapper)
         whole(wrapper)
 
-    monkeypatch.setattr(BaseDatabaseWrapper, "connect", connect)
+    monkeypatch.setattr(BaseDatabaseWrapper, "check_settings", check_settings)
     return gone
 
 
@@ -137,8 +137,6 @@ def test_a_cursor_connects_by_whatever_stands_for_djangos(
         visit(connection)
     elif where == "instance":
         called_by = connection
-    elif hook == "connect":
-        pytest.skip("ours comes before Django's connect()")
     else:
         called_by = BaseDatabaseWrapper
     whole = getattr(called_by, hook)
@@ -191,6 +189,37 @@ def test_a_transaction_ends_by_whatever_stands_for_djangos(
         cursor.execute("select 1")
         transaction.set_rollback(hook == "_rollback", using=connection.alias)
     assert called == [hook]
+
+
+def test_a_tracer_in_the_place_of_djangos_methods_notes_each_of_their_calls(
+    make_alias: MakeAlias, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted: list[str] = []
+
+    def trace(owner: Any, name: str) -> None:
+        djangos = getattr(owner, name)
+
+        def own(self: Any, *args: Any) -> Any:
+            noted.append(name)
+            return djangos(self, *args)
+
+        monkeypatch.setattr(owner, name, own)
+
+    connection = make_alias()
+    visit(connection)
+    for name in ("connect", "_commit", "_rollback"):  # all that sentry_sdk replaces
+        trace(BaseDatabaseWrapper, name)
+    for name in ("execute", "executemany"):
+        trace(CursorWrapper, name)
+    for _ in range(3):
+        noted.clear()
+        with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+            cursor.execute("select 1")
+            cursor.executemany("select %s", [(1,), (2,)])
+        connection.close()
+        assert noted == ["connect", "execute", "executemany", "_commit"]
+    monkeypatch.undo()
+    connection.close_pool()
 
 
 @pytest.mark.parametrize("name", ["cursor", "close", "_prepare_cursor"])

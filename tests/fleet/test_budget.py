@@ -14,7 +14,7 @@ from typing import Any
 import pgbouncer as pgbouncers
 import pytest
 from budget_fleet import Count, Worker, workers
-from fleet_store import APP, Store
+from fleet_store import APP, OPS, Store
 from support import Thread, until
 
 from multipool import Pool, PoolConfigError, PoolTimeout
@@ -23,6 +23,7 @@ from multipool.budget.gate import gate
 from multipool.budget.sharing import Group
 from multipool.budget.use import NEVER
 from multipool.driver import Driver
+from multipool.fleet.installing import script
 from multipool.target import Target
 
 Make = Callable[..., Worker]
@@ -333,10 +334,11 @@ def test_a_store_that_cannot_be_asked_is_not_asked_for_the_sake_of_others(make):
         with stake._calls.lock:  # so no call begins meanwhile
             if stake._calls.cut_at is not None:
                 return False
-            others = replace(stake.answer.state, groups=(Group(9, 0, 1, 0),))
-            stake.answer, stake._told_want = replace(stake.answer, state=others), 5
+            grant = stake.grant
+            others = replace(grant.answer.state, groups=(Group(9, 0, 1, 0),))
+            grant.answer, stake._told_want = replace(grant.answer, state=others), 5
             assert stake._falls_at(inner) < NEVER
-            stake._failed = True
+            stake.troubles.failed = True
             assert stake._falls_at(inner) == NEVER
             return True
 
@@ -426,6 +428,21 @@ def test_without_the_store_each_pool_confines_itself_and_says_so_once(driver, ba
     )
 
 
+def test_a_store_that_is_made_a_moment_later_is_asked_and_beaten_to_soon(driver, bare):
+    """As `manage.py migrate` does it, which has connected before."""
+    params = {**bare.params, "user": APP}
+    options = {"fleet": {"app": "shop", "every": 1}}
+    with Pool(params, driver=driver, budget=24, name="default", **options) as pool:
+        use(pool)
+        assert pool.stats().share == 2
+        bare.psql(script([APP], [OPS]))
+        until(lambda: pool.stats().budget == 24, timeout=20)
+        held = [pool.getconn() for _ in range(5)]
+        for conn in held:
+            pool.putconn(conn)
+        until(bare.processes, timeout=20)
+
+
 def test_without_the_store_auto_is_a_part_of_what_the_server_has(driver, bare):
     params = {**bare.params, "user": APP}
     with Pool(params, driver=driver, budget="auto", max_size=30) as pool:
@@ -439,10 +456,10 @@ def test_a_store_that_is_locked_is_waited_for(make, store, driver):
     conn.cursor().execute("lock table multipool.stake in access exclusive mode")
     pool = make()
     taker = Thread(pool.getconn)
-    until(lambda: pool._inner.stake.trouble, timeout=10)
+    until(lambda: pool._inner.stake.troubles.words, timeout=10)
     driver.close(conn)
     pool.putconn(taker.outcome(20))
-    assert not pool._inner.stake.static
+    assert not pool._inner.stake.grant.alone
 
 
 def test_a_wrong_password_is_an_error_at_once(make, driver):
@@ -452,6 +469,23 @@ def test_a_wrong_password_is_an_error_at_once(make, driver):
     assert not isinstance(caught.value, PoolTimeout)
     with pytest.raises(driver.Error):  # and again
         use(pool)
+
+
+def test_each_who_waits_for_a_share_that_cannot_be_asked_for_has_an_error_of_its_own(make, driver):
+    pool = make(params={"dbname": "there_is_none"})
+    told = []
+
+    def work() -> None:
+        try:
+            use(pool)
+        except driver.Error as error:
+            told.append(error)
+
+    for thread in [Thread(work) for _ in range(4)]:
+        thread.outcome(20)
+    assert len(set(map(id, told))) == 4
+    assert {driver.sqlstate(error) for error in told} <= {None, "3D000"}
+    assert all("there_is_none" in str(error) for error in told)
 
 
 @pytest.mark.parametrize("upkeep", ["thread", "inline"])

@@ -49,7 +49,7 @@ def test_what_an_older_version_has_installed_is_brought_up_to_date_for_all_whom_
     assert status_of(APP)["shares"] is True
     pool = make_pool(store, budget=12, upkeep="thread")
     with pool.connection():
-        assert not pool._inner.stake.static
+        assert not pool._inner.stake.grant.alone
     beat(make_pool(store))
     snapshot = read(ops, watch=0)
     assert [budget.budget for budget in snapshot.budgets] == [12]

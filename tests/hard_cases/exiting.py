@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 import time
+from collections.abc import Iterator
 
 from multipool import Pool
+
+
+class Knot:
+    """What only the collector frees, as late as when the interpreter ends."""
+
+    def __init__(self, held: Iterator[object]) -> None:
+        self.itself = self
+        self.held = held
+
+
+def rows() -> Iterator[object]:
+    """Suspend a block with a connection, in a transaction."""
+    with pool.connection() as conn:
+        conn.cursor().execute("select 1")
+        yield conn
 
 
 def main(scene: str, driver: str, upkeep: str, dsn: str) -> None:
@@ -17,6 +34,13 @@ def main(scene: str, driver: str, upkeep: str, dsn: str) -> None:
     if scene == "idle":
         while leased:
             pool.putconn(leased.pop())
+    elif scene == "in a cycle":
+        for conn in leased:
+            pool.putconn(conn)
+        gc.disable()
+        held = rows()
+        leased = [next(held)]
+        Knot(held)
     elif scene == "leased":
         pool.putconn(leased.pop())
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import gc
 import os
 import sys
@@ -16,6 +17,7 @@ from hard_cases.outside import ask
 from support import Thread, until
 
 from multipool import Pool, pools
+from multipool.driver import ACTIVE
 
 
 def child(work: Callable[[], object]) -> None:
@@ -138,6 +140,28 @@ def block(pool: Pool) -> None:
         os._exit(0)
     with pool.connection() as conn:
         assert server_pid(conn) == mine
+
+
+def held(pool: Pool) -> None:
+    """A child waits for no thread of its parent's that executes something in the same hold."""
+    hold = pool.hold()
+    with hold:
+        pool.execute("select 1")
+        context = contextvars.copy_context()
+        thread = Thread(lambda: context.run(pool.execute, "select pg_sleep(0.5)"))
+        [slot] = pool._inner.places.slots
+        conn = slot.conn_ref()
+        until(lambda: pool.driver.status(conn) == ACTIVE)
+
+        def work() -> None:
+            with pytest.raises(pool.driver.Error, match="before the process forked"):
+                pool.execute("select 1")
+            hold.__exit__(None, None, None)
+            assert pool.execute("select 1").fetchall()
+
+        child(work)
+        thread.outcome()
+        assert pool.execute("select 1").fetchall()
 
 
 def upkeep(pool: Pool) -> None:

@@ -107,7 +107,9 @@ def test_a_dropped_pool_leaves_no_file_open(make_pool, outside, driver, upkeep):
     until(lambda: count() <= before)
 
 
-@pytest.mark.parametrize("scene", ["idle", "leased", "waiting", "everything", "uncaught"])
+@pytest.mark.parametrize(
+    "scene", ["idle", "leased", "in a cycle", "waiting", "everything", "uncaught"]
+)
 def test_the_interpreter_exits_within_a_second_and_without_a_word(
     scene, driver, upkeep, outside, dsn
 ):

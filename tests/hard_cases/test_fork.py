@@ -17,6 +17,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no for
         ("dropped", "a child says no goodbye in its parent's name"),
         ("leased", "a connection leased at the fork raises a clear error in the child"),
         ("block", "a child that leaves its parent's block returns nothing to anybody"),
+        ("held", "a child waits for no thread of its parent's in a hold that they share"),
         ("upkeep", "upkeep works in the child"),
         ("busy", "a fork in the midst of other threads' work leaves the child a whole pool"),
         ("grandchild", "a child's child has connections of its own"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from contextlib import suppress
 from functools import partial
@@ -308,3 +309,26 @@ def test_threads_that_share_a_connection_prepare_a_statement_once(pool, table):
         for thread in [Thread(partial(work, conn)) for _ in range(4)]:
             thread.outcome(30)
         assert len(held(conn)) == len(statements)
+
+
+def test_threads_that_share_a_connection_outside_of_transactions_may_execute_more_than_it_holds(
+    make_pool,
+):
+    """What one of them has the server drop, another may be about to execute."""
+    pool = make_pool(max_size=1, prepare={"threshold": 1, "max": 2})
+
+    def work(conn, first):
+        for number in range(first, first + 300):
+            constant = number % 7
+            assert fetch(conn, f"select %s::int + {constant}", (first,)) == [(first + constant,)]
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with pool.connection() as conn:
+            conn.autocommit = True
+            for thread in [Thread(partial(work, conn, first)) for first in range(4)]:
+                thread.outcome(60)
+    finally:
+        sys.setswitchinterval(interval)
+    assert sum(plan.calls for plan in pool.plans()) > 0

@@ -10,11 +10,12 @@ stopped between calls alone would miss some.
 from __future__ import annotations
 
 import dis
+import itertools
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from itertools import pairwise
 from pathlib import Path
 from threading import get_ident
 from types import CodeType, FrameType
@@ -26,6 +27,9 @@ Visit = Callable[[FrameType], None]
 
 _CORE = str(Path(multipool.__file__).parent)
 _visits: dict[int, Visit] = {}
+
+#: In a loop only the first so many passes of a point count.
+PASSES = 2
 
 
 @contextmanager
@@ -40,6 +44,31 @@ def visiting(visit: Visit) -> Iterator[None]:
             yield
     finally:
         del _visits[get_ident()]
+
+
+def once_at(
+    number: int,
+    act: Callable[[], object],
+    skip: Callable[[FrameType], bool] = lambda frame: False,
+) -> tuple[Visit, list[str]]:
+    """Return a visit that calls *act* at the point of that *number*, and where that was, if it was.
+
+    Of a loop's points only the first `PASSES` count, and of those that *skip* says none.
+    """
+    places: list[str] = []
+    passed = itertools.count()
+    passes: Counter[object] = Counter()
+
+    def visit(frame: FrameType) -> None:
+        point = frame.f_code, frame.f_lasti
+        passes[point] += 1
+        if places or passes[point] > PASSES or skip(frame):
+            return
+        if next(passed) == number:
+            places.append(where(frame.f_code, frame.f_lineno))
+            act()
+
+    return visit, places
 
 
 def where(code: CodeType, line: int) -> str:
@@ -63,7 +92,7 @@ def _points(code: CodeType) -> frozenset[int]:
 
     found = set()
     instructions = list(dis.get_instructions(code))
-    for before, after in pairwise(instructions):
+    for before, after in itertools.pairwise(instructions):
         name = before.opname
         if name == "RESUME" or (name.startswith("CALL") and "INTRINSIC" not in name):
             reached = after.offset

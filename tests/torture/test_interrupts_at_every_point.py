@@ -11,7 +11,6 @@ import gc
 import itertools
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -19,7 +18,7 @@ from typing import Any
 
 import pytest
 from support import LateRiser, Thread, until
-from torture.checkpoints import stepping, visiting, where
+from torture.checkpoints import once_at, stepping, visiting
 
 from multipool import Pool
 from multipool.borrower import here
@@ -30,8 +29,6 @@ from multipool.testing.fake import FakeDriver, FakeServer
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 SIZE = 2
-#: In a loop only the first so many passes of a point are struck.
-PASSES = 2
 
 
 class Interrupt(BaseException):
@@ -246,19 +243,11 @@ def strike(scenario: Callable[[Pool], Act], upkeep: str, number: int) -> str | N
 
     None if there are not as many.
     """
-    places: list[str] = []
-    passed = itertools.count()
-    passes: Counter[object] = Counter()
 
-    def visit(frame: FrameType) -> None:
-        point = frame.f_code, frame.f_lasti
-        passes[point] += 1
-        if places or passes[point] > PASSES or in_room_finaliser(frame):
-            return
-        if next(passed) == number:
-            places.append(where(frame.f_code, frame.f_lineno))
-            raise Interrupt
+    def interrupt() -> None:
+        raise Interrupt
 
+    visit, places = once_at(number, interrupt, skip=in_room_finaliser)
     with whole_pool(upkeep) as pool:
         act = scenario(pool)
         with suppress(Interrupt), visiting(visit):

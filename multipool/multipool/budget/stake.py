@@ -10,7 +10,6 @@ this machine have a reason to claim as well, it wakes them (`neighbours`).
 
 from __future__ import annotations
 
-import logging
 import os
 import random
 import socket
@@ -20,7 +19,9 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
+from multipool.amid import is_own
 from multipool.budget import store
+from multipool.budget.grant import Grant
 from multipool.budget.neighbours import Neighbours
 from multipool.budget.options import AUTO
 from multipool.budget.sharing import (
@@ -28,20 +29,18 @@ from multipool.budget.sharing import (
     ROUNDS,
     Claim,
     Mine,
-    State,
     breath,
     decide,
     headroom,
     lease,
     pause,
 )
-from multipool.budget.store import Answer
+from multipool.budget.troubles import AGAIN, Troubles
 from multipool.budget.use import NEVER, Use
 from multipool.budget.words import words
 from multipool.driver import OUTAGE, REFUSAL
 from multipool.errors import without_frames
 from multipool.fleet.calls import PATIENCE, Calls
-from multipool.fleet.errors import MISSING, REMEDY
 from multipool.fleet.lines import CONNECTING, GATE, Line, borrowed, in_turn, opened
 from multipool.fleet.options import FleetOptions
 from multipool.fleet.reporting import program
@@ -49,14 +48,9 @@ from multipool.fleet.reporting import program
 if TYPE_CHECKING:
     from multipool.inner import Inner
 
-log = logging.getLogger("multipool.budget")
-
 #: What stands before a stake's mark, in its connections' application name.
 MARK: Final = "mb:"
 
-#: Seconds for which a grant may be used by a pool that has no connection: it would not notice that
-#: the server has crashed, and forgotten whom it granted what.
-FRESH: Final = 1.0
 #: Seconds that a claim waits for a connection to come back; and between two connections of its
 #: own, where it has others: while it has less than its due, and else.
 TURN: Final = 0.1
@@ -64,15 +58,11 @@ SOON: Final = 0.25
 SELDOM: Final = 2.0
 #: More than any server has.
 MANY: Final = 1_000_000
-#: Seconds until what was closed is told of; until a refused attempt is repeated; and for which
-#: a full server is not asked for more than it gave.
+#: Seconds until what was closed is told of; for which a full server is not asked for more than it
+#: gave; and until one that refused a connection to ask by is asked for another.
 RELEASE: Final = 0.05
-AGAIN: Final = 0.2
 FULL_FOR: Final = 5.0
-#: Seconds for which a store may refuse by reasons that pass, until the pool does without it.
-LASTS: Final = 5.0
-#: Seconds until a store that is not there is looked for again.
-MISSING_PAUSE: Final = 60.0
+REFUSED_FOR: Final = 60.0
 #: Without a store each pool confines itself to this part of the budget.
 STATIC_PART: Final = 10
 #: Seconds that a goodbye may take: somebody waits for it.
@@ -86,18 +76,10 @@ class Stake:
         self._calls = Calls()
         self.id = str(uuid4())
         self.mark = f"{MARK}{self.id[:8]}"
-        #: How many connections the pool may open by now, and until when (monotonic times): at
-        #: all, and if it has none.
-        self.cap = 0
-        self._lease_until = 0.0
-        self._fresh_until = 0.0
+        self.grant = Grant()
+        self.troubles = Troubles()
         #: How often something has happened that the store may not know.
         self._doubts = 0
-        #: What the store has written down.
-        self.share = 0
-        self.answer: Answer | None = None
-        #: Since when the pool has had anything.
-        self._had_since = 0.0
         #: How many it had use for, and what it told last of that.
         self._use = Use()
         self._told_want = 0
@@ -118,24 +100,22 @@ class Stake:
         #: Monotonic times: of the last call, and before which none goes by a line of its own.
         self._called_at = 0.0
         self._next_own = 0.0
-        #: Whether the last call failed; why nobody could be asked; and whether it does without.
-        self._failed = False
-        self.trouble: str | None = None
-        self.static = False
-        self._warned = False
-        self._refused_since: float | None = None
 
     # -- what the pool asks, wherever it may be --------------------------------------------
 
     def may_open(self, held: int) -> bool:
         """Return whether a pool that has *held* connections may open one within its limit."""
-        now = monotonic()
-        return now < self._lease_until and (held > 0 or now < self._fresh_until)
+        return self.grant.may_open(held)
 
     @property
     def holds(self) -> bool:
         """Whether what is granted is still granted."""
-        return monotonic() < self._lease_until
+        return self.grant.holds
+
+    @property
+    def cap(self) -> int:
+        """How many connections the pool may open by now."""
+        return self.grant.cap
 
     def doubt(self) -> None:
         """Open nothing until the store has been asked again: connections have ended by themselves.
@@ -143,9 +123,9 @@ class Stake:
         The server may have crashed, and the store be empty; or it may be busy yet with ending a
         connection that nobody has closed. Called by finalisers too: takes no lock.
         """
-        if not self.static:
+        if not self.grant.alone:
             self._doubts += 1
-            self._lease_until = 0.0
+            self.grant.lapse()
             self._hurry(monotonic() + RELEASE)
 
     def _hurry(self, due: float) -> None:
@@ -168,13 +148,13 @@ class Stake:
         """Ask soon: one of the neighbours needs something, or has given something back."""
         self._neighbours.answer()
         self._knocks += 1
-        if not self._failed and (self.share or self._asking):
-            self._hurry(self._called_at + breath(self._state()))
+        if not self.troubles.failed and (self.grant.share or self._asking):
+            self._hurry(self._called_at + breath(self.grant.state))
 
     def wake(self, inner: Inner) -> None:
         """See to it that more is asked for: somebody finds none idle, and uses up what there is."""
         held = len(inner.places.slots)
-        if self.static or held >= inner.config.limit:
+        if self.grant.alone or held >= inner.config.limit:
             return
         if held + 1 < self.cap and self.may_open(held):
             return
@@ -191,20 +171,21 @@ class Stake:
 
     def full(self, inner: Inner) -> None:
         """Ask for no more than there is: the server has no more connections to give."""
-        self.trouble = "the server has no more connections to give"
+        self.troubles.words = "the server has no more connections to give"
         has = len(inner.places.slots) - 1  # but for the one that could not be opened
         if has <= 0:
             self.doubt()
             return
         self._was_full = True
         self._ceiling, self._ceiling_until = has, monotonic() + FULL_FOR
-        self.cap = min(self.cap, has)
+        self.grant.narrow(has)
         inner.confine(self.cap)
 
     @property
     def whole(self) -> int | None:
         """The whole budget, those for asking too, as the store told it last."""
-        return None if self.answer is None else self.answer.budget
+        answer = self.grant.answer
+        return None if answer is None else answer.budget
 
     @property
     def in_line(self) -> int:
@@ -217,6 +198,8 @@ class Stake:
         """Claim if it is time; return the monotonic time at which to be asked again."""
         now = monotonic()
         calls, held = self._calls, len(inner.places.slots)
+        if calls.lock.locked():  # somebody is at it; this very thread, if a signal has come
+            return now + RELEASE
         with calls.lock:
             busy_until = calls.look(now)
             if busy_until is not None:
@@ -226,7 +209,7 @@ class Stake:
                 if not self._is_needed(inner):  # nor since then
                     return NEVER  # what it had runs out by itself
             due = calls.due or now
-            if self.share > max(self.cap, held):  # which others wait for
+            if self.grant.share > max(self.cap, held):  # which others wait for
                 due = min(due, self._called_at + RELEASE)
             due = min(due, self._falls_at(inner))
             if now < due:
@@ -239,8 +222,8 @@ class Stake:
 
     def _falls_at(self, inner: Inner) -> float:
         """Return when it is to be told that the pool has use for fewer, since others wait."""
-        used, state = self._used(inner), self._state()
-        if self._failed or self._told_want <= used or state is None or not state.lacking:
+        used, state = self._used(inner), self.grant.state
+        if self.troubles.failed or self._told_want <= used or state is None or not state.lacking:
             return NEVER
         return max(self._use.is_down_at(used), self._called_at + breath(state))
 
@@ -253,8 +236,10 @@ class Stake:
         """Say that the pool is about to close. Takes `MOMENT` at most."""
         calls = self._calls
         self.move_out(inner)
+        if is_own(calls.lock):
+            return
         with calls.lock:
-            if calls.cut_at is not None or not self.share:
+            if calls.cut_at is not None or not self.grant.share:
                 return
             calls.begin(monotonic(), MOMENT)
         inner.upkeep.soon(inner)  # who will cut it
@@ -276,47 +261,53 @@ class Stake:
     def _call(self, inner: Inner) -> None:
         wait = AGAIN
         try:
-            wait = self._converse(inner)
+            known = None
+            with self._line(inner) as line:
+                if line is not None:
+                    try:
+                        known = self._converse(inner, line)
+                    except Exception as error:
+                        wait = self._refused(inner, line, error)
+                        raise  # the line is not what it was
+            if known is not None:
+                wait = self._conclude(inner, *known)
         except Exception as error:
             if self._calls.line is None:
                 wait = self._unreachable(inner, error)
-            else:
-                wait = self._refused(inner, error)
-            self._failed = True
         finally:
             self._in_line = 0
             self._called_at = monotonic()
             self._calls.end(wait * random.uniform(0.9, 1.0))
             inner.upkeep.soon(inner)
 
-    def _converse(self, inner: Inner) -> float:
-        """Claim until there is nothing more to say; return the seconds until the next time."""
-        with self._line(inner) as line:
-            if line is None:
-                return AGAIN
-            wakes, knocks, had = self._wakes, self._knocks, self.share
-            self._calls.speak(line)
-            self._meet(inner)
-            self._neighbours.look()
-            try:
-                for _ in range(ROUNDS):
-                    knocks = self._knocks
-                    if not self._claim(inner, line):
-                        break
-            except inner.driver.Error as error:
-                if inner.driver.sqlstate(error) in MISSING and not self.static:
-                    self._do_without(inner, line, REMEDY)
-                raise
-        self.trouble, self._failed = None, False
+    def _converse(self, inner: Inner, line: Line) -> tuple[int, int, int]:
+        """Claim until there is nothing more to say.
+
+        Returns how many had found none, and how many had knocked, by then, and what its share was.
+        """
+        wakes, knocks, had = self._wakes, self._knocks, self.grant.share
+        self._calls.speak(line)
+        self._meet(inner)
+        self._neighbours.look()
+        for _ in range(ROUNDS):
+            knocks = self._knocks
+            if not self._claim(inner, line):
+                break
+        return wakes, knocks, had
+
+    def _conclude(self, inner: Inner, wakes: int, knocks: int, had: int) -> float:
+        """Return the seconds until the next time, after what `_converse` has returned."""
+        grant = self.grant
+        self.troubles.over()
         mine = self._mine(inner, len(inner.places.slots))
         self._asking = mine.want > mine.cap
-        state = self._state()
+        state = grant.state
         lacks = self._asking and decide(state, mine).ask > mine.cap
-        gave = self.share < had and state is not None and state.lacking
+        gave = grant.share < had and state is not None and state.lacking
         if gave or (lacks and not self._has_knocked):
             self._neighbours.knock()
         self._has_knocked = lacks
-        if not self.holds or (wakes != self._wakes and not self._asking):
+        if not grant.holds or (wakes != self._wakes and not self._asking):
             return BREATH  # something has happened meanwhile
         if knocks != self._knocks:
             return breath(state)
@@ -337,17 +328,17 @@ class Stake:
 
     def _claim(self, inner: Inner, line: Line) -> bool:
         """Put a claim to the store; return whether the answer asks for another."""
-        places = inner.places
-        if not self.holds:
-            self.cap = min(self.cap, len(places.slots))
-            inner.confine(self.cap)
+        places, grant = inner.places, self.grant
+        if not grant.holds:
+            grant.narrow(len(places.slots))
+            inner.confine(grant.cap)
         mine = self._mine(inner, len(places.slots))
-        claim = decide(self._state(), mine)
-        if self.cap and not claim.cap:
+        claim = decide(grant.state, mine)
+        if grant.cap and not claim.cap:
             self._give_all(inner, line)
             return False
-        if claim.cap < self.cap:
-            self.cap = claim.cap
+        if claim.cap < grant.cap:
+            grant.narrow(claim.cap)
             inner.confine(claim.cap)
         # From here on nothing is opened beyond it; what was opened until then counts.
         held = len(places.slots)
@@ -361,7 +352,11 @@ class Stake:
         self._use.told(sent)
         self._neighbours.bury(dead)
         lasts = told["lease"] if doubts == self._doubts else 0.0
-        self._heed(inner, answer, sent + lasts, ended=claim.end_turn)
+        self.troubles.over()
+        grant.heed(answer, new_turn=claim.end_turn)
+        inner.confine(grant.cap)  # before anything may be opened again
+        grant.renew(sent + lasts)
+        places.match()
         return self._has_more_to_say(inner)
 
     def _give_all(self, inner: Inner, line: Line) -> None:
@@ -369,32 +364,18 @@ class Stake:
 
         Afterwards there may be no connection to tell it by.
         """
-        self.cap = self.share = self._told_want = 0
-        self._lease_until = 0.0
+        self.grant.give_up()
+        self._told_want = 0
         inner.confine(0)
         held = len(inner.places.slots)
         store.leave(line, self._told(inner, Claim(0, 0, held, 0), held))
 
-    def _heed(self, inner: Inner, answer: Answer, until: float, *, ended: bool) -> None:
-        if (not self.cap or ended) and answer.cap:
-            self._had_since = monotonic()
-        self.answer, self.share, self.cap = answer, answer.share, answer.cap
-        self.static = self._warned = False
-        self._refused_since = None
-        inner.confine(self.cap)  # before anything may be opened again
-        self._lease_until = until
-        self._fresh_until = monotonic() + FRESH
-        inner.places.match()
-
     def _has_more_to_say(self, inner: Inner) -> bool:
         held = len(inner.places.slots)
-        state = self._state()
-        claim = decide(state, self._mine(inner, held))
-        more = claim.ask > self.cap and state is not None and state.free > 0
-        return more or claim.cap < self.cap or max(self.cap, held) < self.share
-
-    def _state(self) -> State | None:
-        return None if self.answer is None else self.answer.state
+        grant = self.grant
+        claim = decide(grant.state, self._mine(inner, held))
+        more = claim.ask > grant.cap and grant.state is not None and grant.state.free > 0
+        return more or claim.cap < grant.cap or max(grant.cap, held) < grant.share
 
     def _mine(self, inner: Inner, held: int) -> Mine:
         now = monotonic()
@@ -407,7 +388,7 @@ class Stake:
             held=held,
             want=want,
             wish=int(min(max(inner.config.min_size, headroom(want)), most)),
-            had_for=now - self._had_since if self.cap else 0.0,
+            had_for=self.grant.had_for(now),
         )
 
     def _used(self, inner: Inner) -> int:
@@ -433,7 +414,7 @@ class Stake:
             "ask": claim.ask,
             "end_turn": claim.end_turn,
             "full": self._was_full,
-            "lease": lease(self._state()),
+            "lease": lease(self.grant.state),
         }
 
     # -- by which way ----------------------------------------------------------------------
@@ -457,7 +438,7 @@ class Stake:
             if now < self._next_own:
                 yield None
                 return
-        claim = decide(self._state(), self._mine(inner, len(inner.places.slots)))
+        claim = decide(self.grant.state, self._mine(inner, len(inner.places.slots)))
         self._next_own = now + (SOON if claim.ask > self.cap else SELDOM)
         with opened(inner) as line:
             yield line
@@ -466,11 +447,11 @@ class Stake:
 
     def _unreachable(self, inner: Inner, error: Exception) -> float:
         """Judge why no connection could be opened to ask by."""
+        self.troubles.is_unreachable(error)
         known = isinstance(error, inner.driver.Error)
         kind = inner.driver.failure(error) if known else REFUSAL
-        self.trouble = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
         if inner.places.slots:
-            self._next_own = monotonic() + (SELDOM if kind != REFUSAL else MISSING_PAUSE)
+            self._next_own = monotonic() + (SELDOM if kind != REFUSAL else REFUSED_FOR)
         elif kind == REFUSAL or (kind == OUTAGE and not inner.connected):
             # Nothing says that it will ever be otherwise: as where a pool connects by itself.
             inner.totals.add("connect_errors")
@@ -479,54 +460,36 @@ class Stake:
             inner.places.refuse(error)
         return 2 * AGAIN
 
-    def _refused(self, inner: Inner, error: Exception) -> float:
-        """Judge why the store said no."""
-        state = inner.driver.sqlstate(error)
-        if state in MISSING:
-            return MISSING_PAUSE
-        # A lock that is not to be had in a moment is nothing to speak of; nor is a lost line.
-        if self._calls.was_cut():
-            return LASTS  # each attempt may cost the pool a connection
-        if state is None or (state in _MOMENTARY and self.holds):
-            return AGAIN
-        self.trouble = f"the server refuses ({state})"
-        now = monotonic()
-        if self._refused_since is None:
-            self._refused_since = now
-        lasts = now - self._refused_since >= LASTS
-        if not self.holds and (lasts or state not in _MOMENTARY):
-            self._do_without(inner, None, self.trouble)
-        return AGAIN if state in _MOMENTARY and not self.static else LASTS
+    def _refused(self, inner: Inner, line: Line, error: Exception) -> float:
+        """Heed the store's no; return the seconds until the next time."""
+        grant = self.grant
+        verdict = self.troubles.judge(
+            inner.driver.sqlstate(error),
+            was_cut=self._calls.was_cut(),
+            holds=grant.holds,
+            alone=grant.alone,
+        )
+        if verdict.alone and not grant.alone:
+            self._do_without(inner, line)
+        return verdict.pause
 
-    def _do_without(self, inner: Inner, line: Line | None, why: str) -> None:
+    def _do_without(self, inner: Inner, line: Line) -> None:
         """Confine the pool to a part of the budget that needs nobody's word."""
         budget = inner.config.budget
         if budget == AUTO:
-            told = line.ask(store.SERVER) if line is not None else None
-            budget = int(told or STATIC_PART)
-        self.cap = max(1, min(int(budget or 1) // STATIC_PART, int(min(inner.config.limit, MANY))))
-        self.share, self.answer, self.static = self.cap, None, True
-        self._lease_until = self._fresh_until = NEVER
-        self.trouble = why
-        if not self._warned:
-            self._warned = True
-            log.warning(
-                "pool %r: its share of the budget cannot be asked for, so it confines itself to %d:"
-                " %s",
-                inner.name,
-                self.cap,
-                why,
-            )
-        inner.confine(self.cap)
+            budget = STATIC_PART
+            with suppress(inner.driver.Error):  # it was refused already
+                budget = int(line.ask(store.SERVER) or STATIC_PART)
+        cap = max(1, min(int(budget or 1) // STATIC_PART, int(min(inner.config.limit, MANY))))
+        self.grant.stand_alone(cap)
+        self.troubles.log_once(inner.name, cap)
+        inner.confine(cap)
 
     # -- in words --------------------------------------------------------------------------
 
     def words(self) -> str:
         """Return what the pool has of the budget, and who has the rest."""
-        if self.static:
-            return f"this pool confines itself to {self.cap} of the budget: {self.trouble}"
-        return words(self.answer, self.cap, self.trouble)
-
-
-#: A lock, a deadlock, a serialisation failure: next time it may be otherwise.
-_MOMENTARY: Final = frozenset(["55P03", "40P01", "40001", "57014"])
+        trouble = self.troubles.words
+        if self.grant.alone:
+            return f"this pool confines itself to {self.cap} of the budget: {trouble}"
+        return words(self.grant.answer, self.cap, trouble)

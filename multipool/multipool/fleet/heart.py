@@ -13,12 +13,14 @@ from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
+from multipool.amid import is_own
 from multipool.fleet.calls import Calls
 from multipool.fleet.errors import MISSING, REMEDY
 from multipool.fleet.lines import Line, borrowed, grow, opened
 from multipool.fleet.options import LONGEST, SHORTEST, FleetOptions
 from multipool.fleet.reporting import Report, Reporter
 from multipool.fleet.wire import as_json
+from multipool.pauses import Pauses
 
 if TYPE_CHECKING:
     from multipool.inner import Inner
@@ -36,8 +38,8 @@ WRITES: Final = 50
 SETTLING: Final = 1.0
 #: Seconds that a goodbye may take: somebody waits for it.
 MOMENT: Final = 0.3
-#: Seconds until the next look at a server where the fleet is not installed.
-MISSING_PAUSE: Final = 60.0
+#: Seconds until it is asked again, where somebody else is at it.
+LATER: Final = 0.05
 
 BEAT: Final = "select multipool.beat(%s::jsonb)::text"
 GOODBYE: Final = "select multipool.goodbye(%s::jsonb)::text"
@@ -62,6 +64,8 @@ class Heart:
         #: Whether the last beat told of trouble. If not, trouble is news.
         self._troubled = False
         self._warned: str | None = None
+        #: Until the next look at a server where the fleet is not installed.
+        self._pauses = Pauses()
 
     def tick(self, inner: Inner) -> float:
         """Beat if it is time; return the monotonic time at which to be asked again.
@@ -70,6 +74,8 @@ class Heart:
         """
         now = monotonic()
         calls = self._calls
+        if calls.lock.locked():  # somebody is at it; this very thread, if a signal has come
+            return now + LATER
         with calls.lock:
             self._reporter.join(inner)
             if calls.due is None:
@@ -91,6 +97,8 @@ class Heart:
         Takes `MOMENT` at most. What cannot be said in it, the silence says.
         """
         calls = self._calls
+        if is_own(calls.lock):
+            return
         with calls.lock:
             others = [one for one in self._reporter.inners() if one is not inner]
             if others or self._epoch is None or calls.cut_at is not None:
@@ -170,6 +178,7 @@ class Heart:
             self._reporter.heard()
         self._epoch, self._processes = answer["epoch"], answer["processes"]
         self._watched, self._warned = answer["watched"], None
+        self._pauses.begin_anew()
         self._troubled = self._reporter.troubled
         if answer["backend"] != line.backend:
             for inner in self._reporter.inners():
@@ -198,7 +207,7 @@ class Heart:
         if state not in ("55P03", self._warned):
             log.warning("no heartbeat: %s", _words(state, error))
             self._warned = state
-        return MISSING_PAUSE if state in MISSING else self._every()
+        return self._pauses.next() if state in MISSING else self._every()
 
 
 def _words(state: str, error: Exception) -> str:

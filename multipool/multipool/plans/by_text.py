@@ -14,7 +14,13 @@ from typing import Any, Final
 from multipool import placeholders
 from multipool.driver import IDLE, INERROR
 from multipool.plans import limits
-from multipool.plans.recovery import GONE, THERE_ALREADY, is_about_the_text, may_run_again
+from multipool.plans.recovery import (
+    GONE,
+    THERE_ALREADY,
+    is_about_the_text,
+    may_run_again,
+    status_alone,
+)
 from multipool.plans.shelf import BATCH, Shelf
 from multipool.plans.statement import Quick, Wording
 from multipool.plans.text_form import TextForm, kinds_of
@@ -151,7 +157,7 @@ class PlannedByText:
             return False
         steps = [*shelf.clearing(), form.prepare]
         # In a transaction a failure of ours must not be the user's.
-        inside = driver.status(conn) != IDLE or self._begins()
+        inside = status_alone(driver, conn) != IDLE or self._begins()
         if inside:
             steps = [_SAVE, *steps, _RELEASE]
         try:

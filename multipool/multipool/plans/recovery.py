@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from time import monotonic, sleep
 from typing import Any, Final
 
-from multipool.driver import IDLE
+from multipool.driver import ACTIVE, IDLE, Driver
 from multipool.plans.shelf import Shelf
 from multipool.plans.statement import Statement
 
@@ -13,6 +14,24 @@ GONE: Final = "26000"
 THERE_ALREADY: Final = "42P05"
 #: Among others "cached plan must not change result type".
 NOT_SUPPORTED: Final = "0A000"
+
+
+#: Seconds for which another thread's statement is waited for; and between two looks. One that was
+#: interrupted looks the same, for good.
+_PATIENCE: Final = 1.0
+_POLL: Final = 0.0005
+
+
+def status_alone(driver: Driver, conn: Any) -> int:
+    """Return the status of *conn* when no other thread that shares it executes something.
+
+    Whether a transaction is open is not to be seen meanwhile, and who wants to execute something
+    waits for that thread anyway.
+    """
+    until = monotonic() + _PATIENCE
+    while (status := driver.status(conn)) == ACTIVE and monotonic() < until:
+        sleep(_POLL)
+    return status
 
 
 def is_about_the_text(code: str) -> bool:
@@ -25,8 +44,9 @@ def may_run_again(
 ) -> bool:
     """Return whether *statement*, whose prepared execution raised *error*, may run unprepared.
 
-    That is so if no transaction was open before (*idle*); one that it began itself is rolled
-    back. In any case the connection knows afterwards what is not to be relied on.
+    That is so if no transaction was open before (*idle*), or none has failed now; one that it
+    began itself is rolled back. In any case the connection knows afterwards what is not to be
+    relied on.
     """
     driver = shelf.driver
     code = driver.sqlstate(error) or ""
@@ -38,8 +58,10 @@ def may_run_again(
         shelf.planner.renew()
     else:
         shelf.leave_behind([form for form in list(shelf.held) if form.statement is statement])
-    if not idle or conn.closed:
+    if conn.closed:
         return False
-    if driver.status(conn) != IDLE:
+    if status_alone(driver, conn) != IDLE:
+        if not idle:
+            return False
         conn.rollback()
     return True

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
+from multipool.budget.grant import FRESH
 from multipool.budget.sharing import (
     BREATH,
     ROUNDS,
@@ -21,7 +22,8 @@ from multipool.budget.sharing import (
     lease,
     pause,
 )
-from multipool.budget.stake import AGAIN, FRESH, RELEASE, SELDOM, SOON, TURN
+from multipool.budget.stake import RELEASE, SELDOM, SOON, TURN
+from multipool.budget.troubles import AGAIN
 from multipool.fleet.calls import PATIENCE
 from multipool.fleet.lines import GATE
 from multipool.testing.shares.world import Course
