@@ -44,17 +44,13 @@ class Adapters:
         `DataError` for a value that PostgreSQL has no form for.
         """
         cls = type(value)
-        dumper = self._own_dumper(cls)
-        if dumper is None:
-            for base in cls.__mro__[1:]:
-                dumper = self._own_dumper(base)
-                if dumper is not None:
-                    break
-            else:
-                raise ProgrammingError(
-                    f"can't adapt type {cls.__name__!r}: register a dumper for it"
-                )
-        return dumper(value, self)
+        for base in cls.__mro__:
+            level: Adapters | None = self
+            while level is not None:
+                if (dumper := level._dumpers.get(base)) is not None:
+                    return dumper(value, self)
+                level = level._parent
+        raise ProgrammingError(f"can't adapt type {cls.__name__!r}: register a dumper for it")
 
     def loader(self, oid: int) -> Loader | None:
         """Return the loader registered for *oid*, or None where the adapter's own is to be used."""
@@ -69,14 +65,6 @@ class Adapters:
     def loads_as_usual(self) -> bool:
         """Whether no loader is registered, neither here nor on a level above."""
         return not self._loaders and (self._parent is None or self._parent.loads_as_usual)
-
-    def _own_dumper(self, cls: type) -> Dumper | None:
-        level: Adapters | None = self
-        while level is not None:
-            if (dumper := level._dumpers.get(cls)) is not None:
-                return dumper
-            level = level._parent
-        return None
 
     def snapshot(self) -> tuple[dict[type, Dumper], dict[int, Loader]]:
         """Return this level's registrations, for `restore`."""

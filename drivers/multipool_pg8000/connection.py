@@ -18,7 +18,7 @@ from multipool_pg8000.info import ConnectionInfo
 from multipool_pg8000.named import named_class
 from multipool_pg8000.observed import observed, observed_named
 from multipool_pg8000.planned import planned
-from multipool_pg8000.results import Columns, FindLoaders, Result
+from multipool_pg8000.results import FindLoaders, Result
 from multipool_pg8000.tpc import TwoPhase
 from multipool_pg8000.wire import Wire
 
@@ -75,7 +75,6 @@ class Connection(Pooled, TwoPhase, Wire):
         prepared: Prepared,
         *,
         find_loaders: FindLoaders | None = None,
-        columns: Columns | None = None,
         source: Callable[[], bytes] | None = None,
         sink: Callable[[bytes], object] | None = None,
     ) -> Result:
@@ -87,7 +86,6 @@ class Connection(Pooled, TwoPhase, Wire):
             begin=b"" if self._autocommit else self._begin,
             statements=(prepared.text,),
             find_loaders=find_loaders,
-            columns=columns,
             source=source,
             sink=sink,
         )

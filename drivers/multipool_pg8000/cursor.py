@@ -132,8 +132,8 @@ class Cursor:
         self._executed = statement, values
         return bind(statement, values, connection.binding, connection.codec)
 
-    def _send(self, prepared: Prepared, columns: Columns | None = None) -> Result:
-        return self.connection.run(prepared, find_loaders=self._find_loaders, columns=columns)
+    def _send(self, prepared: Prepared) -> Result:
+        return self.connection.run(prepared, find_loaders=self._find_loaders)
 
     def _read(self, text: str, params: Params) -> tuple[placeholders.Statement, Sequence[Any]]:
         try:
@@ -151,7 +151,7 @@ class Cursor:
             raise TypeError(f"a query must be str or bytes, not {type(query).__name__}")
         return query
 
-    def _find_loaders(self, columns: tuple[Column, ...]) -> Sequence[RawLoader]:
+    def _find_loaders(self, columns: Columns) -> Sequence[RawLoader]:
         connection = self.connection
         return find_loaders(
             columns, self._adapters or connection.adapters, connection.codec, self.tzinfo_factory
@@ -324,10 +324,9 @@ class Cursor:
         return self._closed or bool(self.connection.closed)
 
     def _check_open(self) -> None:
-        if self._closed:
-            raise InterfaceError("cursor already closed")
-        if self.connection.closed:
-            raise InterfaceError("connection already closed")
+        if self._closed or self.connection._sock is None:
+            what = "cursor" if self._closed else "connection"
+            raise InterfaceError(f"{what} already closed")
 
     def __enter__(self) -> Self:
         return self

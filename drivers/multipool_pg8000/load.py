@@ -136,12 +136,13 @@ def find_loaders(
 ) -> Sequence[RawLoader]:
     """Return what makes values of each of *columns*; see `find_loader`."""
     if adapters.loads_as_usual and tz_factory is timezone:
-        return _usual_loaders(columns, encoding)
+        return usual_loaders(columns, encoding)
     return [find_loader(column.type_code, adapters, encoding, tz_factory) for column in columns]
 
 
 @lru_cache(maxsize=1024)
-def _usual_loaders(columns: Sequence[Column], encoding: str) -> Sequence[RawLoader]:
+def usual_loaders(columns: Sequence[Column], encoding: str) -> Sequence[RawLoader]:
+    """Return what makes values of each of *columns* where no loader is registered."""
     nothing = Adapters()
     return [find_loader(column.type_code, nothing, encoding, timezone) for column in columns]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from struct import pack
+from struct import Struct, pack
 from typing import Final
 
 from multipool_pg8000.values import Typed
@@ -12,9 +12,14 @@ from multipool_pg8000.values import Typed
 SYNC: Final = b"S\0\0\0\x04"
 TERMINATE: Final = b"X\0\0\0\x04"
 COPY_DONE: Final = b"c\0\0\0\x04"
-# Run the unnamed portal to its end, and sync; the same with a description of its rows before.
+# What a Bind ends in, for all results in text; then run the unnamed portal to its end, and sync;
+# the same with a description of its rows before.
+_END: Final = b"\0\0"
 _RUN: Final = b"E\0\0\0\x09\0\0\0\0\0" + SYNC
-_DESCRIBE_AND_RUN: Final = b"D\0\0\0\x06P\0" + _RUN
+_END_AND_RUN: Final = _END + _RUN
+_END_DESCRIBE_AND_RUN: Final = _END + b"D\0\0\0\x06P\0" + _RUN
+
+_NUMBER: Final = Struct("!i").pack
 
 # Longer statements are not kept, in characters.
 _LONGEST_KEPT: Final = 10_000
@@ -34,24 +39,30 @@ def extended(statement: str, values: Sequence[Typed], encoding: str) -> bytes:
     oids = tuple([value.oid for value in values])
     short = len(statement) <= _LONGEST_KEPT
     make = _parse if short else parse
-    return make(statement, oids, encoding) + execute(values, encoding)
+    return make(statement, oids, encoding) + execute(head(b"", len(values)), values, encoding)
 
 
-def execute(
-    values: Sequence[Typed], encoding: str, name: bytes = b"", *, describe: bool = True
-) -> bytes:
+def head(name: bytes, count: int) -> bytes:
+    """Return how what binds *count* values to the statement *name* begins, for `execute`."""
+    return b"\0" + name + b"\0\0\0" + pack("!H", count)
+
+
+def execute(head: bytes, values: Sequence[Typed], encoding: str, *, describe: bool = True) -> bytes:
     """Return Bind, Describe, Execute and Sync of a statement that is parsed already.
 
     Without *describe* no description of the rows comes before them.
     """
-    bound = [b"\0", name, b"\0\0\0", pack("!H", len(values))]
+    pieces = [b"B", b"", head]
+    size = 4 + len(head) + len(_END)
     for value in values:
         text = value.text.encode(encoding)
-        bound += pack("!i", len(text)), text
-    bound.append(b"\0\0")
-    bind = b"".join(bound)
-    run = _DESCRIBE_AND_RUN if describe else _RUN
-    return b"".join((b"B", pack("!i", len(bind) + 4), bind, run))
+        length = len(text)
+        size += 4 + length
+        pieces.append(_NUMBER(length))
+        pieces.append(text)
+    pieces[1] = _NUMBER(size)
+    pieces.append(_END_DESCRIBE_AND_RUN if describe else _END_AND_RUN)
+    return b"".join(pieces)
 
 
 def parse(statement: str, oids: tuple[int, ...], encoding: str, name: bytes = b"") -> bytes:

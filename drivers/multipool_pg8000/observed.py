@@ -8,6 +8,8 @@ from typing import Any
 
 from multipool.watch.cursor import Observed, ObservedNamed, in_front, observing
 from multipool.watch.library import is_library
+from multipool_pg8000.everyday import EverydayPlanned
+from multipool_pg8000.planned import PlannedCursor
 
 # Reports show the application's frames first, and ours are none of them.
 is_library.add(Path(__file__).parent)
@@ -25,6 +27,10 @@ class ObservedCursor(Observed):
             return driver.copy_expert(sql, *args, **options)
 
 
+class _EverydayPlanned(EverydayPlanned, ObservedCursor):
+    __slots__ = ()
+
+
 class _ObservedNamedCursor(ObservedNamed, ObservedCursor):
     __slots__ = ()
 
@@ -34,7 +40,8 @@ def observed(factory: Any) -> Any:
     """Return a subclass of the cursor class *factory* that tells what it executes."""
     if not isinstance(factory, type):
         return factory
-    return in_front(ObservedCursor, factory)
+    plans = factory.__bases__[0] is PlannedCursor
+    return in_front(_EverydayPlanned if plans else ObservedCursor, factory)
 
 
 @cache

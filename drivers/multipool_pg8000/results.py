@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from struct import Struct
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from multipool_pg8000 import oids
 
@@ -17,10 +17,26 @@ Columns = tuple["Column", ...]
 #: Gives each column its loader.
 FindLoaders = Callable[[Columns], Sequence[RawLoader]]
 
+
+class Shape(NamedTuple):
+    """What is known of a result before it is there."""
+
+    #: None for that of a statement that returns no rows.
+    columns: Columns | None
+    loaders: Sequence[RawLoader]
+
+
 _NUMBER: Final = Struct("!i").unpack_from
 _FIELD: Final = Struct("!IhIhih").unpack_from
 _DATA_ROW: Final = ord("D")
 _SMALLEST_ROW: Final = 7
+
+# How the answer to what is parsed already begins, and the ReadyForQuery at the end of each.
+BOUND: Final = b"2\0\0\0\x04"
+_READY: Final = b"Z\0\0\0\x05"
+_READY_SIZE: Final = 6
+_COMPLETE: Final = b"C"
+_LONGEST_END: Final = 64
 
 
 class Column(tuple[str, int, None, "int | None", "int | None", "int | None", None]):
@@ -69,8 +85,13 @@ class Result:
     @property
     def rowcount(self) -> int:
         """The number at the end of the tag, or -1."""
-        last = self.tag.rpartition(" ")[2]
-        return int(last) if last.isdecimal() else -1
+        return _count(self.tag)
+
+
+@lru_cache(maxsize=256)
+def _count(tag: str) -> int:
+    last = tag.rpartition(" ")[2]
+    return int(last) if last.isdecimal() else -1
 
 
 @lru_cache(maxsize=1024)
@@ -115,3 +136,28 @@ def take_rows(
         append(tuple(row))
         at = stop
     return at
+
+
+def take_whole(data: bytes, at: int, shape: Shape) -> tuple[Result, int] | None:
+    """Return the result that *data* holds from *at* to its end, and the server's state after it.
+
+    None where that is not all of the answer to one statement of this *shape*, or not the whole,
+    or where a loader fails: whoever asks has to look more closely.
+    """
+    if not (data.startswith(_READY, len(data) - _READY_SIZE) and data.startswith(BOUND, at)):
+        return None
+    rows: list[tuple[Any, ...]] = []
+    try:
+        at = take_rows(data, at + len(BOUND), shape.loaders, rows.append)
+    except Exception:
+        return None
+    end = _end(data[at:]) if len(data) - at <= _LONGEST_END else None
+    return None if end is None else (Result(shape.columns, rows, end[0]), end[1])
+
+
+@lru_cache(maxsize=256)
+def _end(data: bytes) -> tuple[str, int] | None:
+    """Return what a CommandComplete and a ReadyForQuery say, if *data* is no more than these."""
+    if not data.startswith(_COMPLETE) or 1 + _NUMBER(data, 1)[0] + _READY_SIZE != len(data):
+        return None
+    return str(data[5 : -_READY_SIZE - 1], "ascii"), data[-1]

@@ -12,18 +12,22 @@ import ssl
 from contextlib import suppress
 from typing import Any, Final, cast
 
-#: How much is asked of the socket at once, in bytes.
+#: How much is asked of the socket at once, in bytes, while more of an answer is sure to come.
 CHUNK: Final = 128 * 1024
+# And else: what the memory for it comes from must not be mapped and unmapped by the system for
+# each answer, which takes longer than to read most of them.
+_FIRST: Final = 16 * 1024
 
 
 class Stream:
     """One socket's buffers: writes are gathered until `flush`, reads are taken by the chunk."""
 
-    __slots__ = ("_out", "_socket", "at", "data")
+    __slots__ = ("_ask", "_out", "_socket", "at", "data")
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
         self._out: list[bytes] = []
+        self._ask = _FIRST
         #: What was received, and how far it is consumed.
         self.data = b""
         self.at = 0
@@ -53,14 +57,15 @@ class Stream:
         have = len(self.data) - self.at
         if have >= size:
             return
-        chunks = [self.data[self.at :]]
+        chunks = [self.data[self.at :]] if have else []
         while have < size:
-            chunk = self._socket.recv(CHUNK)
+            chunk = self._socket.recv(self._ask)
             if not chunk:
                 raise ConnectionError("server closed the connection unexpectedly")
             chunks.append(chunk)
             have += len(chunk)
-        self.data = b"".join(chunks)
+            self._ask = _FIRST if len(chunk) < _FIRST else CHUNK
+        self.data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         self.at = 0
 
     def take_arrived(self) -> bool:

@@ -20,12 +20,14 @@ from multipool_pg8000 import diagnostics, errors, messages
 from multipool_pg8000.encodings import codec_of
 from multipool_pg8000.internals import Link, core
 from multipool_pg8000.results import (
-    Columns,
+    BOUND,
     FindLoaders,
     RawLoader,
     Result,
+    Shape,
     parse_columns,
     take_rows,
+    take_whole,
 )
 from multipool_pg8000.transport import Stream
 
@@ -34,8 +36,7 @@ _STATES: Final = {ord("I"): IDLE, ord("T"): INTRANS, ord("E"): INERROR}
 _SIZE: Final = Struct("!i").unpack_from
 
 # How the answer to an extended statement begins: ParseComplete and BindComplete say nothing.
-_BOUND: Final = b"2\0\0\0\x04"
-_PARSED_AND_BOUND: Final = b"1\0\0\0\x04" + _BOUND
+_PARSED_AND_BOUND: Final = b"1\0\0\0\x04" + BOUND
 
 # psycopg2 keeps as many.
 _NOTICES_KEPT: Final = 50
@@ -86,7 +87,7 @@ class Wire(Link):
         statements: Sequence[str | None] = (None,),
         done: Callable[[Result], object] | None = None,
         find_loaders: FindLoaders | None = None,
-        columns: Columns | None = None,
+        shape: Shape | None = None,
         source: Callable[[], bytes] | None = None,
         sink: Callable[[bytes], object] | None = None,
     ) -> Result:
@@ -99,34 +100,44 @@ class Wire(Link):
                 many as the ReadyForQuery messages that answer it.
             done: is given the result of each of them.
             find_loaders: gives the columns' loaders; None drops the rows.
-            columns: those of the rows, of one statement that does not ask for them.
+            shape: that of the result, of one statement that does not ask for it.
             source: gives the next piece for COPY FROM STDIN, empty at the end.
             sink: takes each piece of COPY TO STDOUT.
 
         Raises the server's error; `OperationalError` when the connection is lost, and
         `InterfaceError` when it is closed already.
         """
-        if self._owner == get_ident():
+        thread = get_ident()
+        if self._owner == thread:
             raise errors.ProgrammingError(
                 "the connection is in the middle of another statement of this thread"
             )
         with self._lock:
-            self._owner = get_ident()
+            self._owner = thread
             try:
-                if self._sock is None:
+                # Kept apart: whoever closes the connection meanwhile takes it from there.
+                stream: Stream | None = self._sock
+                if stream is None:
                     raise errors.InterfaceError("connection already closed")
                 answers = len(statements)
                 if begin and self.state == IDLE:
                     message = begin + message
                     answers += 1
-                reader = _Reader(self, statements, done, find_loaders, columns, source, sink)
+                reader = None
                 try:
                     self.state = ACTIVE
                     self._send(message)
+                    if shape is not None and answers == 1:
+                        result = self._read_whole(stream, shape)
+                        if result is not None:
+                            return result
+                    reader = _Reader(
+                        self, stream, statements, done, find_loaders, shape, source, sink
+                    )
                     reader.read(answers)
                 except OSError as error:
                     self._give_up()
-                    raise reader.lost(error) from error
+                    raise _lost(reader, error) from error
                 except BaseException:
                     self._give_up()
                     raise
@@ -140,6 +151,21 @@ class Wire(Link):
         except (BrokenPipeError, ConnectionResetError):
             pass  # what the server said last, before it hung up, may still be there to be read
 
+    def _read_whole(self, stream: Stream, shape: Shape) -> Result | None:
+        """Read an answer that is no more than its *shape* says; else None, and nothing is read.
+
+        What comes to a few bytes that are there at once is not worth a `_Reader`.
+        """
+        stream.need(5)
+        found = take_whole(stream.data, stream.at, shape)
+        if found is None:
+            return None
+        stream.at = len(stream.data)
+        result, state = found
+        self.state = _STATES[state]
+        self.ended += self.state == IDLE
+        return result
+
     def drain(self) -> bool:
         """Take in what the server sent unasked, without waiting; return whether it is alive.
 
@@ -151,7 +177,7 @@ class Wire(Link):
                 return False
             try:
                 alive: bool = stream.take_arrived()
-                _Reader(self).take_unasked()
+                _Reader(self, stream).take_unasked()
             except OSError:
                 alive = False
             if not alive:
@@ -217,20 +243,20 @@ class _Reader:
     def __init__(
         self,
         wire: Wire,
+        stream: Stream,
         statements: Sequence[str | None] = (None,),
         done: Callable[[Result], object] | None = None,
         find_loaders: FindLoaders | None = None,
-        columns: Columns | None = None,
+        shape: Shape | None = None,
         source: Callable[[], bytes] | None = None,
         sink: Callable[[bytes], object] | None = None,
     ) -> None:
         self.wire = wire
-        # Kept apart: whoever closes the connection meanwhile takes it from there.
-        self.stream: Stream = wire._sock
+        self.stream = stream
         self.statements = statements
         self.done = done
         self.find_loaders = find_loaders
-        self.columns = columns
+        self.shape = shape
         self.source = source
         self.sink = sink
         self.result: Result | None = None
@@ -252,11 +278,6 @@ class _Reader:
                 del failure  # else it and this frame would keep each other alive
         return self.result or Result()
 
-    def lost(self, cause: OSError) -> errors.DatabaseError:
-        """Return the server's last words, or the error of a connection lost without any."""
-        last, self.error = self.error, None
-        return last or errors.OperationalError(f"connection lost: {cause}")
-
     def read(self, answers: int) -> None:
         """Read until the server was ready *answers* times."""
         stream = self.stream
@@ -265,8 +286,8 @@ class _Reader:
         stream.need(5)
         if stream.data.startswith(_PARSED_AND_BOUND, stream.at):
             stream.at += len(_PARSED_AND_BOUND)
-        elif stream.data.startswith(_BOUND, stream.at):
-            stream.at += len(_BOUND)
+        elif stream.data.startswith(BOUND, stream.at):
+            stream.at += len(BOUND)
         while True:
             if loaders is not None:
                 try:
@@ -306,9 +327,9 @@ class _Reader:
 
     def _expected(self) -> tuple[Result, Sequence[RawLoader] | None]:
         """Return what the next statement's rows go into, and what loads them if that is known."""
-        if self.columns is None or self.number < 0:
+        if self.shape is None or self.number < 0:
             return Result(), None
-        return Result(self.columns), self.find_loaders and self.find_loaders(self.columns)
+        return Result(self.shape.columns), self.shape.loaders
 
     def take_unasked(self) -> None:
         """Handle the messages that lie complete in the buffer."""
@@ -383,6 +404,14 @@ class _Reader:
                 self.sink(piece)
             except Exception as error:
                 self.copy_failure = error
+
+
+def _lost(reader: _Reader | None, cause: OSError) -> errors.DatabaseError:
+    """Return the server's last words, or the error of a connection lost without any."""
+    last = None
+    if reader is not None:
+        last, reader.error = reader.error, None
+    return last or errors.OperationalError(f"connection lost: {cause}")
 
 
 def _refusal(fields: dict[str, str]) -> errors.OperationalError:

@@ -13,7 +13,7 @@ from psycopg.generators import execute
 from multipool.plans.recovery import may_run_again
 from multipool.plans.shelf import BATCH
 from multipool.watch.cursor import Observed
-from multipool.watch.library import is_library
+from multipool.watch.library import application
 from multipool.watch.stacks import caller
 
 _frame = sys._getframe
@@ -22,20 +22,23 @@ _frame = sys._getframe
 class EverydayPlanned(Observed):
     """In front of an observed `PlannedCursor`: both in one, for what needs no thinking about.
 
-    That is a statement that is trusted, and of which nobody wants to know more than its line.
-    Between two system calls the processor's caches are cold, so each call less is worth several
-    times what it costs in a loop of its own. For cursors that have psycopg's own ``execute``.
+    That is a statement of which nobody wants to know more than its line, and most of all one that
+    is trusted. Between two system calls the processor's caches are cold, so each call less is
+    worth several times what it costs in a loop of its own. For cursors that have psycopg's own
+    ``execute``.
     """
 
     __slots__ = ()
 
     # psycopg's own.
     format: Any
+    _closed: bool
     _conn: Any
     _last_query: Any
     _pgconn: Any
     _query_cls: Any
     _tx: Any
+    _reset: Callable[[], None]
     _start_query: Callable[[str], Generator[Any, Any, Any]]
     _check_results: Callable[[Any], None]
     _set_results: Callable[[Any], None]
@@ -44,33 +47,36 @@ class EverydayPlanned(Observed):
         """Execute *query*, as psycopg does."""
         conn = self._conn
         shelf, sight = conn._multipool_shelf, conn._multipool_sight
-        quick = shelf.quick.get(query) if type(query) is str else None
-        if not (quick is not None and quick.guard.trusted and sight.tracing.brief and not options):
+        if options or not sight.tracing.brief:
             return super().execute(query, params, **options)
+        quick = shelf.quick.get(query) if type(query) is str else None
         # As `Observed` does.
         try:
             frame = _frame(1)
         except ValueError:  # called by no Python code, as in a new thread
             frame = _frame(0)
         code = frame.f_code
-        sight.query = caller(frame) if is_library[code.co_filename] else (code, frame.f_lasti)
+        sight.query = (code, frame.f_lasti) if code.co_filename in application else caller(frame)
         sight.query_lease = sight.slot.serial
-        # As `PlannedCursor` does.
-        idle = not self._pgconn.transaction_status
-        begun = ended = perf_counter()
         sight.statement = query
         try:
-            with conn.lock:
-                done = conn.wait(self._execute_known(query, params))
-        except Error as error:
-            if not may_run_again(conn, shelf, quick.statement, error, idle):
-                raise error.with_traceback(None)  # noqa: B904  # as psycopg does
-            done = False
+            if quick is None or not quick.guard.trusted:
+                return self._multipool_execute(query, params)
+            # As `PlannedCursor` does.
+            idle = not self._pgconn.transaction_status
+            begun = ended = perf_counter()
+            try:
+                with conn.lock:
+                    done = conn.wait(self._execute_known(query, params))
+            except Error as error:
+                if not may_run_again(conn, shelf, quick.statement, error, idle):
+                    raise error.with_traceback(None)  # noqa: B904  # as psycopg does
+                done = False
+            if not done:
+                return self._multipool_execute(query, params)
         finally:
             sight.quiet_since = ended = perf_counter()
             sight.statement = None
-        if not done:
-            return super().execute(query, params)
         seconds = ended - begun
         quick.calls += 1
         quick.seconds += seconds
@@ -86,7 +92,12 @@ class EverydayPlanned(Observed):
         conn = self._conn
         if conn._pipeline is not None:
             return False
-        yield from self._start_query(query)
+        # Of the same text, and with no transaction to begin, this is all that psycopg would do.
+        again = self._last_query is query and not self._closed
+        if again and (conn._autocommit or self._pgconn.transaction_status):
+            self._reset()
+        else:
+            yield from self._start_query(query)
         made = self._query_cls(self._tx)
         made.convert(query, params)
         manager = conn._prepared
@@ -102,5 +113,6 @@ class EverydayPlanned(Observed):
         self._check_results(results)
         self._set_results(results)
         self._last_query = query
-        yield from manager.maintain_gen(conn)
+        if manager._to_flush:
+            yield from manager.maintain_gen(conn)
         return True

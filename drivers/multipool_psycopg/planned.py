@@ -66,6 +66,8 @@ class _Planned(_Base):
         wording = shelf.find(conn, query)
         if wording is None:
             return self._execute_other(shelf, query, params, options)
+        if shelf.rests(wording.statement):
+            return super().execute(query, params, prepare=False)
         if not self._execute_prepared_now(shelf, wording, query, params):
             begun = perf_counter()
             super().execute(query, params, prepare=False)

@@ -21,7 +21,7 @@ from multipool.plans.recovery import may_run_again
 from multipool.plans.shelf import BATCH
 from multipool.session import innocent
 from multipool.watch.cursor import Observed
-from multipool.watch.library import is_library
+from multipool.watch.library import application
 from multipool.watch.stacks import caller, site_of, whole
 from multipool_psycopg2.planned import INTEGER
 
@@ -32,8 +32,8 @@ _transaction_status = plain_connection.get_transaction_status
 class EverydayPlanned(Observed):
     """In front of an observed `PlannedCursor`: both in one, for what needs no thinking about.
 
-    That is a statement with integers of four bytes, which is trusted, and of which nobody wants
-    to know more than its line.
+    That is a statement of which nobody wants to know more than its line, and most of all one that
+    is trusted, with integers of four bytes.
     """
 
     __slots__ = ()
@@ -46,46 +46,49 @@ class EverydayPlanned(Observed):
         """Execute *query*, as psycopg2 does."""
         conn = self.connection
         shelf, sight = conn._multipool_shelf, conn._multipool_sight
+        if not sight.tracing.brief:
+            return super().execute(query, vars)
         quick = shelf.quick.get(query) if type(query) is str else None
-        if not (
+        message = None
+        if (
             quick is not None
             and quick.guard.trusted
             and quick.form.short
-            and sight.tracing.brief
             and type(vars) is tuple
             and _adapters.get(INTEGER) is Int
         ):
-            return super().execute(query, vars)
-        for value in vars:
-            if type(value) is not int or not LEAST <= value <= GREATEST:
-                return super().execute(query, vars)
-        try:
-            message = quick.form.short % vars
-        except TypeError:  # too few or too many
-            return super().execute(query, vars)
+            for value in vars:
+                if type(value) is not int or not LEAST <= value <= GREATEST:
+                    break
+            else:
+                try:
+                    message = quick.form.short % vars
+                except TypeError:  # too few or too many
+                    message = None
         # As `Observed` does.
         try:
             frame = _frame(1)
         except ValueError:  # called by no Python code, as in a new thread
             frame = _frame(0)
         code = frame.f_code
-        sight.query = caller(frame) if is_library[code.co_filename] else (code, frame.f_lasti)
+        sight.query = (code, frame.f_lasti) if code.co_filename in application else caller(frame)
         sight.query_lease = sight.slot.serial
-        # As `PlannedByText` does.
-        idle = not _transaction_status(conn)
-        begun = ended = perf_counter()
         sight.statement = query
         try:
-            self._send(message)
-        except Error as error:
-            if not may_run_again(conn, shelf, quick.statement, error, idle):
-                raise
-            message = b""
+            if quick is None or message is None:
+                return self._multipool_execute(query, vars)
+            # As `PlannedByText` does.
+            idle = not _transaction_status(conn)
+            begun = ended = perf_counter()
+            try:
+                self._send(message)
+            except Error as error:
+                if not may_run_again(conn, shelf, quick.statement, error, idle):
+                    raise
+                return self._multipool_execute(query, vars)
         finally:
             sight.quiet_since = ended = perf_counter()
             sight.statement = None
-        if not message:
-            return super().execute(query, vars)
         seconds = ended - begun
         quick.calls += 1
         quick.seconds += seconds

@@ -58,6 +58,8 @@ class PlannedCursor(PlannedByText, Watching):  # type: ignore[misc]  # `_send` i
         wording = shelf.find(self.connection, query)
         if wording is None:
             return self._execute_other(shelf, query, vars)
+        if shelf.rests(wording.statement):
+            return super().execute(query, vars)
         message = self._prepared(shelf, query, wording, vars)
         if message is not None:
             self._stood_in = message, query, vars

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+
 import pytest
-from plans.conftest import BY_ID, fetch, held
+from plans.conftest import BY_ID, fetch, held, run
 from support import line_of
+
+from multipool import Pool
 
 REFUSED = "select 1 / %s"
 
@@ -68,3 +72,103 @@ def test_a_pipeline_collects_what_is_prepared(prepared, way):
             cursors = [conn.cursor().execute(BY_ID, (key,)) for key in (1, 2, 3)]
         assert [cursor.fetchone() for cursor in cursors] == [(1, "n1"), (2, "n2"), (3, "n3")]
         assert fetch(conn, BY_ID, (4,)) == [(4, "n4")]
+
+
+@pytest.mark.parametrize(
+    ("sql", "given"),
+    [
+        ("select 'ten %%' || 1", [None, None, (), None, (), ()]),
+        ("select %s::text, %s", [("a", 1), ["b", 2], ("c", 2**40), ("d", 3), (None, 4), ("e", 5)]),
+        ("select %(a)s::text", [{"a": "x"}, {"a": "y", "b": 1}, {"a": None}, {"a": "z"}]),
+        ("select concat(%s, %s)", [(1, 2), (3, 4), ("a", "b"), (5, 6)]),
+        ("select distinct %s + 0, %s + 0", [(1, 2), (3, 4), (5, 5), (6, 7)]),
+        ("select repeat('x', 1000), i from generate_series(1, %s) i", [(1,), (30,), (500,), (0,)]),
+    ],
+)
+def test_what_is_known_of_an_execution_is_not_believed_of_one_with_other_parameters(
+    make_pool, way, sql, given
+):
+    if way == "psycopg" and "concat" in sql:
+        pytest.skip("psycopg does not bind this")
+    plain, planned = make_pool(), make_pool()
+    planned.prepare(sql)
+    with plain.connection() as one, planned.connection() as other:
+        for params in given * 2:
+            assert fetch(other, sql, params) == fetch(one, sql, params)
+
+
+def test_a_prepared_statement_that_returns_no_rows_says_how_many_it_changed(pool, table):
+    sql = "update numbers set name = name where id <= %s"
+    pool.prepare(sql)
+    with pool.connection() as conn:
+        cursor = conn.cursor()
+        for number in (1, 2, 3, 0, 4):
+            cursor.execute(sql, (number,))
+            assert (cursor.rowcount, cursor.description) == (number, None)
+
+
+def test_what_is_prepared_follows_the_clients_encoding(pool, table):
+    sql = "select %s::text || '\N{EURO SIGN}'"
+    pool.prepare(sql)
+    with pool.connection() as conn:
+        conn.autocommit = True
+        for encoding in ("UTF8", "LATIN9", "UTF8"):
+            if hasattr(conn, "set_client_encoding"):  # psycopg2 does not see the statement
+                conn.set_client_encoding(encoding)
+            else:
+                run(conn, f"set client_encoding to {encoding}")
+            for _ in range(3):
+                assert fetch(conn, sql, ("\xe9",)) == [("\xe9\N{EURO SIGN}",)]
+
+
+def test_a_notice_comes_with_the_rows_of_a_prepared_execution(pool, driver, table):
+    run_once = (
+        "create function pg_temp.told(i integer) returns integer language plpgsql as"
+        " $$begin if i > 2 then raise warning 'told %', i; end if; return i; end$$"
+    )
+    sql = "select pg_temp.told(%s)"
+    pool.prepare(sql)
+    notices = []
+    with pool.connection() as conn:
+        conn.autocommit = True
+        run(conn, run_once)
+        if driver.name == "psycopg":
+            conn.add_notice_handler(lambda notice: notices.append(notice.message_primary))
+        for number in range(1, 5):
+            assert fetch(conn, sql, (number,)) == [(number,)]
+        if driver.name != "psycopg":
+            notices += [notice.partition(":  ")[2].rstrip() for notice in conn.notices]
+    assert notices == ["told 3", "told 4"]
+
+
+def test_loaders_and_the_binding_are_heeded_though_a_statement_is_known(params, table):
+    multipool_pg8000 = pytest.importorskip("multipool_pg8000")
+    zoned = "select name, timestamptz '2026-11-27 12:00+00' from numbers where id = %s"
+    with Pool(params, driver="pg8000") as pool, pool.connection() as conn:
+        pool.prepare(zoned)
+        conn.autocommit = True
+        cursor = conn.cursor()
+
+        def fetched():
+            cursor.execute(zoned, (1,))
+            return cursor.fetchone()
+
+        for _ in range(3):
+            name, moment = fetched()
+            assert (name, moment.tzinfo) == ("n1", UTC)
+        cursor.tzinfo_factory = None
+        assert fetched()[1].tzinfo is None
+        conn.adapters.register_loader(25, lambda text: f"connection {text}")
+        assert fetched()[0] == "connection n1"
+        cursor.adapters.register_loader(25, lambda text: f"cursor {text}")
+        assert fetched()[0] == "cursor n1"
+        cursor.adapters.register_loader(25, int)
+        with pytest.raises(ValueError, match="n1"):
+            fetched()
+        assert fetch(conn, zoned, (2,))[0][0] == "connection n2"
+        (before,) = pool.plans()
+        conn.binding = "client"
+        assert fetch(conn, zoned, (3,))[0][0] == "connection n3"
+        (after,) = pool.plans()
+        assert after.calls == before.calls
+        assert isinstance(conn, multipool_pg8000.Connection)

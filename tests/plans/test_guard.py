@@ -42,6 +42,9 @@ class Statement:
 
     def execute(self, prepared, unprepared=FAST, **by):
         """Execute once; return whether it was prepared."""
+        if self.guard.rests():
+            self.clock.now += unprepared
+            return False
         chosen = self.guard.trusted or self.guard.turn()
         seconds = prepared if chosen else unprepared
         self.clock.now += seconds
@@ -198,7 +201,9 @@ def test_what_was_given_up_is_tried_again_later_and_not_at_once(statement):
     statement.run(50, FAST)
     statement.run(20, SLOW)
     assert statement.guard.seconds_to_retry() == pytest.approx(FIRST_PAUSE, abs=0.1)
+    before = statement.guard.unprepared.calls
     assert statement.run(1000, SLOW) == 0
+    assert statement.guard.unprepared.calls == before + 1000
     statement.clock.now += FIRST_PAUSE
     assert statement.execute(FAST)
     assert statement.guard.reason is None

@@ -71,6 +71,8 @@ class PlannedByText:
         if statement.touches:
             self.connection.touch()
         thinking = not form.template or wording.values or statement.touches
+        if not params and "%" in sql:  # which means another thing with and without parameters
+            thinking = True
         quick = shelf.be_quick(statement if thinking else sql, statement, form)
         return self._quickly(shelf, quick, params, message)
 

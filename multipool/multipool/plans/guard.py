@@ -141,10 +141,21 @@ class Guard:
         self._lock = threading.RLock()
         self._noting = False
 
-    def turn(self) -> bool:
-        """Return whether the next execution is to be prepared; asked where not `trusted`."""
-        if self.reason is not None and self._clock() < self.retry_at:
+    def rests(self) -> bool:
+        """Return whether the statement is given up, and not to be tried again by now.
+
+        Then it counts the execution that is about to be, of which nothing need be told.
+        """
+        if self.reason is None or self._clock() >= self.retry_at:
             return False
+        self.unprepared.calls += 1
+        return True
+
+    def turn(self) -> bool:
+        """Return whether the next execution, which does not rest, is to be prepared.
+
+        Asked where it is not `trusted`.
+        """
         with self._lock:
             if self.reason is not None and self._clock() >= self.retry_at:
                 self.reason = None

@@ -81,16 +81,25 @@ class Shelf:
             found = planner.meet(sql)
         return found
 
+    def rests(self, statement: Statement) -> bool:
+        """Return whether *statement* is given up for now, so that nobody looks at its times.
+
+        Its execution, which is counted here, is to cost no more than if nobody had asked for it.
+        """
+        if not statement.guard.rests():
+            return False
+        if self.held:
+            given_up = [form for form in tuple(statement.forms.values()) if form in self.held]
+            if given_up:
+                self.leave_behind(given_up)
+        return True
+
     def wants(self, statement: Statement) -> bool:
-        """Return whether the next execution of *statement* here is to be prepared."""
+        """Return whether the next execution of *statement*, which does not rest, is prepared."""
         if self.planner.off is not None or not statement.wanted:
             return False
         guard = statement.guard
         if not (guard.trusted or guard.turn()):
-            if guard.reason is not None:
-                given_up = [form for form in tuple(statement.forms.values()) if form in self.held]
-                if given_up:
-                    self.leave_behind(given_up)
             return False
         return statement.asked > 0 or self._often(statement.sql)
 

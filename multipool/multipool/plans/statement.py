@@ -88,14 +88,14 @@ class Quick:
     Executions are counted here, and told to the guard by the batch.
     """
 
-    __slots__ = ("calls", "columns", "form", "guard", "seconds", "statement")
+    __slots__ = ("calls", "form", "guard", "known", "seconds", "statement")
 
     def __init__(self, statement: Statement, form: Any) -> None:
         self.statement = statement
         self.guard = statement.guard
         self.form = form
-        #: What the adapter knows of the columns of its result.
-        self.columns: Any = None
+        #: What else the adapter need not find out again.
+        self.known: Any = None
         self.calls = 0
         self.seconds = 0.0
 

@@ -63,7 +63,9 @@ class Observed(_Base):
             sight.query_lease = sight.slot.serial
             sight.statement = query
             try:
-                return super().execute(query, *args, **options)
+                if options or len(args) != 1:
+                    return super().execute(query, *args, **options)
+                return self._multipool_execute(query, args[0])
             finally:
                 sight.quiet_since = perf_counter()
                 sight.statement = None
