@@ -12,8 +12,9 @@ from time import monotonic, sleep
 from types import FrameType
 from typing import Final
 
-#: Seconds for which nobody holds a lock in which nothing is waited for; and between two looks.
-_LONG: Final = 0.1
+#: Seconds for which nobody holds a lock in which nothing is waited for, not even where a hundred
+#: threads want the interpreter; and between two looks.
+_LONG: Final = 1.0
 _POLL: Final = 0.002
 
 
