@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(report.as_markdown() if asked.markdown else report.as_text(), end="\n\n", flush=True)
         print(f"{name} took {time.monotonic() - began:.0f} s", file=sys.stderr)
     if asked.write is not None:
-        _write(asked.write, head, reports)
+        _write(asked.write, asked.names, head, reports)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -116,10 +116,11 @@ def _head(quick: bool) -> str:
     return "\n".join(lines)
 
 
-def _write(folder: Path, head: str, reports: dict[str, Report]) -> None:
+def _write(folder: Path, names: Sequence[str], head: str, reports: dict[str, Report]) -> None:
+    command = " ".join(["python -m benchmarks", *names, "--write docs"])
     parts = [
         "# Benchmarks",
-        "Made by `python -m benchmarks --write docs`, the pools taking turns in one run.",
+        f"Made by `{command}`, the pools taking turns in one run.",
         head.replace("\n", "  \n"),
     ]
     for name, report in reports.items():
