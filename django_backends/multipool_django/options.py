@@ -24,6 +24,8 @@ TRANSACTION: Final[HoldUntil] = "transaction"
 #: when a connection is held, and the name of a pool that is shared.
 _HOLD: Final = "hold"
 _SHARED: Final = "shared"
+#: The pool's option for which there is no use here: Django ends its cursors by itself.
+_STRICT: Final = "strict"
 
 
 def owner(alias: str, settings: dict[str, Any]) -> Owner:
@@ -66,6 +68,11 @@ def read(alias: str, settings: dict[str, Any]) -> dict[str, Any]:
         raise ImproperlyConfigured(
             f"{_where(alias)} is {given!r}; it must be True, False, a dict of options"
             " or the name of a pool"
+        )
+    if found.get(_STRICT):
+        raise ImproperlyConfigured(
+            f"{_where(alias)} asks for {_STRICT}={found[_STRICT]!r}: Django needs the driver's own"
+            f" connections, not proxies of them; it must be False, or left out"
         )
     if found.get("budget") is not None and not found.get("fleet"):
         found["fleet"] = True  # which that needs

@@ -85,6 +85,7 @@ def test_receivers_that_expect_each_request_are_warned_about_where_they_see_a_co
     ("pool", "says"),
     [
         ({"max_sise": 3}, "unknown option 'max_sise'"),
+        ({"strict": True}, "asks for strict=True: Django needs the driver's own connections"),
         ({"max_size": -1}, "max_size=-1: must be an integer of at least 1"),
         ("nowhere", "names the pool 'nowhere', which does not exist"),
         (None, "is None; it must be True, False, a dict"),

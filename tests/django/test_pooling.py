@@ -283,6 +283,10 @@ def test_health_checks_find_a_dead_connection_before_it_is_lent(make_alias: Make
             r"DATABASES\['default'\].*the pool 'wep', which does not exist; known: ",
         ),
         (
+            {"OPTIONS": {"pool": {"strict": True}}},
+            r"DATABASES\['default'\].*asks for strict=True: .*must be False, or left out",
+        ),
+        (
             {"OPTIONS": {"pool": True}, "CONN_MAX_AGE": 60},
             r"Pooling doesn't support persistent connections.*'default'",
         ),
