@@ -46,19 +46,7 @@ class OnDemandCursor(BufferedCursor):
 
     def execute(self, *args: Any, **options: Any) -> Any:
         """Execute a statement, as the driver does."""
-        # As `_run` does, in line: each call less is worth several times what it costs in a loop.
-        self._rows = None
-        stand_in = self._stand_in
-        with stand_in._turn:
-            try:
-                theirs = self._on_a_connection(for_statement=True)
-                result = theirs.execute(*args, **options)
-                if stand_in._has_rows(theirs):
-                    self._rows = theirs.fetchall()
-                    self._at = 0
-            finally:
-                stand_in._let_go()
-        return self if result is theirs else result
+        return self._run("execute", args, options)
 
     def executemany(self, *args: Any, **options: Any) -> Any:
         """Execute a statement for each of its parameters, as the driver does."""
