@@ -6,18 +6,19 @@ whose lock it cannot wait for.
 
 from __future__ import annotations
 
-import gc
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
 from support import Thread
 from torture import test_interrupts_at_every_point as interrupts
-from torture.checkpoints import once_at, stepping, visiting
+from torture.checkpoints import once_at, visiting
 from torture.test_interrupts_at_every_point import Act, check, whole_pool
 
 from multipool import Pool, PoolError, amid
+
+pytestmark = pytest.mark.usefixtures("stepped")
 
 #: Those in which decisions are made, and what becomes of them does not depend on another thread's
 #: having its turn.
@@ -32,15 +33,6 @@ SCENARIOS = [
     interrupts.with_block,
     interrupts.resize,
 ]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _stepping() -> Iterator[None]:
-    gc.collect()
-    gc.freeze()
-    with stepping():
-        yield
-    gc.unfreeze()
 
 
 def borrow(pool: Pool) -> None:

@@ -6,13 +6,11 @@ see `scheduler`. What fails prints the choices that repeat it: ``play(scene, cho
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 import pytest
-from torture.checkpoints import stepping
 from torture.scheduler import Failure, Lock, Scheduler, walk
 
 from multipool import ConnectionNotLeased, Pool, PoolClosed, PoolTimeout, upkeep
@@ -21,20 +19,13 @@ from multipool.places import Places
 from multipool.testing.fake import FakeDriver, FakeServer, Raise, errors
 from multipool.upkeep import Inline
 
+pytestmark = pytest.mark.usefixtures("stepped")
+
 
 class Here(Inline):
     """Upkeep whose work is done at once, in the thread that asks for it."""
 
     watching = True
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _stepping() -> Iterator[None]:
-    gc.collect()
-    gc.freeze()  # the walk collects often, and need not look at all of pytest
-    with stepping():
-        yield
-    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)

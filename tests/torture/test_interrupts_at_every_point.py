@@ -18,15 +18,18 @@ from typing import Any
 
 import pytest
 from support import LateRiser, Thread, until
-from torture.checkpoints import once_at, stepping, visiting
+from torture.checkpoints import once_at, visiting
 
 from multipool import Pool
 from multipool.borrower import here
 from multipool.places import Room
 from multipool.testing.fake import FakeDriver, FakeServer
 
-# What strikes in a connection's finaliser Python reports, and goes on.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = [
+    pytest.mark.usefixtures("stepped"),
+    # What strikes in a connection's finaliser Python reports, and goes on.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 SIZE = 2
 
@@ -214,16 +217,6 @@ SCENARIOS = [
     resize,
     statistics,
 ]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _stepping() -> Iterator[None]:
-    # Each play ends with a collection, which need not look at all of pytest.
-    gc.collect()
-    gc.freeze()
-    with stepping():
-        yield
-    gc.unfreeze()
 
 
 @pytest.mark.parametrize("upkeep", ["thread", "inline"])

@@ -1,0 +1,19 @@
+"""What the tests that stop at every point have in common."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+from torture.checkpoints import stepping
+
+
+@pytest.fixture(scope="module")
+def stepped() -> Iterator[None]:
+    """Let a module's tests stop at each point at which CPython may; see `checkpoints`."""
+    gc.collect()
+    gc.freeze()  # each play collects, and need not look at all of pytest
+    with stepping():
+        yield
+    gc.unfreeze()
