@@ -146,10 +146,7 @@ class PooledWrapper(BaseDatabaseWrapper):
             return False
         shortcut.forget_last(self)
         depth = 2 + depth_of_asker(2 if for_cursor else 1) if pool._inner.tracing.base else 0
-        connection = self._check_out(pool, seen.params, depth)
-        sight = connection._multipool_sight
-        if for_cursor and sight is not None:
-            sight.cursor_foretold = self._serial
+        connection = self._check_out(pool, seen.params, depth, for_cursor)
         shortcut.settle(self, connection)
         return True
 
@@ -162,25 +159,36 @@ class PooledWrapper(BaseDatabaseWrapper):
         depth = 2 + depth_of_asker()
         return self._check_out(pool, conn_params, depth)
 
-    def _check_out(self, pool: Pool, params: dict[str, Any], depth: int) -> Any:
+    def _check_out(
+        self, pool: Pool, params: dict[str, Any], depth: int, for_cursor: bool = False
+    ) -> Any:
+        inner = pool._inner
+        # With a cursor a statement will come, whose stack stands in for the lease's. That does
+        # not tell the task of asyncio.
+        alone = not for_cursor or _get_running_loop() is not None
         try:
-            connection = pool.getconn(_depth=depth)
+            connection = inner.getconn(None, depth, alone)
         except pool.driver.OperationalError as error:
             if not startup.refused(params, error):
                 raise
-            connection = pool.getconn(_depth=depth)
+            connection = inner.getconn(None, depth, alone)
         if connection_created.receivers:
             self._forget_others(pool, connection)
         slot = connection._multipool_slot
         # What each cursor and each transaction would have the pool clean is seen to by `_close`.
         self._serial = slot.settled_lease = slot.serial
         slot.has_past = True
-        usage_log = pool._inner.usage_log
+        if for_cursor and (sight := connection._multipool_sight) is not None:
+            sight.cursor_foretold = self._serial
+        usage_log = inner.usage_log
         if usage_log is not None:
             span = slot.span
             if span is None:
+                usage_log.errand_of = errands.of_stack
                 slot.span = span = Span(connection._multipool_sight, usage_log)
-            span.start(slot.serial, errands.view() or errands.of_lease(slot))
+            foretold = not alone and inner.tracing.stacks
+            of_lease = errands.of_asker if foretold else errands.of_lease
+            span.start(slot.serial, errands.view() or of_lease(slot))
             self._span = span
         return connection
 

@@ -126,7 +126,7 @@ class EverydayPiggyback(Observed):
             return super().execute(query, vars)
         # As `Observed` does.
         slot = sight.slot
-        sight.query_lease = serial = slot.serial
+        serial = slot.serial
         stack = None
         if sight.foretold == serial:
             sight.query = None
@@ -136,6 +136,10 @@ class EverydayPiggyback(Observed):
                 sight.query = stack = whole(_frame(1))
             except ValueError:  # called by no Python code, as in a new thread
                 sight.query = stack = whole(_frame(0))
+            if sight.first_lease != serial:
+                sight.first = stack
+                sight.first_lease = serial
+        sight.query_lease = serial
         begun = perf_counter()
         sight.statement = query
         try:

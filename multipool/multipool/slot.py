@@ -287,8 +287,12 @@ class Slot:
         """Return the line of code that checked the connection out, as ``file.py:12 in name``."""
         return "unknown" if self.code is None else line_of(self.code, self.lasti)
 
-    def checked_out_at(self) -> Stack | None:
-        """Return what is known of where the current lease began."""
+    def checked_out_at(self, first: Stack | None = None) -> Stack | None:
+        """Return what is known of where the current lease began.
+
+        *first*: the whole stack of its first statement, if that is known. Where none was kept of
+        the lease itself, the function that made it has the same callers there, as a rule.
+        """
         serial = self.serial
         if self.live_lease == serial:
             frame = frame_at(frame_of(self.borrower), self.code, self.lasti)
@@ -297,4 +301,9 @@ class Slot:
                 return stack
         if self.stack_lease == self.serial:
             return self.stack
-        return None if self.code is None else (self.code, self.lasti)
+        if self.code is None:
+            return None
+        for index in range(0, len(first or ()), 2):
+            if first is not None and first[index] is self.code:
+                return [self.code, self.lasti, *first[index + 2 :]]
+        return self.code, self.lasti

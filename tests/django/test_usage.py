@@ -162,6 +162,59 @@ def test_commands_that_share_all_their_code_are_told_apart(library: Any) -> None
     assert (found["imports"].times, found["exports"].times) == (2, 1)
 
 
+def test_a_command_is_told_from_other_code_that_has_asked_at_the_same_line(library: Any) -> None:
+    library.close()
+
+    class Counting(BaseCommand):
+        def handle(self, *args: Any, **options: Any) -> None:
+            ask()
+
+    def ask() -> None:
+        Author.objects.count()
+        connections.close_all()
+
+    for _ in range(2):
+        thread = threading.Thread(target=ask)
+        thread.start()
+        thread.join(10)
+    call_command(Counting())
+    assert [usage.times for usage in told("code").values()] == [2]
+    assert told("command")["test_usage"].times == 1
+
+
+def test_a_lease_without_a_statement_is_for_what_its_line_was_for(make_alias: MakeAlias) -> None:
+    connection = make_alias()
+
+    def ask(statement: str) -> None:
+        with connection.cursor() as cursor:
+            if statement:
+                cursor.execute(statement)
+        connection.close()
+
+    for statement in ("", "select 1", "", ""):
+        ask(statement)
+    (usage,) = connection.pool.usage()
+    assert usage.times == 4
+    assert usage.name.startswith(f"{__name__}.")
+
+
+def test_a_lease_that_is_not_over_is_told_as_well(make_alias: MakeAlias) -> None:
+    connection = make_alias()
+
+    def ask(times: int) -> None:
+        with connection.cursor() as cursor:
+            for statement in ("select 1", "select 2"):
+                (usage,) = connection.pool.usage()
+                assert usage.times == times
+                cursor.execute(statement)
+        connection.close()
+
+    for times in (1, 2, 3):
+        ask(times)
+    (usage,) = connection.pool.usage()
+    assert usage.times == 3
+
+
 def test_what_asks_from_deep_down_is_told_by_its_outermost_function_too(library: Any) -> None:
     library.close()
 

@@ -106,6 +106,50 @@ def test_the_cursor_that_had_the_connection_checked_out_is_named_and_so_is_the_n
     connection.close()
 
 
+def test_a_lease_is_told_with_its_callers_once_something_was_executed(make_alias: Any) -> None:
+    connection = make_alias("watched")
+
+    def told() -> Any:
+        (holder,) = connection.pool.held(longer_than=0)
+        return holder.checked_out[:2]
+
+    def ask() -> tuple[Any, Any]:
+        with connection.cursor() as cursor:
+            before = told()
+            cursor.execute("select 1")
+            return before, told()
+
+    def caller() -> Any:
+        return ask()  # the caller
+
+    caller()  # before, it opens the connection, of which more is told
+    connection.close()
+    before, after = caller()
+    made = line_of(ask, "connection.cursor()")
+    assert before == (made,)
+    assert after == (made, line_of(caller, "the caller"))
+    connection.close()
+
+
+def test_a_lease_made_in_a_function_that_has_returned_is_told_by_its_line_alone(
+    make_alias: Any,
+) -> None:
+    connection = make_alias("watched")
+
+    def make() -> Any:
+        return connection.cursor()
+
+    make()
+    connection.close()
+    make().execute("select 1")
+    (holder,) = connection.pool.held(longer_than=0)
+    assert holder.checked_out == (line_of(make, "connection.cursor()"),)
+    assert holder.query[0].endswith(
+        "in test_a_lease_made_in_a_function_that_has_returned_is_told_by_its_line_alone"
+    )
+    connection.close()
+
+
 @pytest.fixture
 def brief(make_alias: Any) -> Any:
     """The same, whose connections are held by the transaction."""

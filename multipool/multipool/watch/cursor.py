@@ -73,7 +73,7 @@ class Observed(_Base):
         if log is not None and not options and len(args) < 2 and type(query) is str:
             # In line too: what `Sight.begins` and `ended` do.
             slot = sight.slot
-            sight.query_lease = serial = slot.serial
+            serial = slot.serial
             stack = None
             if sight.foretold == serial:
                 sight.query = None
@@ -83,6 +83,10 @@ class Observed(_Base):
                     sight.query = stack = whole(_frame(1))
                 except ValueError:  # called by no Python code, as in a new thread
                     sight.query = stack = whole(_frame(0))
+                if sight.first_lease != serial:
+                    sight.first = stack
+                    sight.first_lease = serial
+            sight.query_lease = serial
             begun = perf_counter()
             sight.statement = query  # last, lest an interrupt leave it there
             try:

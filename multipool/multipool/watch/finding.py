@@ -52,7 +52,7 @@ def describe(inner: Inner, slot: Slot) -> Holder | None:
     sight = sight_of(conn)
     borrower = slot.borrower
     idle_since = idle_since_of(slot, sight, status)
-    checked_out = lines_of(slot.checked_out_at())
+    checked_out = lines_of(slot.checked_out_at(None if sight is None else sight.first_of(serial)))
     holder = Holder(
         pool=inner.name,
         borrower=borrower.name,

@@ -28,7 +28,8 @@ class Sight:
 
     __slots__ = (
         *("cursor", "cursor_lease", "query", "query_lease", "quiet_since", "slot"),
-        *("cursor_foretold", "foretold", "last", "spent", "statement", "tracing"),
+        *("cursor_foretold", "first", "first_lease", "foretold", "last", "spent", "statement"),
+        "tracing",
     )
 
     def __init__(self, slot: Slot, tracing: Tracing) -> None:
@@ -41,6 +42,10 @@ class Sight:
         self.cursor_lease = -1
         self.query: Stack | None = None
         self.query_lease = -1
+        #: The whole stack of the first statement of a lease, where whole stacks are kept: it stands
+        #: in for the lease's, see `Slot.checked_out_at`; and the ``serial`` of that lease.
+        self.first: Stack | None = None
+        self.first_lease = -1
         #: What is executed there, while it is; then None.
         self.statement: Any = None
         #: Where statements are counted, the hash of the last one that has ended, or the text that
@@ -51,7 +56,8 @@ class Sight:
         #: The ``serial`` of a lease that was made where a statement is about to be executed, and
         #: for it: if its whole stack was kept, none need be made for the cursor and the statement.
         self.foretold = -1
-        #: The same of a lease that was made for a cursor, which will be the next one.
+        #: The same of a lease that was made for a cursor, which will be the next one: it is made
+        #: where the lease began, whatever was kept of that.
         self.cursor_foretold = -1
         #: Seconds that statements have taken in all, where there are observers.
         self.spent = 0.0
@@ -67,9 +73,8 @@ class Sight:
         if tracing.base:
             slot = self.slot
             serial = slot.serial
-            if serial in (self.cursor_foretold, self.foretold) and serial in (
-                slot.stack_lease,
-                slot.live_lease,
+            if serial == self.cursor_foretold or (
+                serial == self.foretold and serial in (slot.stack_lease, slot.live_lease)
             ):
                 self.cursor_foretold = -1
                 self.cursor = None
@@ -101,12 +106,20 @@ class Sight:
                 self.query = None
             else:
                 self.query = stack = whole(_frame(2))
+                if self.first_lease != serial:
+                    self.first = stack
+                    self.first_lease = serial
         except ValueError:  # as above
             place = caller(_frame(0))
             if tracing.base:
                 self.query = place
             return place
         return site_of(stack) if wanted else None
+
+    def first_of(self, serial: int) -> Stack | None:
+        """Return the whole stack of the first statement of that lease, if it was kept."""
+        first = self.first
+        return first if self.first_lease == serial else None
 
     def began(self) -> Stack | None:
         """Return where the lease was made, which is for what is executed next; None: not known.

@@ -8,13 +8,15 @@ rest of the time that it is held is what others could have had.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, overload
 
 from multipool.driver import SESSION
 from multipool.watch.duration import short
+from multipool.watch.stacks import Stack
 
 if TYPE_CHECKING:
     from multipool.slot import Slot
@@ -69,8 +71,11 @@ class Span:
         self._between = 0.0
         self._begun = 0.0
 
-    def start(self, lease: int, errand: Errand) -> None:
-        """Begin with the lease of this number, for what is known to be its *errand* by now."""
+    def start(self, lease: int, errand: Errand | None) -> None:
+        """Begin with the lease of this number, for what is known to be its *errand* by now.
+
+        None: the whole stack of its first statement will tell.
+        """
         self.errand = errand
         self.lease = lease
         if self._sight is not None:
@@ -95,16 +100,23 @@ class Span:
             used = sight.spent - self._spent
             if used > held:  # by threads that share it
                 used = held
-        log = self._log
-        key: tuple[Errand, HoldUntil] = errand or self.errand, "request"
-        sums = log.sums.get(key)
-        if sums is None:
-            log.count(*key, held, held, used)
-        else:  # as `count` does: from the look on there is no call
-            sums[0] += 1
-            sums[1] += held
-            sums[2] += held
-            sums[3] += used
+        errand = errand or self.errand
+        stack: Stack | None = None
+        if errand is None:
+            stack = slot.code, slot.lasti
+            if sight is not None and sight.first_lease == slot.serial:
+                stack = sight.first
+        fresh = self._log.fresh
+        fresh.append((errand, stack, held, used))
+        if len(fresh) > UsageLog.FRESH:
+            self._log.count_fresh()
+
+    def told(self, slot: Slot) -> Errand:
+        """Return what the lease, which is not over, is for, as far as that is known by now."""
+        if self.errand is not None:
+            return self.errand
+        first = None if self._sight is None else self._sight.first_of(self.lease)
+        return self._log.errand_of((slot.code, slot.lasti) if first is None else first)
 
     def begin(self) -> None:
         """Note that a transaction begins, unless there is one."""
@@ -270,12 +282,23 @@ def _row(usage: Usage) -> tuple[str, ...]:
 class UsageLog:
     """What was counted of one pool. Any thread may count."""
 
+    #: How many leases are put down before they are counted.
+    FRESH: Final = 32
+
     def __init__(self, most: int = MOST) -> None:
         self._most = most
+        #: Returns what a lease is for by the whole stack of its first statement; or by the place
+        #: where it was made, if it had none.
+        self.errand_of: Callable[[Stack], Errand] = lambda stack: OTHERS
+        #: What is over and not counted yet: its errand, or else the stack that tells; and seconds
+        #: held and used. As in `QueryLog.fresh` that is cheaper than to count each. Whoever makes
+        #: it longer than `FRESH` calls `count_fresh`.
+        self.fresh: deque[tuple[Errand | None, Stack | None, float, float]] = deque()
         self.begin_anew()
 
     def begin_anew(self) -> None:
         """Count from nothing, in a forked child too."""
+        self.fresh.clear()
         #: By errand and hold: times and the sums of seconds.
         self.sums: dict[tuple[Errand, HoldUntil], list[float]] = {}
 
@@ -295,8 +318,21 @@ class UsageLog:
         sums[2] += held
         sums[3] += used
 
+    def count_fresh(self) -> None:
+        """Count what is `fresh`. Threads that do so at once share the work."""
+        fresh = self.fresh
+        while fresh:
+            try:
+                errand, stack, held, used = fresh.popleft()
+            except IndexError:  # another thread was quicker
+                return
+            if errand is None and stack is not None:
+                errand = self.errand_of(stack)
+            self.count(errand or OTHERS, "request", held, held, used)
+
     def report(self, slots: Iterable[Slot]) -> UsageReport:
         """Return what was counted so far, and what the leases of *slots* have come to by now."""
+        self.count_fresh()
         found = [
             _record(errand, hold, int(sums[0]), *sums[1:])
             for (errand, hold), sums in list(self.sums.items())
@@ -305,7 +341,7 @@ class UsageLog:
             span = slot.span
             if slot.leased and span is not None and span.lease == slot.serial:
                 held, used = span.so_far(slot)
-                found.append(_record(span.errand, "request", 1, held, held, used))
+                found.append(_record(span.told(slot), "request", 1, held, held, used))
         return UsageReport(found)
 
 
