@@ -98,23 +98,20 @@ def is_straight(wrapper: Any, connect: Any) -> bool:
     )
 
 
-def forget_last(wrapper: Any) -> None:
-    """Forget what was under way on the last connection, as ``connect()`` does at first."""
+def settle(wrapper: Any, connection: Any) -> None:
+    """Take *connection*, and forget what was under way on the last one, as ``connect()`` does."""
+    settings = wrapper.settings_dict
     wrapper.in_atomic_block = False
     wrapper.savepoint_ids = []
     wrapper.atomic_blocks = []
     wrapper.needs_rollback = False
-    wrapper.health_check_enabled = wrapper.settings_dict["CONN_HEALTH_CHECKS"]
+    wrapper.health_check_enabled = settings["CONN_HEALTH_CHECKS"]
     wrapper.close_at = 0.0  # long ago: the end of the request gives it back
     wrapper.closed_in_transaction = False
     wrapper.errors_occurred = False
     wrapper.health_check_done = True
-
-
-def settle(wrapper: Any, connection: Any) -> None:
-    """Take *connection*, as ``connect()`` does in the end."""
     wrapper.connection = connection
-    autocommit = wrapper.settings_dict["AUTOCOMMIT"]
+    autocommit = settings["AUTOCOMMIT"]
     if connection.autocommit is autocommit:
         wrapper.autocommit = autocommit
     else:

@@ -144,7 +144,6 @@ class PooledWrapper(BaseDatabaseWrapper):
         pool = seen.pool
         if pool is None or pool._inner.closed:
             return False
-        shortcut.forget_last(self)
         depth = 2 + depth_of_asker(2 if for_cursor else 1) if pool._inner.tracing.base else 0
         connection = self._check_out(pool, seen.params, depth, for_cursor)
         shortcut.settle(self, connection)
@@ -306,10 +305,23 @@ class PooledWrapper(BaseDatabaseWrapper):
 
     def close(self) -> None:
         """Close the connection, that is: give it back."""
-        if _get_running_loop() is None and BaseDatabaseWrapper.close is shortcut.close:
-            shortcut.close_here(self)
-        else:
+        if _get_running_loop() is not None or BaseDatabaseWrapper.close is not shortcut.close:
             super().close()
+            return
+        seen = self._seen
+        if seen is None or not seen.is_plain or self._thread_ident != get_ident():  # type: ignore[attr-defined]
+            shortcut.close_here(self)
+            return
+        # The same with fewer calls.
+        self.run_on_commit = []
+        if self.closed_in_transaction or self.connection is None:
+            return
+        try:
+            self._close()
+        finally:
+            if self.in_atomic_block:
+                self.closed_in_transaction = True
+                self.needs_rollback = True
 
     def close_if_health_check_failed(self) -> None:
         """Leave it to the pool, which lends no connection that is known to be dead."""

@@ -249,7 +249,13 @@ class PiggybackConnection(Connection):
                     shelf, sight = self._multipool_shelf, self._multipool_sight
                     made = _unnamed(factory, shelf is not None, sight is not None)
                     if sight is not None:
-                        sight.cursor_made()
+                        if slot is not None and sight.cursor_foretold == slot.serial:
+                            # As `cursor_made` does.
+                            sight.cursor = None
+                            sight.cursor_lease = slot.serial
+                            sight.cursor_foretold = -1
+                        else:
+                            sight.cursor_made()
                     return _cursor(self, cursor_factory=made)
             return super().cursor(name, cursor_factory, withhold, scrollable)
 

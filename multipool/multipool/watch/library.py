@@ -21,8 +21,7 @@ class _Libraries(dict[str, bool]):
 
     def __missing__(self, filename: str) -> bool:
         self[filename] = found = self._judge(filename)
-        if not found:
-            application.add(filename)
+        (library if found else application).add(filename)
         return found
 
     def _judge(self, filename: str) -> bool:
@@ -47,12 +46,14 @@ class _Libraries(dict[str, bool]):
 
     def _forget(self) -> None:
         self.clear()
+        library.clear()
         application.clear()
 
 
-#: The names that were found to be the application's. A set is asked in a third of the time, and
-#: each execution asks; `stacks.caller` answers for what is not in it.
+#: The names that were found to be the application's, and the others. A set is asked in a third of
+#: the time, and each execution asks; `is_library` answers for what is in neither.
 application: Final[set[str]] = set()
+library: Final[set[str]] = set()
 
 
 #: Python's own library, what is installed beside it, and multipool itself, which need not be.

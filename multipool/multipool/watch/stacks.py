@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from types import CodeType, FrameType
 from typing import Any, Final
 
-from multipool.watch.library import application, is_library
+from multipool.watch.library import is_library, library
 
 #: Code objects, each followed by the place of the instruction in it, the innermost first.
 Stack = Sequence[Any]
@@ -90,11 +90,13 @@ def frame_at(frame: FrameType | None, code: CodeType | None, lasti: int) -> Fram
 
 def site_of(stack: Stack) -> Place:
     """Return the innermost place of a `whole` stack that is the application's, else its first."""
-    for index in range(0, len(stack), 2):
-        code = stack[index]
-        if code.co_filename in application or not is_library[code.co_filename]:
-            return code, stack[index + 1]
-    return stack[0], stack[1]
+    index = 0
+    try:
+        while (name := stack[index].co_filename) in library or is_library[name]:
+            index += 2
+    except IndexError:
+        index = 0
+    return stack[index], stack[index + 1]
 
 
 def line_of(code: CodeType, lasti: int) -> str:

@@ -6,11 +6,12 @@ from collections import deque
 from typing import Final
 
 from multipool.watch.callsite import call_site
+from multipool.watch.library import is_library, library
 from multipool.watch.queries.fingerprints import Fingerprints
 from multipool.watch.queries.histogram import Histogram, bucket
 from multipool.watch.queries.report import Query, QueryReport
 from multipool.watch.queries.tally import Entry, Tally
-from multipool.watch.stacks import Place, Stack, site_of
+from multipool.watch.stacks import Place, Stack
 
 #: Shared by all pools: they execute the same program's statements. A forked child may go on with
 #: what its parent has learnt.
@@ -55,17 +56,25 @@ class QueryLog:
     def count_fresh(self) -> None:
         """Count what is `fresh`. Threads that do so at once share the work."""
         fresh, tally = self.fresh, self.tally
+        entries = tally.entries
         while fresh:
             try:
                 text, stack, seconds, rows = fresh.popleft()
             except IndexError:  # another thread was quicker
                 return
-            code, lasti = place = site_of(stack)
-            key, index = (text, id(code), lasti), bucket(seconds)
+            # As `site_of` does, in line.
+            at = 0
             try:
-                entry = tally.entries[key]
+                while (name := stack[at].co_filename) in library or is_library[name]:
+                    at += 2
+            except IndexError:
+                at = 0
+            code, lasti = stack[at], stack[at + 1]
+            index = bucket(seconds)
+            try:
+                entry = entries[text, id(code), lasti]
             except KeyError:
-                tally.count(text, place, seconds, rows, False)
+                tally.count(text, (code, lasti), seconds, rows, False)
                 continue
             # As `Tally.count` does, in line: from the look on there is no call.
             entry.calls += 1
