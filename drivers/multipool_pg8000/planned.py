@@ -272,7 +272,12 @@ class PlannedCursor(_Base):
 
 @cache
 def planned(factory: Any) -> Any:
-    """Return a subclass of the cursor class *factory* that executes prepared."""
+    """Return a subclass of the cursor class *factory* that executes prepared.
+
+    Where *factory* has an ``execute`` of its own, what that asks the driver for is prepared.
+    """
     if not isinstance(factory, type) or issubclass(factory, PlannedCursor):
         return factory
-    return type(factory.__name__, (PlannedCursor, factory), {"__module__": factory.__module__})
+    plain: Any = factory
+    bases = (PlannedCursor, plain) if plain.execute is Cursor.execute else (plain, planned(Cursor))
+    return type(factory.__name__, bases, {"__module__": factory.__module__})
