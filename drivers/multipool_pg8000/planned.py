@@ -240,15 +240,16 @@ class PlannedCursor(_Base):
         with shelf.turn:
             if form in shelf.held:
                 return None
-            shelf.make_room()
-            dropped = [messages.close_statement(name.encode()) for name in shelf.leftover]
-            shelf.cleared()
             bind = messages.execute(form.head, bound, form.codec)
-            message = b"".join((*dropped, form.parse, bind))
+            shelf.make_room()
+            dropped = tuple(shelf.leftover)
+            closing = [messages.close_statement(name.encode()) for name in dropped]
+            message = b"".join((*closing, form.parse, bind))
+            shelf.cleared()
             try:
                 result = self._send(Prepared(message, form.text))
             except DatabaseError:  # nobody knows how far it came
-                shelf.leftover.append(form.name)
+                shelf.leftover += *dropped, form.name
                 raise
             shelf.held[form] = None
             return result

@@ -210,6 +210,43 @@ def test_a_preparation_that_fails_leaves_the_transaction_alone(pool, driver, tab
     run(outside, "drop table later")
 
 
+def test_what_was_to_be_dropped_is_though_a_value_that_cannot_be_sent_came_between(make_pool):
+    pool = make_pool(max_size=1, prepare={"max": 1})
+    one, other = "select %s::text || 'one'", "select %s::text || 'other'"
+    pool.prepare(one)
+    pool.prepare(other)
+    with pool.connection() as conn:
+        conn.autocommit = True
+        assert fetch(conn, one, ("this ",)) == [("this one",)]
+        with pytest.raises(UnicodeEncodeError):
+            fetch(conn, other, ("\ud800",))
+        for _ in range(2):
+            assert fetch(conn, other, ("this ",)) == [("this other",)]
+        assert len(held(conn)) == 1
+
+
+@pytest.mark.parametrize("back", ["set", "rollback", "return"])
+def test_a_text_with_backslashes_is_read_as_the_session_reads_it(make_pool, table, back):
+    sql = r"select '\\' || %s::text"
+    pool = make_pool(max_size=1)
+    pool.prepare(sql)
+    alone, doubled = [("\\1",)], [("\\\\1",)]
+    with pool.connection() as conn:
+        conn.autocommit = back != "rollback"
+        assert fetch(conn, sql, ("1",)) == doubled
+        run(conn, "set standard_conforming_strings to off; set escape_string_warning to off")
+        for _ in range(3):
+            assert fetch(conn, sql, ("1",)) == alone
+        if back == "set":
+            run(conn, "set standard_conforming_strings to on")
+        elif back == "rollback":
+            conn.rollback()
+        if back != "return":
+            assert fetch(conn, sql, ("1",)) == doubled
+    with pool.connection() as conn:
+        assert fetch(conn, sql, ("1",)) == doubled
+
+
 def test_a_killed_connection_is_replaced_by_one_that_prepares_again(prepared, driver, outside):
     with suppress(driver.Error), prepared.connection() as conn:
         fetch(outside, f"select pg_terminate_backend({driver.backend_pid(conn)})")
