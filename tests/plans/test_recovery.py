@@ -247,6 +247,29 @@ def test_a_text_with_backslashes_is_read_as_the_session_reads_it(make_pool, tabl
         assert fetch(conn, sql, ("1",)) == doubled
 
 
+def test_what_fails_prepared_is_executed_once_more_and_no_oftener(pool, driver):
+    sql = "select counted(%s)"
+    pool.prepare(sql)
+    with pool.connection() as conn:
+        conn.autocommit = True
+        run(conn, "create temporary sequence executions")
+        run(
+            conn,
+            "create function counted(i integer) returns bigint language plpgsql as $$begin"
+            " perform nextval('executions');"
+            " if i = 0 then raise undefined_object; end if; return i; end$$",
+        )
+        try:
+            for _ in range(3):
+                assert fetch(conn, sql, (1,)) == [(1,)]
+            with pytest.raises(driver.Error, match="undefined_object"):
+                fetch(conn, sql, (0,))
+            [(executed,)] = fetch(conn, "select last_value from executions")
+            assert executed == 3 + 2
+        finally:
+            run(conn, "drop function counted")
+
+
 def test_a_killed_connection_is_replaced_by_one_that_prepares_again(prepared, driver, outside):
     with suppress(driver.Error), prepared.connection() as conn:
         fetch(outside, f"select pg_terminate_backend({driver.backend_pid(conn)})")

@@ -57,6 +57,7 @@ def may_run_again(
     elif code == NOT_SUPPORTED:
         shelf.planner.renew()
     else:
+        shelf.failed = statement
         shelf.leave_behind([form for form in list(shelf.held) if form.statement is statement])
     if conn.closed:
         return False

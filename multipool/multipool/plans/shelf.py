@@ -55,6 +55,8 @@ class Shelf:
         self.doubtful = False
         #: Whether a transaction changed tables or the like that is not known to be over.
         self.changed = False
+        #: What has just failed prepared, and is executed unprepared next.
+        self.failed: Statement | None = None
         #: What the driver itself has prepared for us, if it does.
         self.store: Store | None = None
         self._epoch = planner.epoch
@@ -98,6 +100,10 @@ class Shelf:
         """Return whether the next execution of *statement*, which does not rest, is prepared."""
         if self.planner.off is not None or not statement.wanted:
             return False
+        if self.failed is not None:
+            failed, self.failed = self.failed, None
+            if failed is statement:
+                return False
         guard = statement.guard
         if not (guard.trusted or guard.turn()):
             return False
