@@ -355,6 +355,20 @@ def test_the_least_recently_used_goes_when_there_are_too_many(make_pool, table):
         assert fetch(conn, texts[0], (1,)) == [("n1", 0)]
 
 
+def test_no_more_is_held_of_what_psycopg_has_counted_itself(make_pool, driver, table):
+    if driver.name != "psycopg":
+        pytest.skip("psycopg's alone")
+    options = {"threshold": 1, "max": 3}
+    pool = make_pool(max_size=1, prepare=options, params={"prepare_threshold": 5})
+    with pool.connection() as conn:
+        for times in range(2):
+            for number in range(3 * times, 3 * times + 3):
+                fetch(conn, f"select id + {number} from numbers")
+        for number in range(6):
+            fetch(conn, f"select id + {number} from numbers")
+        assert len(held(conn)) == 3
+
+
 def test_pages_are_one_statement_by_themselves_too_if_asked_for(make_pool, table):
     pool = make_pool(max_size=1, prepare={"threshold": 1, "limits": True})
     with pool.connection() as conn:

@@ -371,10 +371,9 @@ def test_threads_that_share_a_connection_prepare_a_statement_once(pool, table):
         assert len(held(conn)) == len(statements)
 
 
-def test_threads_that_share_a_connection_outside_of_transactions_may_execute_more_than_it_holds(
-    make_pool,
-):
-    """What one of them has the server drop, another may be about to execute."""
+@pytest.mark.parametrize("autocommit", [True, False])
+def test_threads_that_share_a_connection_may_execute_more_than_it_holds(make_pool, autocommit):
+    """What one of them had the server drop, another would be about to execute."""
     pool = make_pool(max_size=1, prepare={"threshold": 1, "max": 2})
 
     def work(conn, first):
@@ -386,9 +385,11 @@ def test_threads_that_share_a_connection_outside_of_transactions_may_execute_mor
     sys.setswitchinterval(1e-5)
     try:
         with pool.connection() as conn:
-            conn.autocommit = True
+            conn.autocommit = autocommit
+            run(conn, "select 1")
             for thread in [Thread(partial(work, conn, first)) for first in range(4)]:
                 thread.outcome(60)
+            assert 0 < len(held(conn)) <= 2 * 2
     finally:
         sys.setswitchinterval(interval)
     assert sum(plan.calls for plan in pool.plans()) > 0
