@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from contextlib import suppress
 from functools import partial
 
@@ -369,6 +370,38 @@ def test_threads_that_share_a_connection_prepare_a_statement_once(pool, table):
         for thread in [Thread(partial(work, conn)) for _ in range(4)]:
             thread.outcome(30)
         assert len(held(conn)) == len(statements)
+
+
+def test_a_failure_in_a_transaction_that_another_thread_has_begun_since_takes_nothing_from_it(
+    pool, driver, table, monkeypatch
+):
+    sql = "select name from numbers where id = %s"
+    pool.prepare(sql)
+    begun = []
+
+    def clock():
+        """Come between the look whether there is a transaction, and the execution."""
+        if not begun:
+            begun.append(True)
+            change = "insert into numbers values (99); alter table numbers rename name to was"
+            Thread(lambda: run(conn, change)).outcome()
+        return time.perf_counter()
+
+    with pool.connection() as conn:
+        for _ in range(3):
+            assert fetch(conn, sql, (1,)) == [("n1",)]
+        Thread(lambda: fetch(conn, "select 1")).outcome()
+        conn.commit()
+        adapter = f"multipool_{driver.name}"
+        for name in ("multipool.plans.by_text", f"{adapter}.planned", f"{adapter}.everyday"):
+            monkeypatch.setattr(f"{name}.perf_counter", clock, raising=False)
+        with pytest.raises(driver.Error, match="name"):
+            fetch(conn, sql, (1,))
+        assert begun
+        # As without anything prepared: not a new transaction, without that row.
+        with pytest.raises(driver.Error, match="aborted"):
+            fetch(conn, "select count(*) from numbers")
+        conn.rollback()
 
 
 @pytest.mark.parametrize("autocommit", [True, False])

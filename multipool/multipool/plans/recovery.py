@@ -62,7 +62,8 @@ def may_run_again(
     if conn.closed:
         return False
     if status_alone(driver, conn) != IDLE:
-        if not idle:
+        # Among threads it may be another's, begun since: what that did must not be lost unseen.
+        if not idle or shelf.shared:
             return False
         conn.rollback()
     return True
