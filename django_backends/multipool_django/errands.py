@@ -1,4 +1,4 @@
-"""What a connection is borrowed for: a view, a management command, or whatever else asks.
+"""What a connection is borrowed for: a view, a task, a management command, or whatever else asks.
 
 No path of a request and no parameter is ever told: of a view its name and its route.
 """
@@ -61,6 +61,8 @@ def of_lease(slot: Slot) -> Errand:
     To walk a stack once more takes as long as to keep it, so what was found before is looked up
     by the stack that it was found in. Of a command that would not tell whose instance runs.
     """
+    if (errand := _of_task()) is not None:
+        return errand
     stack = slot.stack
     if stack is None or slot.stack_lease != slot.serial or len(stack) >= CUT:
         return of_caller()
@@ -79,6 +81,8 @@ def of_asker(slot: Slot) -> Errand | None:
     That is where the line that asked for the lease of *slot* has asked before, and neither for a
     command nor from deep down.
     """
+    if (task := _of_task()) is not None:
+        return task
     code, place = slot.code, (id(slot.code), slot.lasti)
     if place in _askers:
         return None
@@ -132,10 +136,11 @@ def _read(stack: Stack) -> Errand:
 def of_caller() -> Errand:
     """Return what runs here, which may be no view: it is read off the stack.
 
-    That is the management command; or the outermost function of the application, as that of a
-    task or of a thread is.
+    That is Celery's task; else the management command; or the outermost function of the
+    application, as that of a thread is.
     """
-    if (errand := _view.get()) is not None:
+    errand = _view.get() or _of_task()
+    if errand is not None:
         return errand
     return _look()[0]
 
@@ -169,6 +174,15 @@ def _keep(known: dict[Key, Value], key: Key, value: Value) -> None:
     if len(known) >= _MOST:
         known.clear()
     known[key] = value
+
+
+def _of_task() -> Errand | None:
+    """Return Celery's task that runs here, where somebody has loaded Celery."""
+    celery: Any = sys.modules.get("celery")
+    if celery is None:
+        return None
+    task = celery.current_task._get_current_object()
+    return None if task is None else ("task", task.name, "")
 
 
 def _at_start(**_: Any) -> None:
