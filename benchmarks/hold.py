@@ -86,7 +86,7 @@ def _measure(side_by_side: SideBySide, threads: int, effort: Effort) -> dict[str
     side_by_side.compare("two", threads, 0.1, 1)
     seconds, rounds = effort.pick((1.0, 1), (0.1, 1))
     found = {WAITING: side_by_side.compare(WAITING, threads, seconds, rounds)}
-    seconds, rounds = effort.pick((0.2, 4), (0.05, 1))
+    seconds, rounds = effort.pick((0.2, 3), (0.05, 1))
     for what in BUSY:
         found[what] = side_by_side.compare(what, 1, seconds, rounds)
     return found
