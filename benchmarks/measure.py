@@ -12,7 +12,8 @@ import platform
 import statistics
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -52,6 +53,24 @@ def interleave(
             if number:
                 results[name].append(result)
     return results
+
+
+@contextmanager
+def one_processor() -> Iterator[None]:
+    """Run this thread, and the processes it starts, on one processor, where the system can.
+
+    For clients and servers that mostly wait for each other: to wake one that sleeps on another
+    processor may take as long as all else it does, and for which of them it does is luck.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(before)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def per_call(loop: Callable[[int], object], count: int) -> Callable[[], float]:

@@ -16,17 +16,16 @@ where in the end both ways execute the same, they take turns on the same ones.
 
 from __future__ import annotations
 
-import os
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import pairwise
 from typing import Any, Final
 
-from benchmarks.measure import Effort, interleave, medians, per_call
+from benchmarks.measure import Effort, interleave, medians, one_processor, per_call
 from benchmarks.report import Report, Table, Verdict, microseconds
 from multipool import Pool, get_driver
 from multipool.testing.server import EmbeddedServer, embedded_server
@@ -58,7 +57,7 @@ def run(effort: Effort) -> Report:
     """Measure and return the report."""
     tables: list[Table] = []
     verdicts: list[Verdict] = []
-    with _one_processor(), embedded_server() as server:
+    with one_processor(), embedded_server() as server:
         _fill(server)
         for driver in filter(find_spec, DRIVERS):
             for name, sql in _queries().items():
@@ -73,20 +72,6 @@ def run(effort: Effort) -> Report:
                 Verdict(f"time by unprepared, {driver}, skewed data", slower, at_most=1.1),
             ]
     return Report("Plans", __doc__.splitlines()[0] if __doc__ else "", tables, verdicts)
-
-
-@contextmanager
-def _one_processor() -> Iterator[None]:
-    """Run this thread, and the processes it starts, on one processor, where the system can."""
-    if not hasattr(os, "sched_setaffinity"):
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {max(before)})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
 
 
 def _fill(server: EmbeddedServer) -> None:

@@ -1,4 +1,4 @@
-"""What a connection is borrowed for: a view, a management command, or whatever else asks.
+"""What a connection is borrowed for: a view, a task, a management command, or whatever else asks.
 
 No path of a request and no parameter is ever told: of a view its name and its route.
 """
@@ -43,6 +43,8 @@ def of_lease(slot: Slot) -> Errand:
     To walk a stack once more takes as long as to keep it, so what was found before is looked up
     by the stack that it was found in. Of a command that would not tell whose instance runs.
     """
+    if (errand := _of_task()) is not None:
+        return errand
     stack = slot.stack
     if stack is None or slot.stack_lease != slot.serial or len(stack) >= CUT:
         return of_caller()
@@ -61,10 +63,11 @@ def of_lease(slot: Slot) -> Errand:
 def of_caller() -> Errand:
     """Return what runs here, which may be no view: it is read off the stack.
 
-    That is the management command; or the outermost function of the application, as that of a
-    task or of a thread is.
+    That is Celery's task; else the management command; or the outermost function of the
+    application, as that of a thread is.
     """
-    if (errand := _view.get()) is not None:
+    errand = _view.get() or _of_task()
+    if errand is not None:
         return errand
     frame: FrameType | None = sys._getframe(1)
     outermost: FrameType | None = None
@@ -80,6 +83,15 @@ def of_caller() -> Errand:
         return "code", "no function", ""
     module = outermost.f_globals.get("__name__", "?")
     return "code", f"{module}.{outermost.f_code.co_qualname}", ""
+
+
+def _of_task() -> Errand | None:
+    """Return Celery's task that runs here, where somebody has loaded Celery."""
+    celery: Any = sys.modules.get("celery")
+    if celery is None:
+        return None
+    task = celery.current_task._get_current_object()
+    return None if task is None else ("task", task.name, "")
 
 
 def _at_start(**_: Any) -> None:

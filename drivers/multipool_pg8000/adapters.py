@@ -19,15 +19,21 @@ Dumper = Callable[[Any, "Adapters"], Dumped]
 Loader = Callable[[str], Any]
 
 
+#: Another object each time a loader is registered or taken back, on whatever level.
+_registered = object()
+
+
 class Adapters:
     """One level's dumpers and loaders, over those of its *parent*."""
 
-    __slots__ = ("_dumpers", "_loaders", "_parent")
+    __slots__ = ("_dumpers", "_found", "_found_with", "_loaders", "_parent")
 
     def __init__(self, parent: Adapters | None = None) -> None:
         self._parent = parent
         self._dumpers: dict[type, Dumper] = {}
         self._loaders: dict[int, Loader] = {}
+        self._found: dict[int, Any] = {}
+        self._found_with: object = None
 
     def register_dumper(self, cls: type, dumper: Dumper) -> None:
         """Use *dumper* for values of *cls*, and of its subclasses without their own."""
@@ -36,6 +42,7 @@ class Adapters:
     def register_loader(self, oid: int, loader: Loader) -> None:
         """Use *loader* for columns of type *oid*, inside arrays and ranges too."""
         self._loaders[oid] = loader
+        _change()
 
     def dump(self, value: Any) -> Dumped:
         """Return what *value* becomes.
@@ -62,6 +69,13 @@ class Adapters:
         return None
 
     @property
+    def found(self) -> dict[int, Any]:
+        """Where to keep what was found out with the loaders there are now."""
+        if self._found_with is not _registered:
+            self._found, self._found_with = {}, _registered
+        return self._found
+
+    @property
     def loads_as_usual(self) -> bool:
         """Whether no loader is registered, neither here nor on a level above."""
         return not self._loaders and (self._parent is None or self._parent.loads_as_usual)
@@ -76,4 +90,12 @@ class Adapters:
 
     def restore(self, snapshot: tuple[dict[type, Dumper], dict[int, Loader]]) -> None:
         """Put this level's registrations back to *snapshot*."""
+        changes = self._loaders != snapshot[1]
         self._dumpers, self._loaders = dict(snapshot[0]), dict(snapshot[1])
+        if changes:
+            _change()
+
+
+def _change() -> None:
+    global _registered
+    _registered = object()

@@ -119,6 +119,8 @@ _TEXT: Final[dict[int, Loader]] = {
     oids.JSONB: json.loads,
 }
 _WITH_ZONE: Final = frozenset([oids.TIMESTAMPTZ, oids.TIMETZ])
+# The results of a program are of few kinds.
+_MOST_KEPT: Final = 1024
 # psycopg2 leaves arrays of these as text; an array of strings is of more use.
 _ELEMENTS: Final = {**oids.ELEMENT_OF, 1003: 19, 1040: 829, 791: 790}
 _RANGES: Final[dict[int, tuple[type[Range], int]]] = {
@@ -135,9 +137,43 @@ def find_loaders(
     columns: Sequence[Column], adapters: Adapters, encoding: str, tz_factory: TzFactory | None
 ) -> Sequence[RawLoader]:
     """Return what makes values of each of *columns*; see `find_loader`."""
-    if adapters.loads_as_usual and tz_factory is timezone:
+    if tz_factory is timezone and adapters.loads_as_usual:
         return usual_loaders(columns, encoding)
-    return [find_loader(column.type_code, adapters, encoding, tz_factory) for column in columns]
+    kept = adapters.found
+    found: _Found | None = kept.get(id(columns))
+    if found is None or found.columns is not columns or found.encoding != encoding:
+        if len(kept) >= _MOST_KEPT:
+            kept.clear()
+        found = kept[id(columns)] = _Found(columns, adapters, encoding)
+    if tz_factory is timezone or not found.zoned:
+        return found.loaders
+    loaders = found.loaders.copy()
+    for at in found.zoned:
+        loaders[at] = find_loader(columns[at].type_code, adapters, encoding, tz_factory)
+    return loaders
+
+
+class _Found:
+    """What makes values of *columns*, kept for as long as the same loaders are registered.
+
+    Without anybody's time zones, which are a method of something that is not to be kept alive.
+    """
+
+    __slots__ = ("columns", "encoding", "loaders", "zoned")
+
+    def __init__(self, columns: Sequence[Column], adapters: Adapters, encoding: str) -> None:
+        self.columns = columns
+        self.encoding = encoding
+        oids_of = [column.type_code for column in columns]
+        self.loaders = [find_loader(oid, adapters, encoding, timezone) for oid in oids_of]
+        #: The places of those that depend on the time zone.
+        self.zoned = [at for at, oid in enumerate(oids_of) if _is_zoned(oid)]
+
+
+def _is_zoned(oid: int) -> bool:
+    if oid in _RANGES:
+        return _is_zoned(_RANGES[oid][1])
+    return _is_zoned(_ELEMENTS[oid]) if oid in _ELEMENTS else oid in _WITH_ZONE
 
 
 @lru_cache(maxsize=1024)

@@ -17,7 +17,7 @@ from multipool.driver import IDLE, INERROR
 from multipool.placeholders import PlaceholderError
 from multipool.placeholders import Statement as Parsed
 from multipool.plans import limits
-from multipool.plans.recovery import may_run_again
+from multipool.plans.recovery import may_run_again, status_alone
 from multipool.plans.shelf import BATCH, Shelf
 from multipool.plans.statement import DROP_OURS, Form, Quick, Statement, Wording
 from multipool.session import touches
@@ -188,6 +188,8 @@ class PlannedCursor(_Base):
         try:
             if form not in shelf.held:
                 result = self._execute_first(shelf, form, bound)
+                if result is None and form not in shelf.held:
+                    return False
             quick = shelf.be_quick(statement if wording.values else sql, statement, form)
             if result is None:
                 result = self._send_form(form, bound, quick.known)
@@ -236,20 +238,24 @@ class PlannedCursor(_Base):
         return form
 
     def _execute_first(self, shelf: Shelf, form: WireForm, bound: list[Typed]) -> Result | None:
-        """Prepare *form* and execute it; None if somebody else has prepared it meanwhile."""
+        """Prepare *form* and execute it; None if it is prepared by now, or there is no room."""
         with shelf.turn:
             if form in shelf.held:
                 return None
-            shelf.make_room()
-            dropped = [messages.close_statement(name.encode()) for name in shelf.leftover]
-            shelf.cleared()
             bind = messages.execute(form.head, bound, form.codec)
-            message = b"".join((*dropped, form.parse, bind))
+            connection = self.connection
+            inside = not connection._autocommit or status_alone(shelf.driver, connection) != IDLE
+            left = shelf.make_room(form, inside=inside)
+            if left is None:
+                return None
+            closing = [messages.close_statement(name.encode()) for name in left]
+            message = b"".join((*closing, form.parse, bind))
             try:
                 result = self._send(Prepared(message, form.text))
             except DatabaseError:  # nobody knows how far it came
                 shelf.leftover.append(form.name)
                 raise
+            shelf.dropped(left)
             shelf.held[form] = None
             return result
 
@@ -272,7 +278,12 @@ class PlannedCursor(_Base):
 
 @cache
 def planned(factory: Any) -> Any:
-    """Return a subclass of the cursor class *factory* that executes prepared."""
+    """Return a subclass of the cursor class *factory* that executes prepared.
+
+    Where *factory* has an ``execute`` of its own, what that asks the driver for is prepared.
+    """
     if not isinstance(factory, type) or issubclass(factory, PlannedCursor):
         return factory
-    return type(factory.__name__, (PlannedCursor, factory), {"__module__": factory.__module__})
+    plain: Any = factory
+    bases = (PlannedCursor, plain) if plain.execute is Cursor.execute else (plain, planned(Cursor))
+    return type(factory.__name__, bases, {"__module__": factory.__module__})

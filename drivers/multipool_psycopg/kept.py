@@ -18,6 +18,16 @@ class KeptStatements(PrepareManager):
         """Drop nothing: psycopg says when, but it is not its business."""
         return False
 
+    def maybe_add_to_cache(self, query: Any, prep: Prepare, name: bytes) -> Any:
+        """Note that *query* is executed, as psycopg does, and keep no more than it may.
+
+        psycopg's own holds one more for each that was executed unprepared before.
+        """
+        key = super().maybe_add_to_cache(query, prep, name)
+        if key is None and prep is Prepare.SHOULD:
+            self._rotate()
+        return key
+
     def validate(self, key: Any, prep: Any, name: bytes, results: Any) -> None:
         """Note the outcome of a first execution, and have the server drop what has failed."""
         super().validate(key, prep, name, results)

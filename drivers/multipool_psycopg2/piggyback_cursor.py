@@ -31,7 +31,7 @@ class PiggybackCursor(Watching):
     _declaration: bytes | None = None
     _declared = False
     #: The ``execute`` behind the `Watching`, which to look up by `super` takes longer.
-    _multipool_plain: Any
+    _multipool_plain: Any = plain_cursor.execute
 
     if not TYPE_CHECKING:
 

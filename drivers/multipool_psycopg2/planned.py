@@ -88,10 +88,21 @@ class PlannedCursor(PlannedByText, Watching):  # type: ignore[misc]  # `_send` i
 
 
 @cache
-def planned(factory: Any) -> type:
-    """Return a subclass of the cursor class *factory*, which watches, that executes prepared."""
+def planned(factory: Any) -> Any:
+    """Return a subclass of the cursor class *factory*, which watches, that executes prepared.
+
+    Where the class that it watches has an ``execute`` of its own, what that asks the driver for is
+    prepared.
+    """
+    if issubclass(factory, PlannedCursor):  # an heir of such a one
+        return factory
+    names: dict[str, Any] = {"__module__": factory.__module__}
+    watch, *users = factory.__bases__
+    if users and users[0].execute is not plain_cursor.execute:
+        plain = type(plain_cursor.__name__, (watch, plain_cursor), {"__module__": __name__})
+        return type(factory.__name__, (users[0], planned(plain)), names)
     # In C, and called at each execution.
-    names = {"__module__": factory.__module__, "_merged": factory.mogrify}
+    names["_merged"] = factory.mogrify
     if factory._send is Watching._send:  # it begins no transactions: straight to psycopg2
         behind: Any = super(Watching, factory)
         names["_send"] = behind.execute

@@ -266,6 +266,7 @@ class Inner:
     def let_go(self) -> None:
         """Close what is idle, here and now: the pool was dropped, or the interpreter exits."""
         self.closed = self.places.closed = True  # whoever waits notices
+        self._goodbye = 0.0  # for what comes back yet: nobody is to have its place
         self.places.spend()
         if self.stake is not None:
             self.stake.move_out(self)

@@ -123,6 +123,11 @@ def read(text: str, escapes: bool) -> Statement:
     return _read(text, escapes) if len(text) > _LONGEST_KEPT else _remembered(text, escapes)
 
 
+def is_several(text: str) -> bool:
+    """Return whether more than one statement stands in *text*."""
+    return ";" in text and read(text.replace("%", "%%").replace(_MARK, ""), False).several
+
+
 def _read(text: str, escapes: bool) -> Statement:
     if _MARK in text:
         raise ValueError("A string literal cannot contain NUL (0x00) characters.")

@@ -320,9 +320,9 @@ class Pool:
     def usage(self) -> UsageReport:
         """Return for what connections were held, and how much of that time they were used.
 
-        A sequence of `Usage` records, one for each view, management command and other function
-        that borrowed; its ``str`` is a table, and says where ``hold="transaction"`` would help.
-        Counted by the Django backends alone, and only with the option `queries`.
+        A sequence of `Usage` records, one for each view, task, management command and other
+        function that borrowed; its ``str`` is a table, and says where ``hold="transaction"`` would
+        help. Counted by the Django backends alone, and only with the option `queries`.
         """
         from multipool.watch.usage import UsageReport
 

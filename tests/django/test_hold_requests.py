@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import InterfaceError, connections
 from library import views
 from library.models import Author
 from support import Thread, until
+
+from multipool.driver import ACTIVE
 
 MakeAlias = Callable[..., Any]
 Get = Callable[[str], tuple[int, Any]]
@@ -114,3 +119,40 @@ def test_a_wrapper_that_threads_share_gives_each_statement_its_own_turn(
         assert thread.outcome(20) == [number] * 150
     shared.dec_thread_sharing()
     assert shared.pool.stats().used == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_child_waits_for_no_thread_of_its_parents_that_shared_a_wrapper(
+    make_alias: MakeAlias,
+) -> None:
+    shared: Any = make_alias(OPTIONS={"pool": {"max_size": 4, "timeout": 5, "hold": "transaction"}})
+    shared.inc_thread_sharing()
+
+    def ask(sql: str) -> Any:
+        with shared.cursor() as cursor:
+            cursor.execute(sql)
+            return cursor.fetchone()
+
+    mine = ask("select pg_backend_pid()")
+    conn = shared.pool.getconn()
+    shared.pool.putconn(conn)
+    thread = Thread(lambda: ask("select pg_sleep(0.5)"))
+    until(lambda: shared.pool.driver.status(conn) == ACTIVE)
+    child = os.fork()
+    if not child:
+        status = 1
+        try:
+            signal.alarm(20)  # ends it, should it hang
+            with pytest.raises(InterfaceError, match="before the process forked"):
+                ask("select 1")  # on what the other thread had borrowed
+            assert ask("select pg_backend_pid()") != mine
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+    assert os.waitpid(child, 0)[1] == 0
+    thread.outcome()
+    assert ask("select pg_backend_pid()") == mine
+    shared.dec_thread_sharing()

@@ -204,6 +204,7 @@ def test_celerys_tasks_give_back_clean_connections_of_their_own_process(
     else:
         assert set(of_each) == {parent["process"]}
         assert len(of_each[parent["process"]]) <= 2
+        assert parent["usage"]["library.tasks.ask"] == "task"
 
 
 def test_runserver_that_reloads_leaves_no_process_and_no_connection_behind(

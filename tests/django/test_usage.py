@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from importlib.util import find_spec
 from io import StringIO
 from typing import Any
 
@@ -13,7 +14,7 @@ from django.core.management import BaseCommand, call_command
 from django.db import connections, transaction
 from library import views
 from library.models import Author
-from support import until
+from support import Thread, until
 
 from multipool.watch.usage import Usage
 from multipool_django.management.commands.multipool import Command
@@ -160,6 +161,35 @@ def test_commands_that_share_all_their_code_are_told_apart(library: Any) -> None
         run(module)
     found = told("command")
     assert (found["imports"].times, found["exports"].times) == (2, 1)
+
+
+@pytest.mark.skipif(not find_spec("celery"), reason="pip install celery")
+@pytest.mark.parametrize("hold", ["request", "transaction"])
+def test_celerys_tasks_are_told_by_their_names(library: Any, hold: str) -> None:
+    library.close()
+    connections.settings["default"]["OPTIONS"]["pool"] = {"hold": hold}
+
+    def work() -> None:
+        """Execute tasks as a worker does. (One that is real is in test_processes.py.)"""
+        from celery import Celery
+        from celery.app.trace import build_tracer
+
+        app = Celery("shop", set_as_current=False)
+
+        # Tasks that have all their code in common, as those of a class have.
+        def count() -> None:
+            Author.objects.count()
+            connections.close_all()
+
+        for number, name in enumerate(["shop.nightly", "shop.hourly", "shop.nightly"]):
+            task = app.task(count, name=name, shared=False)
+            build_tracer(name, task, app=app)(f"task {number}", (), {})
+        connections.close_all()
+
+    Thread(work).outcome(60)
+    found = {name: usage.times for name, usage in told("task").items()}
+    assert found == {"shop.nightly": 2, "shop.hourly": 1}
+    assert told("code") == {}
 
 
 def test_what_asks_from_deep_down_is_told_by_its_outermost_function_too(library: Any) -> None:

@@ -13,7 +13,7 @@ import pytest
 from hard_cases.outside import ask
 from support import Thread, until
 
-from multipool import Pool, PoolClosed, pools
+from multipool import Pool, PoolClosed, caretaker, pools
 from multipool.testing.proxy import Proxy
 
 
@@ -65,6 +65,20 @@ def test_the_timeout_holds_for_the_whole_of_close(make_pool, params):
         assert time.monotonic() - started < 1
         proxy.resume()
         pool.putconn(conns[0])
+
+
+def test_what_comes_back_at_the_interpreters_end_waits_for_no_server_to_hang_up(
+    make_pool, outside, driver, monkeypatch
+):
+    waited = []
+    monkeypatch.setattr(caretaker, "_await_end", lambda fd, patience: waited.append(fd))
+    pool = make_pool(max_size=2)
+    pool.putconn(pool.getconn())
+    conn = pool.getconn()
+    pool._let_go()
+    pool.putconn(conn)
+    until(lambda: not outside.pids() and pool.stats().size == 0)
+    assert waited == []
 
 
 def test_dropping_the_last_reference_closes_a_pool_and_pools_forgets_it(make_pool, outside, driver):

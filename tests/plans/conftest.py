@@ -31,6 +31,22 @@ def driver(way):
 
 
 @pytest.fixture
+def cursor_class(driver, way):
+    """The driver's own cursor class in this way."""
+    if driver.name == "psycopg2":
+        from psycopg2.extensions import cursor
+
+        return cursor
+    if driver.name == "psycopg":
+        import psycopg
+
+        return psycopg.ClientCursor if way == CLIENT else psycopg.Cursor
+    from multipool_pg8000 import Cursor
+
+    return Cursor
+
+
+@pytest.fixture
 def make_pool(driver, way, params):
     """Make pools that are closed at the test's end."""
     made = []

@@ -6,6 +6,7 @@ import gc
 import sys
 import time
 from threading import Event, get_ident
+from types import SimpleNamespace
 from weakref import ref
 
 import pytest
@@ -135,6 +136,7 @@ def test_limits_join_parameters_of_any_kind(params, text, all_params):
         ("create table t () /*file='views.py',line='1'*/", CHANGES),
         ("ALTER TABLE t ADD c int", CHANGES),
         ("begin; drop table t; commit", CHANGES),
+        ("SET standard_conforming_strings = off", CHANGES),
         ("discard all", DROPS),
         ("/* a */ DEALLOCATE mine", DROPS),
     ],
@@ -237,11 +239,12 @@ def test_a_planner_keeps_no_shelf_alive():
 def test_what_is_prepared_while_all_is_renewed_is_thought_about_once_more():
     planner = Planner("shop", PrepareOptions(threshold=1))
     shelf = Shelf(planner, FakeDriver())
-    statement = shelf.find(None, "select 1").statement
+    conn = SimpleNamespace(_multipool_slot=None)  # as one that was closed
+    statement = shelf.find(conn, "select 1").statement
     planner.renew()  # by another thread, between the look and the execution
     assert shelf.be_quick("select 1", statement).statement is statement
     assert "select 1" not in shelf.quick
-    shelf.find(None, "select 1")
+    shelf.find(conn, "select 1")
     shelf.be_quick("select 1", statement)
     assert "select 1" in shelf.quick
 

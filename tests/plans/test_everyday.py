@@ -64,6 +64,62 @@ def test_an_heir_of_the_pools_cursor_class_has_its_execute_called(prepared):
     assert executed == [BY_ID]
 
 
+def test_an_heir_of_the_pools_cursor_class_may_be_the_cursor_factory(prepared):
+    with prepared.connection() as conn:
+
+        class Heir(type(conn.cursor())):
+            pass
+
+        conn.cursor_factory = Heir
+        for _ in range(3):
+            assert fetch(conn, BY_ID, (2,)) == [(2, "n2")]
+
+
+@pytest.mark.parametrize("begin_travels", [False, True])
+def test_what_a_cursor_class_with_an_execute_of_its_own_makes_of_a_statement_is_executed_prepared(
+    make_pool, driver, cursor_class, table, begin_travels
+):
+    class Confined(cursor_class):
+        def execute(self, query, *args):
+            return super().execute(f"{query} and id < 5", *args)
+
+    pool = make_pool(max_size=1, configure=driver.piggyback_begin if begin_travels else None)
+    pool.prepare(BY_ID)  # which nobody executes
+    pool.prepare(f"{BY_ID} and id < 5")
+    with pool.connection() as conn:
+        usual = conn.cursor_factory
+        for _ in range(3):
+            conn.cursor_factory = Confined
+            for _ in range(2):
+                assert fetch(conn, BY_ID, (7,)) == []
+                assert fetch(conn, BY_ID, (4,)) == [(4, "n4")]
+            conn.cursor_factory = usual
+            assert len(held(conn)) == 1
+            conn.commit()
+    nobodys, confined = pool.plans()
+    assert nobodys.calls == nobodys.unprepared_calls == 0
+    assert confined.calls + confined.unprepared_calls == 12
+
+
+@pytest.mark.parametrize("begin_travels", [False, True])
+@pytest.mark.parametrize("name", ["DictCursor", "RealDictCursor"])
+def test_psycopg2s_own_cursor_classes_execute_prepared(
+    make_pool, driver, table, name, begin_travels
+):
+    if driver.name != "psycopg2":
+        pytest.skip("psycopg2's alone")
+    from psycopg2 import extras
+
+    pool = make_pool(max_size=1, configure=driver.piggyback_begin if begin_travels else None)
+    pool.prepare(BY_ID)
+    with pool.connection() as conn:
+        for _ in range(3):
+            with conn.cursor(cursor_factory=getattr(extras, name)) as cursor:
+                cursor.execute(BY_ID, (4,))
+                assert cursor.fetchone()["name"] == "n4"
+        assert len(held(conn)) == 1
+
+
 def test_a_pipeline_collects_what_is_prepared(prepared, way):
     if way != "psycopg":
         pytest.skip("has no pipelines")

@@ -355,6 +355,20 @@ def test_the_least_recently_used_goes_when_there_are_too_many(make_pool, table):
         assert fetch(conn, texts[0], (1,)) == [("n1", 0)]
 
 
+def test_no_more_is_held_of_what_psycopg_has_counted_itself(make_pool, driver, table):
+    if driver.name != "psycopg":
+        pytest.skip("psycopg's alone")
+    options = {"threshold": 1, "max": 3}
+    pool = make_pool(max_size=1, prepare=options, params={"prepare_threshold": 5})
+    with pool.connection() as conn:
+        for times in range(2):
+            for number in range(3 * times, 3 * times + 3):
+                fetch(conn, f"select id + {number} from numbers")
+        for number in range(6):
+            fetch(conn, f"select id + {number} from numbers")
+        assert len(held(conn)) == 3
+
+
 def test_pages_are_one_statement_by_themselves_too_if_asked_for(make_pool, table):
     pool = make_pool(max_size=1, prepare={"threshold": 1, "limits": True})
     with pool.connection() as conn:
@@ -390,7 +404,9 @@ def test_a_plan_that_turns_slow_is_given_up_with_one_line_in_the_log(pool, table
 # -- what cannot be had ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("source", ["set work_mem to 1", "", "  ", 5, None, b"select 1"])
+@pytest.mark.parametrize(
+    "source", ["set work_mem to 1", "", "  ", 5, None, b"select 1", "select 1; select 2"]
+)
 def test_what_cannot_be_prepared_is_refused(pool, source):
     with pytest.raises(PoolConfigError, match="cannot prepare"):
         pool.prepare(source)
@@ -421,6 +437,27 @@ def test_what_the_server_does_not_prepare_runs_as_it_stands_and_has_its_own_erro
             driver.rollback(conn)
         run(conn, "alter table numbers add column no_such_column integer")
         assert fetch(conn, "select no_such_column from numbers where id = %s", (1,)) == [(None,)]
+
+
+@pytest.mark.parametrize("limits", [False, True])
+def test_several_statements_in_one_text_run_as_they_stand(make_pool, driver, table, limits):
+    """In a transaction, which a PREPARE of them would end."""
+    sql = "select 1; alter table numbers add column n{0} integer; select {0}, '%' limit 2"
+    everything = "select * from numbers"
+    pool = make_pool(max_size=1, prepare={"threshold": 1, "limits": limits})
+    with pool.connection() as conn:
+        run(conn, "savepoint here")
+        for number in range(3):
+            cursor = conn.cursor()
+            cursor.execute(sql.format(number))
+            if driver.name == "psycopg":
+                cursor.nextset()
+                cursor.nextset()
+            assert [tuple(row) for row in cursor.fetchall()] == [(number, "%")]
+            # What they alter is heeded.
+            assert len(fetch(conn, everything)[0]) == 3 + number
+        run(conn, "release savepoint here")
+    assert pool.plans() == []
 
 
 def test_no_literal_is_shown(pool):

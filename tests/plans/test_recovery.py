@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from contextlib import suppress
 from functools import partial
 
@@ -210,6 +211,66 @@ def test_a_preparation_that_fails_leaves_the_transaction_alone(pool, driver, tab
     run(outside, "drop table later")
 
 
+def test_what_was_to_be_dropped_is_though_a_value_that_cannot_be_sent_came_between(make_pool):
+    pool = make_pool(max_size=1, prepare={"max": 1})
+    one, other = "select %s::text || 'one'", "select %s::text || 'other'"
+    pool.prepare(one)
+    pool.prepare(other)
+    with pool.connection() as conn:
+        conn.autocommit = True
+        assert fetch(conn, one, ("this ",)) == [("this one",)]
+        with pytest.raises(UnicodeEncodeError):
+            fetch(conn, other, ("\ud800",))
+        for _ in range(2):
+            assert fetch(conn, other, ("this ",)) == [("this other",)]
+        assert len(held(conn)) == 1
+
+
+@pytest.mark.parametrize("back", ["set", "rollback", "return"])
+def test_a_text_with_backslashes_is_read_as_the_session_reads_it(make_pool, table, back):
+    sql = r"select '\\' || %s::text"
+    pool = make_pool(max_size=1)
+    pool.prepare(sql)
+    alone, doubled = [("\\1",)], [("\\\\1",)]
+    with pool.connection() as conn:
+        conn.autocommit = back != "rollback"
+        assert fetch(conn, sql, ("1",)) == doubled
+        run(conn, "set standard_conforming_strings to off; set escape_string_warning to off")
+        for _ in range(3):
+            assert fetch(conn, sql, ("1",)) == alone
+        if back == "set":
+            run(conn, "set standard_conforming_strings to on")
+        elif back == "rollback":
+            conn.rollback()
+        if back != "return":
+            assert fetch(conn, sql, ("1",)) == doubled
+    with pool.connection() as conn:
+        assert fetch(conn, sql, ("1",)) == doubled
+
+
+def test_what_fails_prepared_is_executed_once_more_and_no_oftener(pool, driver):
+    sql = "select counted(%s)"
+    pool.prepare(sql)
+    with pool.connection() as conn:
+        conn.autocommit = True
+        run(conn, "create temporary sequence executions")
+        run(
+            conn,
+            "create function counted(i integer) returns bigint language plpgsql as $$begin"
+            " perform nextval('executions');"
+            " if i = 0 then raise undefined_object; end if; return i; end$$",
+        )
+        try:
+            for _ in range(3):
+                assert fetch(conn, sql, (1,)) == [(1,)]
+            with pytest.raises(driver.Error, match="undefined_object"):
+                fetch(conn, sql, (0,))
+            [(executed,)] = fetch(conn, "select last_value from executions")
+            assert executed == 3 + 2
+        finally:
+            run(conn, "drop function counted")
+
+
 def test_a_killed_connection_is_replaced_by_one_that_prepares_again(prepared, driver, outside):
     with suppress(driver.Error), prepared.connection() as conn:
         fetch(outside, f"select pg_terminate_backend({driver.backend_pid(conn)})")
@@ -311,10 +372,41 @@ def test_threads_that_share_a_connection_prepare_a_statement_once(pool, table):
         assert len(held(conn)) == len(statements)
 
 
-def test_threads_that_share_a_connection_outside_of_transactions_may_execute_more_than_it_holds(
-    make_pool,
+def test_a_failure_in_a_transaction_that_another_thread_has_begun_since_takes_nothing_from_it(
+    pool, driver, table, monkeypatch
 ):
-    """What one of them has the server drop, another may be about to execute."""
+    sql = "select name from numbers where id = %s"
+    pool.prepare(sql)
+    begun = []
+
+    def clock():
+        """Come between the look whether there is a transaction, and the execution."""
+        if not begun:
+            begun.append(True)
+            change = "insert into numbers values (99); alter table numbers rename name to was"
+            Thread(lambda: run(conn, change)).outcome()
+        return time.perf_counter()
+
+    with pool.connection() as conn:
+        for _ in range(3):
+            assert fetch(conn, sql, (1,)) == [("n1",)]
+        Thread(lambda: fetch(conn, "select 1")).outcome()
+        conn.commit()
+        adapter = f"multipool_{driver.name}"
+        for name in ("multipool.plans.by_text", f"{adapter}.planned", f"{adapter}.everyday"):
+            monkeypatch.setattr(f"{name}.perf_counter", clock, raising=False)
+        with pytest.raises(driver.Error, match="name"):
+            fetch(conn, sql, (1,))
+        assert begun
+        # As without anything prepared: not a new transaction, without that row.
+        with pytest.raises(driver.Error, match="aborted"):
+            fetch(conn, "select count(*) from numbers")
+        conn.rollback()
+
+
+@pytest.mark.parametrize("autocommit", [True, False])
+def test_threads_that_share_a_connection_may_execute_more_than_it_holds(make_pool, autocommit):
+    """What one of them had the server drop, another would be about to execute."""
     pool = make_pool(max_size=1, prepare={"threshold": 1, "max": 2})
 
     def work(conn, first):
@@ -326,9 +418,11 @@ def test_threads_that_share_a_connection_outside_of_transactions_may_execute_mor
     sys.setswitchinterval(1e-5)
     try:
         with pool.connection() as conn:
-            conn.autocommit = True
+            conn.autocommit = autocommit
+            run(conn, "select 1")
             for thread in [Thread(partial(work, conn, first)) for first in range(4)]:
                 thread.outcome(60)
+            assert 0 < len(held(conn)) <= 2 * 2
     finally:
         sys.setswitchinterval(interval)
     assert sum(plan.calls for plan in pool.plans()) > 0

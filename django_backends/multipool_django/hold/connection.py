@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter
@@ -22,6 +21,7 @@ from multipool_django.hold.forwarding import forwarding
 from multipool_django.hold.greeting import greet
 from multipool_django.hold.making import Maker
 from multipool_django.hold.named import OnDemandNamedCursor
+from multipool_django.hold.turns import turn_on
 from multipool_django.options import TRANSACTION
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class OnDemandConnection:
     __slots__ = (
         *("_wrapper", "_pool", "_turn", "_lent", "_serial", "_autocommits", "_keeping"),
         *("_handed_out", "_open", "_ended", "_errand", "_begun", "_since", "_held"),
-        *("_make", "_has_rows"),
+        *("_make", "_has_rows", "__weakref__"),
     )
 
     # It is no connection of a pool, for those who ask.
@@ -63,8 +63,8 @@ class OnDemandConnection:
         self._wrapper = wrapper
         self._pool = pool
         # Threads that share a wrapper take turns, so that no one's connection is given back
-        # by another. Reentrant, since a notice handler may ask something.
-        self._turn = threading.RLock()
+        # by another.
+        self._turn = turn_on(self)
         self._lent: Any = None
         self._serial = 0
         self._autocommits = True

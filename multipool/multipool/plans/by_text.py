@@ -22,7 +22,7 @@ from multipool.plans.recovery import (
     status_alone,
 )
 from multipool.plans.shelf import BATCH, Shelf
-from multipool.plans.statement import Quick, Wording
+from multipool.plans.statement import DROP_OURS, Quick, Wording
 from multipool.plans.text_form import TextForm, kinds_of
 
 _SAVE: Final = "savepoint multipool"
@@ -155,10 +155,14 @@ class PlannedByText:
             planner.learn(driver.backend_pid(conn), int(self._command("select pg_backend_pid()")))
         if planner.off is not None:
             return False
-        steps = [*shelf.clearing(), form.prepare]
-        # In a transaction a failure of ours must not be the user's.
         inside = status_alone(driver, conn) != IDLE or self._begins()
-        if inside:
+        left = shelf.make_room(form, inside=inside)
+        if left is None:
+            return False
+        doubtful = shelf.doubtful
+        clearing = [DROP_OURS] if doubtful else [f"deallocate {name}" for name in left]
+        steps = [*clearing, form.prepare]
+        if inside:  # a failure of ours must not be the user's
             steps = [_SAVE, *steps, _RELEASE]
         try:
             self._command("; ".join(steps))
@@ -175,6 +179,9 @@ class PlannedByText:
         except BaseException:  # an interrupt: nobody knows what the server has
             shelf.mistrust()
             raise
-        shelf.cleared()
+        if doubtful:
+            shelf.cleared()
+        else:
+            shelf.dropped(left)
         shelf.held[form] = None
         return True

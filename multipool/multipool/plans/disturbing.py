@@ -10,14 +10,19 @@ from multipool.session import without_comment
 
 #: What `disturbance` answers.
 NOTHING: Final = 0
-#: Tables, types or functions are made anew: results may be of other types than planned.
+#: Tables, types or functions are made anew: results may be of other types than planned. Or texts
+#: are read otherwise.
 CHANGES: Final = 1
 #: Prepared statements are dropped behind our back.
 DROPS: Final = 2
 
 # In doubt it concerns them, which costs preparing once more.
 _DROPS: Final = re.compile(r"\b(?:discard|deallocate)\b", re.IGNORECASE)
-_CHANGES: Final = re.compile(r"\b(?:alter|create|drop)\b", re.IGNORECASE)
+_CHANGES: Final = re.compile(
+    # The last decides how a text is read, which happens when it is prepared.
+    r"\b(?:alter|create|drop|standard_conforming_strings)\b",
+    re.IGNORECASE,
+)
 
 # Longer texts are data as a rule, and are not remembered.
 _LONG: Final = 2000

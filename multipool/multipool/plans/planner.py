@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
 
 from multipool.errors import PoolConfigError
+from multipool.placeholders import is_several
 from multipool.plans import limits
 from multipool.plans.guard import Guard
 from multipool.plans.handle import Handle
@@ -75,6 +76,10 @@ class Planner:
                 f"pool {self._name!r}: cannot prepare a statement that begins with"
                 f" {first_word(sql).upper()}; allowed: {', '.join(PREPARABLE).upper()}"
             )
+        if is_several(sql):
+            raise PoolConfigError(
+                f"pool {self._name!r}: cannot prepare more than one statement at once"
+            )
         found = limits.split(sql) if with_limits else None
         head, values = found or (sql, ())
         with self._lock:
@@ -116,7 +121,7 @@ class Planner:
         """Return what a text that is executed for the first time is, or None to leave it alone."""
         if len(sql) > _LONGEST or first_word(sql) not in PREPARABLE:
             return None
-        if _LOOKS_AT_ITSELF.search(sql) or _TIMES.search(sql):
+        if _LOOKS_AT_ITSELF.search(sql) or _TIMES.search(sql) or is_several(sql):
             return None
         found = limits.split(sql) if self._limits else None
         with self._lock:

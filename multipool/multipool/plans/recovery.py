@@ -57,11 +57,13 @@ def may_run_again(
     elif code == NOT_SUPPORTED:
         shelf.planner.renew()
     else:
+        shelf.failed = statement
         shelf.leave_behind([form for form in list(shelf.held) if form.statement is statement])
     if conn.closed:
         return False
     if status_alone(driver, conn) != IDLE:
-        if not idle:
+        # Among threads it may be another's, begun since: what that did must not be lost unseen.
+        if not idle or shelf.shared:
             return False
         conn.rollback()
     return True

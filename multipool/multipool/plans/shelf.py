@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 from multipool.driver import IDLE, Driver
 from multipool.plans.disturbing import CHANGES, DROPS, disturbance
 from multipool.plans.planner import Planner
-from multipool.plans.statement import DROP_OURS, Form, Quick, Statement, Wording
+from multipool.plans.statement import Form, Quick, Statement, Wording
 
 # For each statement that may be prepared, the counts of so many texts are kept.
 _COUNTED: Final = 10
@@ -51,10 +51,15 @@ class Shelf:
         self.held: OrderedDict[Form, None] = OrderedDict()
         #: Names that the server still holds, to be dropped when something is prepared next.
         self.leftover: list[str] = []
+        #: Whether several threads are known to share the connection, in this lease of it.
+        self.shared = False
+        self._lease = self._thread = 0
         #: Whether it is not known which of ours the server holds.
         self.doubtful = False
         #: Whether a transaction changed tables or the like that is not known to be over.
         self.changed = False
+        #: What has just failed prepared, and is executed unprepared next.
+        self.failed: Statement | None = None
         #: What the driver itself has prepared for us, if it does.
         self.store: Store | None = None
         self._epoch = planner.epoch
@@ -65,6 +70,7 @@ class Shelf:
     def find(self, conn: Any, sql: str) -> Wording | None:
         """Return what *sql* is, if it is prepared or may come to be; None to leave it alone."""
         planner = self.planner
+        self._meet(conn)
         if self.changed:
             # What was prepared now would be wrong after a ROLLBACK, be it to a savepoint.
             if self.status(conn) != IDLE:
@@ -80,6 +86,14 @@ class Shelf:
         if found is None and planner.curious:
             found = planner.meet(sql)
         return found
+
+    def _meet(self, conn: Any) -> None:
+        """Note whose thread thinks about a statement on *conn*."""
+        slot, thread = conn._multipool_slot, threading.get_ident()
+        if slot is None or (self._lease == slot.serial and self._thread == thread):
+            return
+        self.shared = self._lease == slot.serial
+        self._lease, self._thread = slot.serial, thread
 
     def rests(self, statement: Statement) -> bool:
         """Return whether *statement* is given up for now, so that nobody looks at its times.
@@ -98,6 +112,10 @@ class Shelf:
         """Return whether the next execution of *statement*, which does not rest, is prepared."""
         if self.planner.off is not None or not statement.wanted:
             return False
+        if self.failed is not None:
+            failed, self.failed = self.failed, None
+            if failed is statement:
+                return False
         guard = statement.guard
         if not (guard.trusted or guard.turn()):
             return False
@@ -171,24 +189,32 @@ class Shelf:
 
     # -- what the server holds --------------------------------------------------------------
 
-    def clearing(self) -> list[str]:
-        """Return the SQL statements that make room for one more, to be run before it is prepared.
+    def make_room(self, form: Form, *, inside: bool) -> list[str] | None:
+        """Return the names of what the server is to drop before *form* is prepared.
 
-        Once they have run, `cleared` must be called.
+        That is what was not used for longest. None where there is no room: *inside* of a
+        transaction another thread that shares the connection may be about to execute what would be
+        dropped, and the error would be the transaction's. So nothing is dropped there, and up to
+        twice as much is held.
         """
-        self.make_room()
-        if self.doubtful:
-            return [DROP_OURS]
-        return [f"deallocate {name}" for name in self.leftover]
-
-    def make_room(self) -> None:
-        """Leave behind what was not used for longest, for one more."""
-        surplus = len(self.held) + 1 - self.planner.options.max
+        most = self.planner.options.max
+        if self.shared and inside:
+            left = [name for name in self.leftover if name == form.name]
+            full = len(self.held) + len(self.leftover) - len(left) >= 2 * most
+            return None if full or self.doubtful else left
+        surplus = len(self.held) + 1 - most
         if surplus > 0:
             self.leave_behind(list(self.held)[:surplus])
+        return list(self.leftover)
+
+    def dropped(self, names: list[str]) -> None:
+        """Note that the server has dropped what `make_room` named."""
+        for name in names:
+            with suppress(ValueError):  # all were dropped meanwhile
+                self.leftover.remove(name)
 
     def cleared(self) -> None:
-        """Note that what `clearing` gave was run."""
+        """Note that the server holds nothing any more that we do not know of."""
         self.leftover.clear()
         self.doubtful = False
 

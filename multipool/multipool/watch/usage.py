@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from multipool.slot import Slot
     from multipool.watch.sight import Sight
 
-Kind = Literal["view", "command", "code"]
+Kind = Literal["view", "task", "command", "code"]
 #: What a connection is borrowed for: the kind, the name, and the route of a view.
 Errand = tuple[Kind, str, str]
 #: Until when it is held: the option ``hold`` of the Django backends.
@@ -33,10 +33,16 @@ OTHERS: Final[Errand] = ("code", "all others", "")
 
 _HEADINGS: Final[dict[Kind, str]] = {
     "view": "views",
+    "task": "tasks",
     "command": "management commands",
     "code": "other code",
 }
-_TIMES: Final[dict[Kind, str]] = {"view": "requests", "command": "runs", "code": "leases"}
+_TIMES: Final[dict[Kind, str]] = {
+    "view": "requests",
+    "task": "runs",
+    "command": "runs",
+    "code": "leases",
+}
 
 # Worth a hint is what has been idle for so many seconds altogether, for so many each time, and
 # for such a share of the time that it was held.
@@ -146,7 +152,7 @@ class Usage:
     """For how long connections were held for one thing, and for how much of that used."""
 
     kind: Kind
-    #: That of the view or command, or of a function.
+    #: That of the view, task or command, or of a function.
     name: str
     #: The route of a view, with names where parameters are.
     route: str

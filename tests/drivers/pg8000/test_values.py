@@ -11,6 +11,7 @@ from ipaddress import ip_address, ip_interface, ip_network
 
 import pytest
 
+import multipool_pg8000
 from multipool_pg8000 import (
     Adapters,
     DataError,
@@ -23,7 +24,9 @@ from multipool_pg8000 import (
     NumericRange,
     ProgrammingError,
     Typed,
+    load,
 )
+from multipool_pg8000.defaults import adapters
 
 
 class Colour(enum.StrEnum):
@@ -251,6 +254,44 @@ def test_a_cursors_adapters_come_before_the_connections(auto):
         cursor.execute("select 1, array[1], int4range(1, 2)")
         number, array, span = cursor.fetchone()
         assert (number, array, span.lower) == (f"{name} 1", [f"{name} 1"], f"{name} 1")
+
+
+def test_loaders_are_looked_up_once_while_the_same_are_registered(auto, monkeypatch):
+    looked_up = []
+    find_loader = load.find_loader
+
+    def look_up(oid, *args):
+        looked_up.append(oid)
+        return find_loader(oid, *args)
+
+    monkeypatch.setattr(load, "find_loader", look_up)
+    auto.adapters.register_loader(114, str.upper)
+    monkeypatch.setattr(multipool_pg8000.Cursor, "tzinfo_factory", lambda _, offset: EAST)
+
+    def fetched():
+        looked_up.clear()
+        with auto.cursor() as cursor:
+            cursor.execute("select 1, json '[]', 'a'::text, tstzrange('2020-01-01 12:00+00', null)")
+            number, _, text, span = cursor.fetchone()
+        assert span.lower.tzinfo is EAST
+        return number, text, set(looked_up)
+
+    zoned = {3910, 1184}  # whose loaders the cursor's own time zones are part of
+    assert fetched() == (1, "a", {23, 114, 25, *zoned})
+    before = auto.adapters.snapshot()
+    assert fetched() == (1, "a", zoned)
+    auto.adapters.register_loader(25, str.upper)
+    assert fetched() == (1, "A", {23, 114, 25, *zoned})
+    auto.adapters.restore(before)
+    assert fetched()[:2] == (1, "a")
+    process = adapters.snapshot()
+    adapters.register_loader(23, lambda text: f"process {text}")
+    try:
+        assert fetched()[:2] == ("process 1", "a")
+    finally:
+        adapters.restore(process)
+    assert fetched()[:2] == (1, "a")
+    assert fetched() == (1, "a", zoned)
 
 
 def test_a_dumper_for_a_base_class_serves_its_subclasses():

@@ -67,5 +67,6 @@ def _give_tasks() -> None:
         ask.delay(number)
     while len(REPORT.read_text().splitlines() if REPORT.exists() else []) < TASKS:
         time.sleep(0.01)
-    tell(process=os.getpid(), before=PARENTS, after=backend())
+    told = {usage.name: usage.kind for usage in connection.pool.usage()}
+    tell(process=os.getpid(), before=PARENTS, after=backend(), usage=told)
     connection.close()
