@@ -44,7 +44,11 @@ class BufferedCursor(ABC):
         if rows is None:
             raise self._nothing_to_fetch()
         begin = self._at
-        end = self._at = min(begin + (self.arraysize if size is None else size), len(rows))
+        there = len(rows)
+        if begin == there:  # as whoever reads in pieces asks in the end
+            return []
+        end = begin + (self.arraysize if size is None else size)
+        self._at = end = end if end < there else there
         return list(rows[begin:end])
 
     def fetchall(self) -> list[Any]:

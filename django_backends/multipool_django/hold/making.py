@@ -43,11 +43,15 @@ class Maker:
 class _ConnectedBy:
     """Looks to Django like a wrapper whose connection is a certain one."""
 
-    __slots__ = ("_wrapper", "connection")
+    __slots__ = ("_wrapper", "connection", "tzinfo_factory")
 
     def __init__(self, wrapper: Any) -> None:
         self._wrapper = wrapper
         self.connection: Any = None
+        # Each cursor is given it, where the driver's have one: so it is not looked up each time.
+        factory = getattr(wrapper, "tzinfo_factory", None)
+        if factory is not None:
+            self.tzinfo_factory = factory
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._wrapper, name)
