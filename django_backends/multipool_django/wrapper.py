@@ -183,11 +183,8 @@ class PooledWrapper(BaseDatabaseWrapper):
         if usage_log is not None:
             span = slot.span
             if span is None:
-                usage_log.errand_of = errands.of_stack
                 slot.span = span = Span(connection._multipool_sight, usage_log)
-            foretold = not alone and inner.tracing.stacks
-            of_lease = errands.of_asker if foretold else errands.of_lease
-            span.start(slot.serial, errands.view() or of_lease(slot))
+            span.start(slot.serial, errands.of_caller(depth))
             self._span = span
         return connection
 
@@ -219,7 +216,9 @@ class PooledWrapper(BaseDatabaseWrapper):
     def _cursor(self, name: str | None = None) -> Any:
         if self.connection is None:
             try:
-                if not (shortcut.is_straight(self, _connect) and self._connect_as_last(True)):
+                # Of a cursor on the server nobody may see what it executes.
+                unnamed = name is None
+                if not (shortcut.is_straight(self, _connect) and self._connect_as_last(unnamed)):
                     self.ensure_connection()
             except Exception:
                 with self.wrap_database_errors:
@@ -322,6 +321,8 @@ class PooledWrapper(BaseDatabaseWrapper):
             if self.in_atomic_block:
                 self.closed_in_transaction = True
                 self.needs_rollback = True
+            else:
+                self.connection = None  # whatever a `_close` of somebody else's left
 
     def close_if_health_check_failed(self) -> None:
         """Leave it to the pool, which lends no connection that is known to be dead."""

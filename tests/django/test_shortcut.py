@@ -251,6 +251,19 @@ def test_a_cursor_under_debug_is_djangos_that_logs(make_alias: MakeAlias) -> Non
         connection.close()
 
 
+def test_a_close_leaves_no_connection_whatever_a_subclass_closes_by(
+    make_alias: MakeAlias, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = make_alias()
+    for _ in range(2):
+        connection.ensure_connection()
+        connection.close()
+    connection.ensure_connection()
+    monkeypatch.setattr(type(connection), "_close", lambda self: self.connection.close())
+    connection.close()
+    assert connection.connection is None
+
+
 def test_a_close_is_refused_where_an_event_loop_runs(make_alias: MakeAlias) -> None:
     connection = make_alias()
     visit(connection)

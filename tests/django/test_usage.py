@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Callable
+from contextlib import ContextDecorator
 from importlib.util import find_spec
 from io import StringIO
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -26,6 +29,13 @@ Get = Callable[[str], tuple[int, Any]]
 def told(kind: str) -> dict[str, Usage]:
     pool: Any = connections["default"].pool  # type: ignore[attr-defined]
     return {usage.name: usage for usage in pool.usage() if usage.kind == kind}
+
+
+def in_a_thread(function: Callable[[], Any]) -> None:
+    """Call *function*, below which is nothing but Python's own."""
+    thread = threading.Thread(target=function)
+    thread.start()
+    thread.join(10)
 
 
 @pytest.fixture(params=["request", "transaction"])
@@ -183,6 +193,93 @@ def test_a_command_is_told_from_other_code_that_has_asked_at_the_same_line(libra
     assert told("command")["test_usage"].times == 1
 
 
+def test_modules_of_the_same_text_are_told_apart(library: Any) -> None:
+    library.close()
+    text = "def task():\n    ask()\n"
+
+    def ask() -> None:
+        Author.objects.count()
+        connections.close_all()
+
+    for module in ("shop", "bank", "shop", "bank"):
+        names: dict[str, Any] = {"__name__": module, "ask": ask}
+        exec(compile(text, f"/srv/{module}.py", "exec"), names)
+        in_a_thread(names["task"])
+    prefixes = {name.partition(".")[0]: usage.times for name, usage in told("code").items()}
+    assert len(prefixes) == 2, told("code")
+
+
+def test_a_command_whose_handle_is_decorated_is_told_where_other_code_asked_before(
+    library: Any,
+) -> None:
+    library.close()
+
+    class Counting(BaseCommand):
+        @ContextDecorated()
+        def handle(self, *args: Any, **options: Any) -> None:
+            ask()
+
+    def ask() -> None:
+        for _ in range(2):  # the first time, the thread's wrapper connects at length
+            Author.objects.count()
+            connections.close_all()
+
+    in_a_thread(ask)
+    in_a_thread(lambda: call_command(Counting()))
+    assert told("command").keys() - {"migrate"} == {"test_usage"}
+
+
+class ContextDecorated(ContextDecorator):
+    def __enter__(self) -> None: ...
+    def __exit__(self, *_: object) -> None: ...
+
+
+def test_what_asks_from_deep_down_is_told_where_it_has_asked_from_near_the_top(
+    library: Any,
+) -> None:
+    library.close()
+
+    def ask() -> None:
+        for _ in range(2):  # the first time, the thread's wrapper connects at length
+            Author.objects.count()
+            connections.close_all()
+
+    def dig(deeper: int) -> None:
+        if deeper:
+            dig(deeper - 1)
+        else:
+            ask()
+
+    def deep() -> None:
+        dig(50)
+
+    for task in (ask, deep):
+        in_a_thread(task)
+    assert {name.rpartition(".")[2] for name in told("code")} == {"ask", "deep"}
+
+
+def test_a_statement_from_deep_down_does_not_hide_what_a_lease_is_for(
+    make_alias: MakeAlias,
+) -> None:
+    connection = make_alias()
+    connection.inc_thread_sharing()
+
+    def dig(cursor: Any, deeper: int) -> None:
+        if deeper:
+            dig(cursor, deeper - 1)
+        else:
+            cursor.execute("select 1")
+
+    def task() -> None:
+        with connection.cursor() as cursor:
+            dig(cursor, 50)
+        connection.close()
+
+    for _ in range(3):
+        in_a_thread(task)
+    assert [usage.name.rpartition(".")[2] for usage in connection.pool.usage()] == ["task"]
+
+
 def test_a_lease_without_a_statement_is_for_what_its_line_was_for(make_alias: MakeAlias) -> None:
     connection = make_alias()
 
@@ -214,6 +311,16 @@ def test_a_lease_that_is_not_over_is_told_as_well(make_alias: MakeAlias) -> None
         ask(times)
     (usage,) = connection.pool.usage()
     assert usage.times == 3
+
+
+def test_a_module_that_is_called_celery_and_has_no_tasks_disturbs_nobody(
+    make_alias: MakeAlias, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "celery", ModuleType("celery"))
+    connection = make_alias()
+    connection.ensure_connection()
+    connection.close()
+    assert [usage.kind for usage in connection.pool.usage()] == ["code"]
 
 
 @pytest.mark.skipif(not find_spec("celery"), reason="pip install celery")

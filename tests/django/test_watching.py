@@ -131,6 +131,24 @@ def test_a_lease_is_told_with_its_callers_once_something_was_executed(make_alias
     connection.close()
 
 
+def test_a_lease_for_a_cursor_on_the_server_is_told_with_its_callers(make_alias: Any) -> None:
+    connection = make_alias("watched")
+
+    def ask() -> Any:
+        with connection.chunked_cursor() as cursor:
+            cursor.execute("select 1")
+            (holder,) = connection.pool.held(longer_than=0)
+            return holder.checked_out[:2]
+
+    def caller() -> Any:
+        return ask()  # the caller
+
+    for _ in range(2):
+        told = caller()
+        connection.close()
+    assert told == (line_of(ask, "chunked_cursor"), line_of(caller, "the caller"))
+
+
 def test_a_lease_made_in_a_function_that_has_returned_is_told_by_its_line_alone(
     make_alias: Any,
 ) -> None:

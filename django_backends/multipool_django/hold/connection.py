@@ -99,11 +99,7 @@ class OnDemandConnection:
             pool = self._pool = wrapper.current_pool()
         inner = pool._inner
         tracing = inner.tracing
-        errand, unknown = self._errand, False
-        if errand is None and inner.usage_log is not None:
-            errand = errands.view()
-            unknown = errand is None  # and read off the stack
-        whole = unknown or not for_statement
+        whole = not for_statement
         # What the pool notes as the borrower's line is that of the application.
         known = 3 if for_statement else 1  # see `OnDemandCursor`
         depth = 1 + depth_of_asker(known) if tracing.base else 0
@@ -124,7 +120,7 @@ class OnDemandConnection:
             if slot.code.co_filename not in application:
                 slot.keep_live()
         if self._errand is None and inner.usage_log is not None:
-            self._errand = errand or errands.of_lease(slot)
+            self._errand = errands.of_caller(depth)
             self._begun = now
         greeted = getattr(conn, "_multipool_greeted", None)
         if greeted != (len(connection_created.receivers), wrapper.alias):

@@ -118,8 +118,8 @@ class Sight:
 
     def first_of(self, serial: int) -> Stack | None:
         """Return the whole stack of the first statement of that lease, if it was kept."""
-        first = self.first
-        return first if self.first_lease == serial else None
+        # In this order: it is written first, and by another thread.
+        return self.first if self.first_lease == serial else None
 
     def began(self) -> Stack | None:
         """Return where the lease was made, which is for what is executed next; None: not known.

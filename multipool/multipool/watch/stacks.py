@@ -27,9 +27,6 @@ _MOST: Final = 100
 _FIRST: Final = range(_INNERMOST)
 _FURTHER: Final = range(_MOST - _INNERMOST)
 
-#: How long a `Stack` may be without its outermost frames. A shorter one has them all.
-CUT: Final = 2 * _INNERMOST
-
 
 def caller(frame: FrameType) -> Place:
     """Return the innermost place that is the application's, *frame*'s own if there is none."""

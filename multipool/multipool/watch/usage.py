@@ -9,14 +9,13 @@ rest of the time that it is held is what others could have had.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, overload
 
 from multipool.driver import SESSION
 from multipool.watch.duration import short
-from multipool.watch.stacks import Stack
 
 if TYPE_CHECKING:
     from multipool.slot import Slot
@@ -77,11 +76,8 @@ class Span:
         self._between = 0.0
         self._begun = 0.0
 
-    def start(self, lease: int, errand: Errand | None) -> None:
-        """Begin with the lease of this number, for what is known to be its *errand* by now.
-
-        None: the whole stack of its first statement will tell.
-        """
+    def start(self, lease: int, errand: Errand) -> None:
+        """Begin with the lease of this number, for what is known to be its *errand* by now."""
         self.errand = errand
         self.lease = lease
         if self._sight is not None:
@@ -106,23 +102,10 @@ class Span:
             used = sight.spent - self._spent
             if used > held:  # by threads that share it
                 used = held
-        errand = errand or self.errand
-        stack: Stack | None = None
-        if errand is None:
-            stack = slot.code, slot.lasti
-            if sight is not None and sight.first_lease == slot.serial:
-                stack = sight.first
         fresh = self._log.fresh
-        fresh.append((errand, stack, held, used))
+        fresh.append((errand or self.errand, held, used))
         if len(fresh) > UsageLog.FRESH:
             self._log.count_fresh()
-
-    def told(self, slot: Slot) -> Errand:
-        """Return what the lease, which is not over, is for, as far as that is known by now."""
-        if self.errand is not None:
-            return self.errand
-        first = None if self._sight is None else self._sight.first_of(self.lease)
-        return self._log.errand_of((slot.code, slot.lasti) if first is None else first)
 
     def begin(self) -> None:
         """Note that a transaction begins, unless there is one."""
@@ -293,13 +276,10 @@ class UsageLog:
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
-        #: Returns what a lease is for by the whole stack of its first statement; or by the place
-        #: where it was made, if it had none.
-        self.errand_of: Callable[[Stack], Errand] = lambda stack: OTHERS
-        #: What is over and not counted yet: its errand, or else the stack that tells; and seconds
-        #: held and used. As in `QueryLog.fresh` that is cheaper than to count each. Whoever makes
-        #: it longer than `FRESH` calls `count_fresh`.
-        self.fresh: deque[tuple[Errand | None, Stack | None, float, float]] = deque()
+        #: What is over and not counted yet: its errand, and seconds held and used. As in
+        #: `QueryLog.fresh` that is cheaper than to count each. Whoever makes it longer than
+        #: `FRESH` calls `count_fresh`.
+        self.fresh: deque[tuple[Errand, float, float]] = deque()
         self.begin_anew()
 
     def begin_anew(self) -> None:
@@ -329,14 +309,12 @@ class UsageLog:
         fresh = self.fresh
         while fresh:
             try:
-                errand, stack, held, used = fresh.popleft()
+                errand, held, used = fresh.popleft()
             except IndexError:  # another thread was quicker
                 return
-            if errand is None and stack is not None:
-                errand = self.errand_of(stack)
-            sums = self.sums.get((errand, "request")) if errand is not None else None
+            sums = self.sums.get((errand, "request"))
             if sums is None:
-                self.count(errand or OTHERS, "request", held, held, used)
+                self.count(errand, "request", held, held, used)
                 continue
             # As `count` does, in line: from the look on there is no call.
             sums[0] += 1
@@ -355,7 +333,7 @@ class UsageLog:
             span = slot.span
             if slot.leased and span is not None and span.lease == slot.serial:
                 held, used = span.so_far(slot)
-                found.append(_record(span.told(slot), "request", 1, held, held, used))
+                found.append(_record(span.errand, "request", 1, held, held, used))
         return UsageReport(found)
 
 
