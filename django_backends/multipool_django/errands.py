@@ -19,8 +19,8 @@ from multipool.watch.usage import Errand
 #: A route is told up to here.
 _LONGEST: Final = 200
 
-#: Where a management command is run: the module, and the method.
-_COMMANDS: Final = ("django.core.management.base", "execute")
+#: The module where a management command is run, by ``execute``.
+_COMMANDS: Final = "django.core.management.base"
 
 #: Where there is no function of the application's.
 _NOTHING: Final[Errand] = ("code", "no function", "")
@@ -45,31 +45,31 @@ def of_caller(depth: int) -> Errand:
     application, as that of a thread is. *depth* is that of who asked, as `Pool.getconn` takes it:
     of a stack that is read from there on few frames are left.
     """
-    errand = _view.get() or _of_task()
+    errand = _view.get()
+    if errand is None and "celery" in sys.modules:
+        errand = _of_task()
     if errand is not None:
         return errand
-    execute = _COMMANDS[1]
     frame: FrameType | None = sys._getframe(depth)
     outermost: FrameType | None = None
     while frame is not None:
         code = frame.f_code
         name = code.co_name
-        if name == execute and frame.f_globals.get("__name__") == _COMMANDS[0]:
+        if name == "execute" and frame.f_globals.get("__name__") == _COMMANDS:
             command = type(frame.f_locals["self"]).__module__
             return "command", command.rpartition(".")[2], ""
         file = code.co_filename
         if not (file in library or is_library[file] or name == "<module>"):
             outermost = frame
         frame = frame.f_back
-    return _NOTHING if outermost is None else _of_function(outermost)
-
-
-def _of_function(frame: FrameType) -> Errand:
-    code = frame.f_code
-    module = frame.f_globals.get("__name__") or "?"
+    if outermost is None:
+        return _NOTHING
+    code, module = outermost.f_code, outermost.f_globals.get("__name__") or "?"
     known = _functions.get((id(code), module))
-    if known is not None:
-        return known[1]
+    return _of_function(code, module) if known is None else known[1]
+
+
+def _of_function(code: CodeType, module: str) -> Errand:
     if len(_functions) >= _MOST:
         _functions.clear()
     errand: Errand = "code", f"{module}.{code.co_qualname}", ""
@@ -79,10 +79,7 @@ def _of_function(frame: FrameType) -> Errand:
 
 def _of_task() -> Errand | None:
     """Return Celery's task that runs here, where somebody has loaded Celery."""
-    celery: Any = sys.modules.get("celery")
-    if celery is None:
-        return None
-    current = getattr(celery, "current_task", None)
+    current: Any = getattr(sys.modules.get("celery"), "current_task", None)
     if current is None:  # another thread imports it just now, or it is somebody else's
         return None
     task = current._get_current_object()
