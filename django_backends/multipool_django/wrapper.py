@@ -205,7 +205,12 @@ class PooledWrapper(BaseDatabaseWrapper):
         """Return a cursor of the connection, or one that borrows a connection itself."""
         if isinstance(self.connection, OnDemandConnection):
             return self.connection.create_cursor(name)
-        return super().create_cursor(name)
+        cursor = super().create_cursor(name)
+        if name and self.pooled and getattr(cursor, "withhold", False):
+            # Django makes psycopg's past the connection, which would have noted that it may be
+            # left open.
+            self.connection.touch()
+        return cursor
 
     def cursor(self) -> Any:
         """Return a cursor, having connected if need be, as Django does."""

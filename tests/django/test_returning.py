@@ -69,6 +69,19 @@ def test_a_generator_that_nobody_finishes_keeps_no_connection(tiny: Any) -> None
     assert pid()
 
 
+@pytest.mark.filterwarnings(
+    # psycopg's, of which nobody closed one here.
+    "ignore:Exception ignored in.*ServerCursorMixin:pytest.PytestUnraisableExceptionWarning"
+)
+def test_a_cursor_on_the_server_that_nobody_closed_is_not_there_for_the_next(tiny: Any) -> None:
+    cursor = tiny.chunked_cursor()
+    cursor.execute("select 'hunter2' from generate_series(1, 3)")
+    tiny.close()
+    with tiny.cursor() as other:
+        other.execute("select name from pg_cursors")
+        assert other.fetchall() == []
+
+
 def test_a_failed_commit_is_raised_and_the_connection_comes_back(tiny: Any) -> None:
     with tiny.cursor() as cursor:
         cursor.execute("create table late (a int, unique (a) deferrable initially deferred)")
