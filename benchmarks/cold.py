@@ -95,12 +95,8 @@ class _Connect:
         return took
 
 
-class _ConnectAtOnce:
+class _ConnectAtOnce(_Connect):
     """Seconds until the last of as many threads has a connection of the driver's own."""
-
-    def __init__(self, driver: str, params: Params) -> None:
-        self._connect = import_module(driver).connect
-        self._params = params
 
     def __call__(self) -> float:
         begun = time.perf_counter()

@@ -8,8 +8,11 @@ through PgBouncer there, so ours is measured as it comes, and once more with tha
 the price: the same without the wait, and a page of the demo's shop.
 
 Each way has a process of its own, and how its threads and its server's processes come to lie on
-the processors stays with it: two processes of the very same way differ by a tenth. So all of it
-is measured several times, each time with new processes, and the median counts.
+the processors stays with it: two processes of the very same way differ by a tenth. So the waiting
+work is measured several times, each time with new processes, and the median counts. And once more,
+with the rest, where all of them share one processor: there PgBouncer's own work counts too, as it
+does on a machine whose processors are all at work, and the interpreter's lock need not pass from
+one processor to another.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from importlib.util import find_spec
 from typing import Any, Final
 
 from benchmarks.django_views import shop
-from benchmarks.measure import Effort
+from benchmarks.measure import Effort, one_processor
 from benchmarks.report import Report, Table, Verdict
 from multipool_django.demo import ways
 from multipool_django.demo.children import Children
@@ -36,7 +39,7 @@ Results = Mapping[Way, Figures]
 SIZE: Final = 5
 DRIVERS: Final = ("psycopg2", "psycopg", "pg8000")
 #: How many processes each way has, one after the other.
-LOTS: Final = 5
+LOTS: Final = 4
 #: Those that Django has a backend for.
 DJANGOS: Final = ("psycopg2", "psycopg")
 
@@ -56,23 +59,19 @@ BUSY: Final = {"two": "two queries", "product": "a page with two queries"}
 
 def run(effort: Effort) -> Report:
     """Measure and return the report."""
-    drivers = [driver for driver in DRIVERS if find_spec(driver)]
+    drivers = [driver for driver in effort.pick(DRIVERS, DRIVERS[:1]) if find_spec(driver)]
     threads = effort.pick(THREADS, 10)
-    lots = []
-    with _shop_and_pooler(drivers) as start:
-        for _ in range(effort.pick(LOTS, 1)):
-            with start() as side_by_side:
-                lots.append(_measure(side_by_side, threads, effort))
-    found = {
-        what: {way: median_of([lot[what][way] for lot in lots]) for way in lots[0][what]}
-        for what in (WAITING, *BUSY)
-    }
+    lots = effort.pick(LOTS, 1)
+    apart = _medians(drivers, [WAITING], threads, lots, effort)[WAITING]
+    with one_processor():
+        together = _medians(drivers, [WAITING, *BUSY], threads, lots, effort)
     title = f"two queries and 50 ms between, {threads} threads, {SIZE} connections"
-    tables = [_table(title, found[WAITING])]
-    verdicts = [*_waiting_verdicts(found[WAITING])]
+    tables = [_table(title, apart), _table(f"{title}, on one processor", together[WAITING])]
+    verdicts = [*_waiting_verdicts("", apart)]
+    verdicts += _waiting_verdicts("on one processor, ", together[WAITING])
     for what, words in BUSY.items():
-        tables.append(_table(f"{words}, 1 thread", found[what]))
-        verdicts += _busy_verdicts(words, found[what])
+        tables.append(_table(f"{words}, 1 thread, on one processor", together[what]))
+        verdicts += _busy_verdicts(words, together[what])
     return Report(
         "Hold",
         "What is gained by holding a connection only while it is needed?",
@@ -81,14 +80,31 @@ def run(effort: Effort) -> Report:
     )
 
 
-def _measure(side_by_side: SideBySide, threads: int, effort: Effort) -> dict[str, Results]:
+def _medians(
+    drivers: list[str], whats: list[str], threads: int, lots: int, effort: Effort
+) -> dict[str, Results]:
+    """Return what *lots* of processes, one after the other, had of each of *whats*."""
+    found = []
+    with _shop_and_pooler(drivers) as start:
+        for _ in range(lots):
+            with start() as side_by_side:
+                found.append(_measure(side_by_side, whats, threads, effort))
+    return {
+        what: {way: median_of([lot[what][way] for lot in found]) for way in found[0][what]}
+        for what in whats
+    }
+
+
+def _measure(
+    side_by_side: SideBySide, whats: list[str], threads: int, effort: Effort
+) -> dict[str, Results]:
     # Every thread connects to PgBouncer, so that nobody's first time is measured.
     side_by_side.compare("two", threads, 0.1, 1)
-    seconds, rounds = effort.pick((1.0, 1), (0.1, 1))
-    found = {WAITING: side_by_side.compare(WAITING, threads, seconds, rounds)}
-    seconds, rounds = effort.pick((0.2, 3), (0.05, 1))
-    for what in BUSY:
-        found[what] = side_by_side.compare(what, 1, seconds, rounds)
+    found: dict[str, Results] = {}
+    for what in whats:
+        number, full = (threads, (1.0, 1)) if what == WAITING else (1, (0.2, 3))
+        seconds, rounds = effort.pick(full, (0.05, 1))
+        found[what] = side_by_side.compare(what, number, seconds, rounds)
     return found
 
 
@@ -164,13 +180,13 @@ def _by_driver(found: Results) -> dict[str, dict[str, Figures]]:
     return drivers
 
 
-def _waiting_verdicts(found: Results) -> Iterator[Verdict]:
+def _waiting_verdicts(where: str, found: Results) -> Iterator[Verdict]:
     for driver, by_way in _by_driver(found).items():
         ours = by_way[OURS]
         gain = ours.per_second / by_way[KEPT].per_second
-        yield Verdict(f"{driver}: throughput by that of {KEPT}", gain, at_least=8)
-        yield Verdict(f"{driver}: longest request", ours.longest, at_most=1, unit=" s")
-        yield from _pooler_verdicts(driver, by_way)
+        yield Verdict(f"{where}{driver}: throughput by that of {KEPT}", gain, at_least=8)
+        yield Verdict(f"{where}{driver}: longest request", ours.longest, at_most=1, unit=" s")
+        yield from _pooler_verdicts(f"{where}{driver}", by_way)
 
 
 def _busy_verdicts(words: str, found: Results) -> Iterator[Verdict]:

@@ -130,7 +130,12 @@ class PlannedCursor(_Base):
         idle = connection.state == IDLE
         begun = perf_counter()
         try:
-            result = self._send_form(form, values, known)
+            if not shelf.shared:
+                result = self._send_form(form, values, known)
+            elif (found := self._send_in_turn(shelf, form, values, known)) is None:
+                return False
+            else:
+                result = found
         except DatabaseError as error:
             if not may_run_again(connection, shelf, quick.statement, error, idle):
                 raise
@@ -192,7 +197,9 @@ class PlannedCursor(_Base):
                     return False
             quick = shelf.be_quick(statement if wording.values else sql, statement, form)
             if result is None:
-                result = self._send_form(form, bound, quick.known)
+                result = self._send_in_turn(shelf, form, bound, quick.known)
+                if result is None:
+                    return False
         except DatabaseError as error:
             if not may_run_again(connection, shelf, statement, error, state == IDLE):
                 raise
@@ -206,6 +213,13 @@ class PlannedCursor(_Base):
             shelf.tell(quick, seconds)
         self._take(result)
         return True
+
+    def _send_in_turn(
+        self, shelf: Shelf, form: WireForm, values: Sequence[Any], known: Known | None
+    ) -> Result | None:
+        """Execute *form*, if it is prepared and until then stays so; None if it is not."""
+        with shelf.turn:
+            return self._send_form(form, values, known) if form in shelf.held else None
 
     def _send_form(self, form: WireForm, values: Sequence[Any], known: Known | None) -> Result:
         """Execute what is prepared; its result need not be described where it is *known*."""
@@ -244,8 +258,8 @@ class PlannedCursor(_Base):
                 return None
             bind = messages.execute(form.head, bound, form.codec)
             connection = self.connection
-            inside = not connection._autocommit or status_alone(shelf.driver, connection) != IDLE
-            left = shelf.make_room(form, inside=inside)
+            begun = status_alone(shelf.driver, connection) != IDLE
+            left = shelf.make_room(form, inside=begun)
             if left is None:
                 return None
             closing = [messages.close_statement(name.encode()) for name in left]
@@ -253,7 +267,8 @@ class PlannedCursor(_Base):
             try:
                 result = self._send(Prepared(message, form.text))
             except DatabaseError:  # nobody knows how far it came
-                shelf.leftover.append(form.name)
+                if form.name not in left:
+                    shelf.leftover.append(form.name)
                 raise
             shelf.dropped(left)
             shelf.held[form] = None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, wraps
 from typing import TYPE_CHECKING, Any, Final
 
+import psycopg
 from psycopg import ServerCursor
 from psycopg._cursor_base import BaseCursor
 
@@ -89,6 +90,28 @@ class _WatchingNamed(Watching):
         if named.withhold:
             named.connection.touch()
         return super().execute(query, *args, **options)
+
+
+def looking_first(users: Any) -> dict[str, Any]:
+    """Return the methods of a cursor class that stands in front of the `Watching`, looking first.
+
+    Not all of them ask the class behind, as by ``super``, for what they are asked for.
+    """
+    own = {}
+    for name in ("execute", "executemany", "stream", "copy"):
+        method = getattr(users, name)
+        if method is not getattr(psycopg.Cursor, name):
+            own[name] = _looking_first(method)
+    return own
+
+
+def _looking_first(method: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(method)
+    def look_and_go(self: Any, query: Any, *args: Any, **options: Any) -> Any:
+        self._look_at(query)
+        return method(self, query, *args, **options)
+
+    return look_and_go
 
 
 def replaced(factory: Any, subclass: Callable[[type], type]) -> Any:

@@ -23,7 +23,7 @@ from multipool.plans.by_text import PlannedByText
 from multipool.plans.recovery import may_run_again
 from multipool.plans.shelf import BATCH, Shelf
 from multipool.plans.statement import DROP_OURS, Quick, Wording
-from multipool_psycopg.cursor import Watching, watching
+from multipool_psycopg.cursor import Watching, looking_first, watching
 
 if TYPE_CHECKING:
     _Base = Watching
@@ -250,6 +250,7 @@ def planned(factory: type) -> type:
         plain: type = next(one for one in users.__mro__ if one in _OWN)
         for mixin in watch:
             plain = type(plain.__name__, (mixin, plain), {"__module__": __name__, "__slots__": ()})
+        names |= looking_first(users)
         return type(factory.__name__, (users, planned(plain)), names)
     if issubclass(behind, psycopg.ClientCursor):
         return type(factory.__name__, (PlannedClientCursor, behind), names)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from functools import cache, wraps
+from typing import TYPE_CHECKING, Any, Final
+
+from psycopg2.extensions import cursor as _plain
 
 from multipool.session import touches
 
 if TYPE_CHECKING:
-    from psycopg2.extensions import cursor as plain_cursor
+    plain_cursor = _plain
 else:
     plain_cursor = object
+
+
+#: The methods that are given a statement.
+_LOOKED_AT: Final = ("execute", "executemany", "copy_expert")
 
 
 class Watching(plain_cursor):
@@ -32,6 +39,9 @@ class Watching(plain_cursor):
         """Execute a statement that was looked at already."""
         super().execute(message)
 
+    def _begin(self) -> None:
+        """Begin the transaction, where psycopg2 does not."""
+
     def _seen(self, query: Any) -> Any:
         if hasattr(query, "as_string"):
             query = query.as_string(self)
@@ -46,6 +56,30 @@ def text_of(query: Any) -> str:
     if isinstance(query, bytes):
         return query.decode("latin-1")  # the words that matter are ASCII
     return query if isinstance(query, str) else ""
+
+
+def looking_first(users: Any) -> dict[str, Any]:
+    """Return the methods of a cursor class that stands in front of the `Watching`, looking first.
+
+    They may ask psycopg2 directly, and not the class behind, as psycopg2's own do by ``super``.
+    """
+    own = {}
+    for name in (*_LOOKED_AT, "callproc", "copy_from", "copy_to"):
+        method = getattr(users, name)
+        if method is not getattr(_plain, name) and method.__module__ != "psycopg2.extras":
+            own[name] = _looking_first(method, looks=name in _LOOKED_AT)
+    return own
+
+
+def _looking_first(method: Callable[..., Any], *, looks: bool) -> Callable[..., Any]:
+    @wraps(method)
+    def look_and_go(self: Any, query: Any, *args: Any, **options: Any) -> Any:
+        if looks:
+            self._seen(query)
+        self._begin()
+        return method(self, query, *args, **options)
+
+    return look_and_go
 
 
 @cache

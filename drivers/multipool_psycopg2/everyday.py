@@ -75,7 +75,7 @@ class EverydayPlanned(Observed):
         sight.query_lease = sight.slot.serial
         sight.statement = query
         try:
-            if quick is None or message is None:
+            if quick is None or message is None or shelf.shared:
                 return self._multipool_execute(query, vars)
             # As `PlannedByText` does.
             idle = not _transaction_status(conn)

@@ -13,7 +13,7 @@ from psycopg2.extensions import cursor as plain_cursor
 
 from multipool.plans.by_text import PlannedByText
 from multipool.plans.shelf import Shelf
-from multipool_psycopg2.cursor import Watching, text_of
+from multipool_psycopg2.cursor import Watching, looking_first, text_of
 
 #: Under what psycopg2 keeps how integers are adapted.
 INTEGER: Final = int, ISQLQuote
@@ -100,6 +100,7 @@ def planned(factory: Any) -> Any:
     watch, *users = factory.__bases__
     if users and users[0].execute is not plain_cursor.execute:
         plain = type(plain_cursor.__name__, (watch, plain_cursor), {"__module__": __name__})
+        names |= looking_first(users[0])
         return type(factory.__name__, (users[0], planned(plain)), names)
     # In C, and called at each execution.
     names["_merged"] = factory.mogrify

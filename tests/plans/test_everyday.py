@@ -102,6 +102,39 @@ def test_what_a_cursor_class_with_an_execute_of_its_own_makes_of_a_statement_is_
 
 
 @pytest.mark.parametrize("begin_travels", [False, True])
+def test_a_cursor_class_that_passes_the_pools_by_is_watched_and_in_a_transaction_all_the_same(
+    make_pool, driver, cursor_class, table, begin_travels
+):
+    class Direct(cursor_class):
+        def execute(self, query, *args):
+            return cursor_class.execute(self, query, *args)
+
+        def executemany(self, query, *args):
+            return cursor_class.executemany(self, query, *args)
+
+    pool = make_pool(
+        max_size=1,
+        prepare={"threshold": 1},
+        configure=driver.piggyback_begin if begin_travels else None,
+    )
+    add = "insert into numbers values (%s, 'more')"
+    with pool.connection() as conn:
+        conn.cursor_factory = Direct
+        cursor = conn.cursor()
+        for key in (101, 102, 103):
+            cursor.execute(add, (key,))
+            conn.rollback()
+            cursor.executemany(add, [(key,)])
+            conn.rollback()
+        cursor.execute("select count(*) from numbers")
+        assert tuple(cursor.fetchone()) == (10,)
+        conn.commit()
+        cursor.execute("set search_path to nowhere")
+    with pool.connection() as conn:
+        assert fetch(conn, "show search_path") != [("nowhere",)]
+
+
+@pytest.mark.parametrize("begin_travels", [False, True])
 @pytest.mark.parametrize("name", ["DictCursor", "RealDictCursor"])
 def test_psycopg2s_own_cursor_classes_execute_prepared(
     make_pool, driver, table, name, begin_travels

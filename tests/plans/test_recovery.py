@@ -426,3 +426,54 @@ def test_threads_that_share_a_connection_may_execute_more_than_it_holds(make_poo
     finally:
         sys.setswitchinterval(interval)
     assert sum(plan.calls for plan in pool.plans()) > 0
+
+
+def test_threads_that_share_a_connection_may_end_each_others_transactions(make_pool, driver, table):
+    """What is dropped between two transactions, another would be about to begin one with."""
+    pool = make_pool(max_size=1, prepare={"threshold": 1, "max": 2})
+
+    def work(conn, first):
+        for number in range(first, first + 200):
+            constant = number * 5 % 7
+            assert fetch(conn, f"select %s::int + {constant}", (first,)) == [(first + constant,)]
+            conn.commit()
+
+    with pool.connection() as conn:
+        for thread in [Thread(partial(work, conn, first)) for first in range(4)]:
+            thread.outcome(60)
+        assert len(held(conn)) <= 2 * 2
+    assert sum(plan.calls for plan in pool.plans()) > 0
+
+
+def test_what_finds_no_room_in_a_transaction_that_threads_share_is_prepared_after_it(make_pool):
+    pool = make_pool(max_size=1, prepare={"threshold": 1, "max": 2})
+    statements = [f"select %s::int + {number}" for number in range(6)]
+    gate = threading.Barrier(2)
+
+    def work(conn, *, even):
+        for number, sql in enumerate(statements):
+            if even is (number % 2 == 0):
+                for _ in range(3):
+                    assert fetch(conn, sql, (1,)) == [(1 + number,)]
+            gate.wait(10)
+
+    with pool.connection() as conn:
+        for thread in [Thread(partial(work, conn, even=even)) for even in (True, False)]:
+            thread.outcome(30)
+        conn.commit()
+        assert fetch(conn, statements[5], (1,)) == [(6,)]
+        assert len(held(conn)) <= 2 * 2
+    plans = {plan.sql: plan for plan in pool.plans()}
+    assert plans[statements[5]].calls > 0
+
+
+def test_a_first_execution_that_fails_each_time_leaves_no_more_behind_than_one(
+    make_pool, driver, table
+):
+    pool = make_pool(max_size=1, prepare={"threshold": 1})
+    with pool.connection() as conn:
+        conn.autocommit = True
+        for _ in range(20):
+            with pytest.raises(driver.Error):
+                fetch(conn, "insert into numbers values (%s, 'again')", (1,))
+        assert len(conn._multipool_shelf.leftover) <= 1

@@ -100,6 +100,25 @@ def test_a_call_of_no_python_function_of_the_application_still_has_a_line(pool: 
     assert ".py:" in counted(pool, "select ?").call_site
 
 
+@pytest.mark.parametrize("trace", ["auto", "full"])
+def test_what_is_executed_is_counted_some_at_a_time(
+    make_pool: Callable[..., Pool], trace: str
+) -> None:
+    pool = make_pool(queries=True, trace=trace)
+    log = pool._inner.query_log
+    with pool.connection() as conn:
+        cursor = conn.cursor()
+        put_down = 0
+        for _ in range(100):
+            cursor.execute("select 1")
+            put_down = max(put_down, len(log.fresh))
+        assert put_down == log.FRESH
+    (query,) = pool.queries()
+    assert (query.calls, query.rows, query.errors) == (100, 100, 0)
+    assert query.call_site is not None
+    assert "test_queries.py" in query.call_site
+
+
 def test_a_pool_that_was_not_asked_counts_nothing(make_pool: Callable[..., Pool]) -> None:
     pool = make_pool(queries=False, trace=False)
     with pool.connection() as conn, conn.cursor() as cursor:

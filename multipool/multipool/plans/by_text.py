@@ -16,6 +16,7 @@ from multipool.driver import IDLE, INERROR
 from multipool.plans import limits
 from multipool.plans.recovery import (
     GONE,
+    NO_TRANSACTION,
     THERE_ALREADY,
     is_about_the_text,
     may_run_again,
@@ -96,7 +97,10 @@ class PlannedByText:
         idle = not shelf.status(conn)
         begun = perf_counter()
         try:
-            self._send(message)
+            if not shelf.shared:
+                self._send(message)
+            elif not self._send_in_turn(shelf, quick.form, message):
+                return None
         except shelf.driver.Error as error:
             if not may_run_again(conn, shelf, quick.statement, error, idle):
                 raise
@@ -107,6 +111,14 @@ class PlannedByText:
         if seconds > quick.guard.limit or quick.calls >= BATCH:
             shelf.tell(quick, seconds)
         return message
+
+    def _send_in_turn(self, shelf: Shelf, form: TextForm, message: bytes) -> bool:
+        """Send what executes *form*, if it is prepared and until then stays so."""
+        with shelf.turn:
+            if form not in shelf.held:
+                return False
+            self._send(message)
+            return True
 
     def _message(
         self, shelf: Shelf, wording: Wording, params: Any
@@ -155,8 +167,9 @@ class PlannedByText:
             planner.learn(driver.backend_pid(conn), int(self._command("select pg_backend_pid()")))
         if planner.off is not None:
             return False
-        inside = status_alone(driver, conn) != IDLE or self._begins()
-        left = shelf.make_room(form, inside=inside)
+        begun = status_alone(driver, conn) != IDLE
+        inside = begun or self._begins()
+        left = shelf.make_room(form, inside=begun)
         if left is None:
             return False
         doubtful = shelf.doubtful
@@ -167,8 +180,10 @@ class PlannedByText:
         try:
             self._command("; ".join(steps))
         except driver.Error as error:
-            shelf.mistrust()
             code = driver.sqlstate(error) or ""
+            if code == NO_TRANSACTION:  # another thread has ended it since, and nothing was run
+                return False
+            shelf.mistrust()
             if not is_about_the_text(code):
                 raise  # cancelled, out of memory, connection lost: as it would be without
             if inside:

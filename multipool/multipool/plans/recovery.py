@@ -14,6 +14,8 @@ GONE: Final = "26000"
 THERE_ALREADY: Final = "42P05"
 #: Among others "cached plan must not change result type".
 NOT_SUPPORTED: Final = "0A000"
+#: A savepoint outside of a transaction.
+NO_TRANSACTION: Final = "25P01"
 
 
 #: Seconds for which another thread's statement is waited for; and between two looks. One that was

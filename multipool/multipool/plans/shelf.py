@@ -45,7 +45,8 @@ class Shelf:
         planner.take_in(self)
         #: What needs no thinking about, by the text that is executed. Any thread may clear it.
         self.quick: dict[str | Statement, Quick] = {}
-        #: Whose turn it is to prepare something, among threads that share the connection.
+        #: Whose turn it is to prepare, drop or execute something, among threads that are known to
+        #: share the connection.
         self.turn = threading.RLock()
         #: What the server holds for us, the least recently used first.
         self.held: OrderedDict[Form, None] = OrderedDict()
@@ -194,8 +195,8 @@ class Shelf:
 
         That is what was not used for longest. None where there is no room: *inside* of a
         transaction another thread that shares the connection may be about to execute what would be
-        dropped, and the error would be the transaction's. So nothing is dropped there, and up to
-        twice as much is held.
+        dropped, not knowing yet that it is to take turns, and the error would be the
+        transaction's. So nothing is dropped there, and up to twice as much is held.
         """
         most = self.planner.options.max
         if self.shared and inside:

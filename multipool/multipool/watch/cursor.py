@@ -16,6 +16,7 @@ from multipool.watch.stacks import caller, site_of, whole
 
 if TYPE_CHECKING:
     from multipool.watch.sight import Sight
+    from multipool.watch.stacks import Stack
 
     class _Base:
         connection: Any
@@ -69,13 +70,23 @@ class Observed(_Base):
             finally:
                 sight.quiet_since = perf_counter()
                 sight.statement = None
-        log = tracing.counting
+        lines = tracing.counting_lines
+        log = tracing.counting or lines
         if log is not None and not options and len(args) < 2 and type(query) is str:
             # In line too: what `Sight.begins` and `ended` do.
             slot = sight.slot
             serial = slot.serial
-            stack = None
-            if sight.foretold == serial:
+            stack: Stack | None = None
+            if lines is not None:
+                try:
+                    frame = _frame(1)
+                except ValueError:  # called by no Python code, as in a new thread
+                    frame = _frame(0)
+                code = frame.f_code
+                sight.query = stack = (
+                    (code, frame.f_lasti) if code.co_filename in application else caller(frame)
+                )
+            elif sight.foretold == serial:
                 sight.query = None
                 stack = sight.began()
             if stack is None:

@@ -69,6 +69,7 @@ class Tracing:
         "base",
         "brief",
         "counting",
+        "counting_lines",
         "frame_of",
         "log",
         "observers",
@@ -97,16 +98,20 @@ class Tracing:
         self.brief = False
         #: What counts, if anything does; and the same where whole stacks are kept and nobody else
         #: wants to know, as is the default of the Django backends: what is executed may then be
-        #: put down there in line. Set by `sum_up` too.
+        #: put down there in line. And where no more than the calling frame is noted. Set by
+        #: `sum_up` too.
         self.log: QueryLog | None = None
         self.counting: QueryLog | None = None
+        self.counting_lines: QueryLog | None = None
         self.sum_up()
 
     def sum_up(self) -> None:
-        """Set `brief` and `counting` to what they are now."""
+        """Set `brief`, `counting` and `counting_lines` to what they are now."""
         self.brief = self.base == CALLER and not (self.stacks or self.observers or self.amend)
         alone = len(self.observers) == 1 and not self.amend
-        self.counting = self.log if self.stacks and alone else None
+        log = self.log if alone else None
+        self.counting = log if self.stacks else None
+        self.counting_lines = log if self.base and not self.stacks else None
 
     @property
     def on(self) -> bool:

@@ -40,10 +40,10 @@ class QueryLog:
 
     def __init__(self) -> None:
         self.tally = Tally()
-        #: What was executed and is not counted yet: the text that stands for it, the whole stack,
-        #: seconds, rows. Between two questions to the server the processor's caches are cold, so
-        #: that to put this down and count some at a time takes a fraction of counting each.
-        #: Whoever makes it longer than `FRESH` calls `count_fresh`.
+        #: What was executed and is not counted yet: the text that stands for it, the whole stack or
+        #: the line alone, seconds, rows. Between two questions to the server the processor's caches
+        #: are cold, so that to put this down and count some at a time takes a fraction of counting
+        #: each. Whoever makes it longer than `FRESH` calls `count_fresh`.
         self.fresh: deque[tuple[str, Stack, float, int]] = deque()
 
     def executed(
