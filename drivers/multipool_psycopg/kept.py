@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from psycopg._preparing import Prepare, PrepareManager
+
+#: For ``execute``'s ``prepare``: whatever psycopg's own threshold is. With True it prepares nothing
+#: where that is None; and to set it meanwhile would be seen by threads that share the connection.
+FOR_THE_POOL: Final[Any] = "for the pool"
 
 
 class KeptStatements(PrepareManager):
@@ -18,14 +22,31 @@ class KeptStatements(PrepareManager):
         """Drop nothing: psycopg says when, but it is not its business."""
         return False
 
-    def maybe_add_to_cache(self, query: Any, prep: Prepare, name: bytes) -> Any:
-        """Note that *query* is executed, as psycopg does, and keep no more than it may.
+    def get(self, query: Any, prepare: Any = None) -> tuple[Prepare, bytes]:
+        """Return whether *query* is prepared or to be prepared, and under which name."""
+        if prepare is not FOR_THE_POOL:
+            return super().get(query, prepare)
+        name = self._names.get(self.key(query))
+        if name is not None:
+            return Prepare.YES, name
+        name = f"_pg3_{self._prepared_idx}".encode()
+        self._prepared_idx += 1
+        return Prepare.SHOULD, name
 
-        psycopg's own holds one more for each that was executed unprepared before.
+    def maybe_add_to_cache(self, query: Any, prep: Prepare, name: bytes) -> Any:
+        """Note that *query* is executed; return its key if the outcome is to be told.
+
+        psycopg's own notes nothing where its threshold is None, and holds one more for each that
+        was executed unprepared before.
         """
-        key = super().maybe_add_to_cache(query, prep, name)
-        if key is None and prep is Prepare.SHOULD:
-            self._rotate()
+        if prep is Prepare.NO:
+            return super().maybe_add_to_cache(query, prep, name)
+        key = self.key(query)
+        if key in self._names:
+            self._names.move_to_end(key)
+            return None
+        self._counts.pop(key, None)
+        self._names[key] = name
         return key
 
     def validate(self, key: Any, prep: Any, name: bytes, results: Any) -> None:
@@ -36,8 +57,12 @@ class KeptStatements(PrepareManager):
 
     def drop(self) -> None:
         """Use no more what is prepared; the server is told when something is executed next."""
-        self._to_flush.extend(self._names.values())
-        self._names.clear()
+        # One by one: a thread that shares the connection may be adding some.
+        while self._names:
+            try:
+                self._to_flush.append(self._names.popitem()[1])
+            except KeyError:  # it has taken out the last
+                break
 
     def forget(self) -> None:
         """Note that the server holds nothing any more."""

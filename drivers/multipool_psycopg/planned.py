@@ -24,14 +24,12 @@ from multipool.plans.recovery import may_run_again
 from multipool.plans.shelf import BATCH, Shelf
 from multipool.plans.statement import DROP_OURS, Quick, Wording
 from multipool_psycopg.cursor import Watching, looking_first, watching
+from multipool_psycopg.kept import FOR_THE_POOL
 
 if TYPE_CHECKING:
     _Base = Watching
 else:
     _Base = object
-
-# A threshold that is never reached: only what is asked for is prepared.
-_NEVER: Final = 10**9
 
 #: psycopg's own cursor classes.
 _OWN: Final = frozenset([psycopg.Cursor, psycopg.ClientCursor, psycopg.RawCursor])
@@ -111,20 +109,13 @@ class PlannedCursor(_Planned):
     def _execute_quick(self, shelf: Shelf, quick: Quick, query: str, params: Any) -> bool:
         conn: Any = self._conn
         idle = not self._pgconn.transaction_status
-        manager = conn._prepared
-        threshold = manager.prepare_threshold
         begun = perf_counter()
         try:
-            if threshold is None:  # psycopg takes that for "not even when asked"
-                manager.prepare_threshold = _NEVER
-            self._straight(query, params, prepare=True)
+            self._straight(query, params, prepare=FOR_THE_POOL)
         except psycopg.Error as error:
             if not may_run_again(conn, shelf, quick.statement, error, idle):
                 raise
             return False
-        finally:
-            if threshold is None:
-                manager.prepare_threshold = None
         seconds = perf_counter() - begun
         quick.calls += 1
         quick.seconds += seconds

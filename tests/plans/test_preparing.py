@@ -369,6 +369,32 @@ def test_no_more_is_held_of_what_psycopg_has_counted_itself(make_pool, driver, t
         assert len(held(conn)) == 3
 
 
+def test_psycopgs_own_threshold_stays_as_it_is_while_a_statement_is_prepared(
+    make_pool, driver, way, table
+):
+    """A thread that shares the connection would see it change, and lose what it prepares."""
+    if driver.name != "psycopg" or way == CLIENT:
+        pytest.skip("where psycopg prepares")
+    from psycopg.types.string import StrDumper
+
+    class Name(str):
+        pass
+
+    seen = []
+
+    class Noting(StrDumper):
+        def dump(self, obj):
+            seen.append(conn.prepare_threshold)
+            return super().dump(str(obj))
+
+    with make_pool(max_size=1, prepare={"threshold": 1}).connection() as conn:
+        conn.adapters.register_dumper(Name, Noting)
+        for _ in range(4):
+            fetch(conn, "select id from numbers where name = %s", (Name("n1"),))
+        assert len(held(conn)) == 1
+    assert set(seen) == {None}
+
+
 def test_pages_are_one_statement_by_themselves_too_if_asked_for(make_pool, table):
     pool = make_pool(max_size=1, prepare={"threshold": 1, "limits": True})
     with pool.connection() as conn:
