@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 from django.db import connections
@@ -18,6 +20,8 @@ class PooledCreation:
     """
 
     connection: Any
+    # Django's own, which stands behind this.
+    _nodb_cursor: Callable[[], AbstractContextManager[Any]]
 
     def _execute_create_test_db(
         self, cursor: Any, parameters: dict[str, str], keepdb: bool = False
@@ -29,12 +33,12 @@ class PooledCreation:
                 if wrapper.settings_dict["NAME"] == template:
                     wrapper.close()
             close_pools_to(template)
-        # What django-stubs leave out, here and below.
+        # A mixin: what it stands in front of has it.
         super()._execute_create_test_db(cursor, parameters, keepdb)  # type: ignore[misc]
 
     def _destroy_test_db(self, test_database_name: str, verbosity: int) -> None:
         close_pools_to(test_database_name)
-        with self._nodb_cursor() as cursor:  # type: ignore[attr-defined]
+        with self._nodb_cursor() as cursor:
             name = self.connection.ops.quote_name(test_database_name)
             # A thread that a test left behind may still hold a connection.
             cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")

@@ -11,7 +11,7 @@ from django.db.backends.base.base import NO_DB_ALIAS
 from multipool import get_driver
 
 if TYPE_CHECKING:
-    from multipool_django.wrapper import PooledWrapper
+    from multipool_django.pooled_alias import PooledAlias
 
 
 class Opening:
@@ -29,7 +29,7 @@ class Opening:
 
     def __init__(
         self,
-        wrapper: type[PooledWrapper],
+        wrapper: type[PooledAlias],
         settings: dict[str, Any],
         then: Callable[[Any], object] | None,
     ) -> None:

@@ -2,46 +2,36 @@
 
 from __future__ import annotations
 
-import copy
-import sys
 import time
 from _thread import get_ident
 from asyncio import _get_running_loop
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.core.checks import register
-from django.core.exceptions import ImproperlyConfigured
-from django.db import DEFAULT_DB_ALIAS
-from django.db.backends.base.base import NO_DB_ALIAS, BaseDatabaseWrapper
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from django.utils.asyncio import async_unsafe
 
-from multipool import Pool, PoolConfig, get_driver
-from multipool.errors import PoolConfigError
+from multipool import Pool
 from multipool.watch.library import is_library
 from multipool.watch.usage import Span
-from multipool_django import errands, options, passwords, querysets, shortcut, startup
-from multipool_django.binding import bind_as_asked
+from multipool_django import errands, passwords, querysets, shortcut, startup
 from multipool_django.callers import depth_of_asker
 from multipool_django.checks import check_pooled_aliases
 from multipool_django.cursors import wrapper_class
-from multipool_django.health import HealthCheck
 from multipool_django.hold.connecting import connect_on_demand
 from multipool_django.hold.connection import OnDemandConnection
 from multipool_django.hold.cursor import OnDemandCursor
 from multipool_django.hold.greeting import forget
 from multipool_django.known_settings import known
-from multipool_django.opening import Opening
-from multipool_django.snapshot import Snapshot
-from multipool_django.targets import Target, close_pools, pool_for
-from multipool_django.type_handlers import SIGNALS, dispatch_by_driver
+from multipool_django.pooled_alias import PooledAlias
 from multipool_django.validation import PoolValidation
 
 
-class PooledWrapper(BaseDatabaseWrapper):
+class PooledWrapper(PooledAlias):
     """Takes its connection from a pool when Django connects, gives it back when it closes.
 
     Stands in front of Django's own ``DatabaseWrapper`` of a driver. Django opens a
@@ -50,65 +40,21 @@ class PooledWrapper(BaseDatabaseWrapper):
     once for each physical connection.
     """
 
-    #: The name of the multipool driver, given by each ENGINE.
-    driver: ClassVar[str]
-    #: The isolation levels of Django's ``psycopg_any``, given by each ENGINE.
-    IsolationLevel: ClassVar[Any]
-
     validation_class = PoolValidation
 
-    isolation_level: Any
     # Which lease of the connection is ours: see `_close`.
     _serial = 0
     # What is counted of that lease, if anything is.
     _span: Span | None = None
     # Django's ``create_cursor`` without its look for an event loop.
     _create_cursor: ClassVar[Any]
-    # What the settings came to when they were looked at last.
-    _seen: Snapshot | None = None
 
-    def __init__(self, settings_dict: dict[str, Any], alias: str = DEFAULT_DB_ALIAS) -> None:
-        super().__init__(settings_dict, alias)
-        self._configured_max_age = settings_dict.get("CONN_MAX_AGE", 0)
+    # Django's own, which django-stubs leave out.
+    _thread_ident: int
+    if TYPE_CHECKING:
 
-    @property
-    def pool(self) -> Pool | None:
-        """The `Pool` that this alias's connections come from, made if need be; None without.
-
-        Raises `ImproperlyConfigured` for a wrong ``OPTIONS["pool"]`` or wrong settings.
-        """
-        if not self.pooled:
-            return None
-        self._refuse_persistence(self.settings_dict["CONN_MAX_AGE"])
-        return self._pool(self.get_connection_params(), self._snapshot())
-
-    def close_pool(self) -> None:
-        """Close the pools of this alias, for whatever target, as Django's test runner asks.
-
-        Idle connections are closed at once, others when they come back. The next
-        checkout makes a new pool.
-        """
-        if self.alias != NO_DB_ALIAS:
-            close_pools(options.owner(self.alias, self.settings_dict))
-
-    # -- Django's hooks --------------------------------------------------------------
-
-    def get_connection_params(self) -> dict[str, Any]:
-        """Return what Django would connect with."""
-        return {**self._snapshot().params}
-
-    def _make_params(self) -> dict[str, Any]:
-        mine = self.settings_dict
-        without = self
-        if mine["OPTIONS"].get("pool"):
-            # Django's own refuses "pool" unless the driver is psycopg. A copy of the
-            # wrapper is asked, since all would see a change to the settings.
-            kept = {name: value for name, value in mine["OPTIONS"].items() if name != "pool"}
-            without = copy.copy(self)
-            without.settings_dict = {**mine, "OPTIONS": kept}
-        params: dict[str, Any] = super(PooledWrapper, without).get_connection_params()
-        bind_as_asked(self.driver, self.alias, mine["OPTIONS"], params)
-        return params
+        def _prepare_cursor(self, cursor: Any) -> Any: ...
+        def _configure_timezone(self, connection: Any) -> bool: ...
 
     @async_unsafe
     def connect(self) -> None:
@@ -234,19 +180,18 @@ class PooledWrapper(BaseDatabaseWrapper):
         seen = self._seen
         try:
             if seen is not None and seen.is_plain and name is None:
-                # The same as below with fewer calls: nobody has a say in it but Django. What
-                # django-stubs leave out, here and below, is private to it.
+                # The same as below with fewer calls: nobody has a say in it but Django.
                 connection = self.connection
                 if type(connection) is OnDemandConnection:
                     cursor: Any = OnDemandCursor(connection)
                 else:
                     cursor = self._create_cursor()
-                if self._thread_ident == get_ident() and not (  # type: ignore[attr-defined]
+                if self._thread_ident == get_ident() and not (
                     self.force_debug_cursor or known("DEBUG")
                 ):
                     return wrapper_class()(cursor, self)
-                return self._prepare_cursor(cursor)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
-            return self._prepare_cursor(self.create_cursor(name))  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+                return self._prepare_cursor(cursor)
+            return self._prepare_cursor(self.create_cursor(name))
         except Exception:
             with self.wrap_database_errors:
                 raise
@@ -258,7 +203,7 @@ class PooledWrapper(BaseDatabaseWrapper):
     def validate_thread_sharing(self) -> None:
         """Raise `DatabaseError` if this thread may not use the wrapper."""
         # Django asks whether it is shared first, for which it takes a lock.
-        if self._thread_ident != get_ident():  # type: ignore[attr-defined]
+        if self._thread_ident != get_ident():
             super().validate_thread_sharing()
 
     def _set_autocommit(self, autocommit: bool) -> None:
@@ -304,8 +249,7 @@ class PooledWrapper(BaseDatabaseWrapper):
             connection = connection.lent
         if connection is None:
             return False
-        changed: bool = self._configure_timezone(connection)  # type: ignore[attr-defined]
-        return changed
+        return self._configure_timezone(connection)
 
     def close(self) -> None:
         """Close the connection, that is: give it back."""
@@ -313,7 +257,7 @@ class PooledWrapper(BaseDatabaseWrapper):
             super().close()
             return
         seen = self._seen
-        if seen is None or not seen.is_plain or self._thread_ident != get_ident():  # type: ignore[attr-defined]
+        if seen is None or not seen.is_plain or self._thread_ident != get_ident():
             shortcut.close_here(self)
             return
         # The same with fewer calls.
@@ -387,108 +331,6 @@ class PooledWrapper(BaseDatabaseWrapper):
             on_demand = isinstance(stand_in, OnDemandConnection)
             with stand_in.kept() if on_demand else nullcontext():
                 yield cursor
-
-    # -- ours --------------------------------------------------------------------------
-
-    @property
-    def pooled(self) -> bool:
-        """Whether this alias's connections come from a pool."""
-        return self.alias != NO_DB_ALIAS and self.settings_dict["OPTIONS"].get("pool") is not False
-
-    @property
-    def holds_by_transaction(self) -> bool:
-        """Whether a connection is held only while it is needed (``hold="transaction"``)."""
-        return self._snapshot().hold == options.TRANSACTION
-
-    def validate_settings(self) -> None:
-        """Raise `ImproperlyConfigured` if no connection could be had with these settings.
-
-        Connects to nothing.
-        """
-        params = self.get_connection_params()
-        self._isolation_level()
-        self._refuse_persistence(self.settings_dict["CONN_MAX_AGE"])
-        with self._as_settings():
-            PoolConfig.from_options(options.read(self.alias, self.settings_dict))
-            get_driver(self.driver).check_params(params)
-
-    def current_pool(self) -> Pool:
-        """Return the pool for the settings as they are now, and note their isolation level.
-
-        Raises as `pool` does.
-        """
-        return self._find_current_pool(self.get_connection_params())
-
-    def _find_current_pool(self, params: dict[str, Any]) -> Pool:
-        seen = self._snapshot()
-        if seen.isolation_level is None:
-            seen.isolation_level = self._isolation_level()
-        self.isolation_level = seen.isolation_level
-        return self._pool(params, seen)
-
-    def _snapshot(self) -> Snapshot:
-        seen = self._seen
-        if seen is None or not seen.holds(self.settings_dict, self.timezone_name):
-            params = self._make_params()
-            hold = options.hold(self.alias, self.settings_dict)
-            seen = self._seen = Snapshot(self.settings_dict, self.timezone_name, params, hold)
-        return seen
-
-    def _pool(self, params: dict[str, Any], seen: Snapshot) -> Pool:
-        if params != seen.params:  # of a subclass that has its own ideas
-            return self._find_pool(params)
-        if seen.pool is None or seen.pool.closed:
-            seen.pool = self._find_pool(params)
-        return seen.pool
-
-    def _find_pool(self, params: dict[str, Any]) -> Pool:
-        if self.holds_by_transaction and SIGNALS in sys.modules:
-            dispatch_by_driver()  # whoever had a shared pool made
-        target = Target(
-            params,
-            self.timezone_name,
-            self.settings_dict["OPTIONS"].get("assume_role"),
-            self.settings_dict["OPTIONS"].get("isolation_level"),
-        )
-        owner = options.owner(self.alias, self.settings_dict)
-        return pool_for(owner, target, lambda: self._make_pool(params))
-
-    def _make_pool(self, params: dict[str, Any]) -> Pool:
-        self._refuse_persistence(self._configured_max_age)
-        pool_options = options.read(self.alias, self.settings_dict)
-        driver = get_driver(self.driver)
-        configure = Opening(type(self), self.settings_dict, pool_options.get("configure"))
-        with self._as_settings():
-            if self.settings_dict["CONN_HEALTH_CHECKS"] and pool_options.get("check") is None:
-                check_after = PoolConfig.from_options(pool_options).check_after
-                pool_options["check"] = HealthCheck(driver, check_after)
-            pool_options["configure"] = configure
-            driver.check_params(params)  # which the pool does only when it connects
-            conninfo = startup.conninfo(params, self.timezone_name)
-            return Pool(conninfo, driver=driver, **pool_options)
-
-    def _refuse_persistence(self, max_age: float | None) -> None:
-        options.refuse_persistence(self.alias, self.settings_dict, max_age)
-
-    @contextmanager
-    def _as_settings(self) -> Iterator[None]:
-        """Raise an error of configuration as Django's, with the alias that it is about."""
-        try:
-            yield
-        except PoolConfigError as error:
-            raise ImproperlyConfigured(f"DATABASES[{self.alias!r}]: {error}") from error
-
-    def _isolation_level(self) -> Any:
-        levels = self.IsolationLevel
-        value = self.settings_dict["OPTIONS"].get("isolation_level", levels.READ_COMMITTED)
-        try:
-            return levels(value)
-        except ValueError:
-            allowed = ", ".join(f"{level.value} ({level.name})" for level in levels)
-            raise ImproperlyConfigured(
-                f"Invalid transaction isolation level {value} specified. Use one of the"
-                f" psycopg.IsolationLevel values. Alias {self.alias!r} allows: {allowed}."
-            ) from None
 
 
 _connect = PooledWrapper.connect

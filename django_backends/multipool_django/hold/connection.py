@@ -217,9 +217,7 @@ class OnDemandConnection:
 
     def interface_error(self, reason: str) -> Exception:
         """Return the driver's error for the use of what is closed."""
-        # Each ENGINE has it, but django-stubs give it to no wrapper in general.
-        database: Any = self._wrapper.Database  # type: ignore[attr-defined]
-        error: Exception = database.InterfaceError(reason)
+        error: Exception = self._wrapper.Database.InterfaceError(reason)
         return error
 
     # -- what Django asks of it --------------------------------------------------------------

@@ -99,8 +99,7 @@ class OnDemandCursor(BufferedCursor):
     def _nothing_to_fetch(self) -> Exception:
         if self.closed:
             return self._closed_error()
-        # Left out by django-stubs, as in `OnDemandConnection.interface_error`.
-        database: Any = self._stand_in._wrapper.Database  # type: ignore[attr-defined]
+        database = self._stand_in._wrapper.Database
         error: Exception = database.ProgrammingError("no results to fetch")
         return error
 
