@@ -303,7 +303,8 @@ class Slot:
             return self.stack
         if self.code is None:
             return None
-        for index in range(0, len(first or ()), 2):
-            if first is not None and first[index] is self.code:
-                return [self.code, self.lasti, *first[index + 2 :]]
+        if first is not None:
+            for index in range(0, len(first), 2):
+                if first[index] is self.code:  # not ==, as code of the same text is
+                    return self.code, self.lasti, *first[index + 2 :]
         return self.code, self.lasti

@@ -312,15 +312,7 @@ class UsageLog:
                 errand, held, used = fresh.popleft()
             except IndexError:  # another thread was quicker
                 return
-            sums = self.sums.get((errand, "request"))
-            if sums is None:
-                self.count(errand, "request", held, held, used)
-                continue
-            # As `count` does, in line: from the look on there is no call.
-            sums[0] += 1
-            sums[1] += held
-            sums[2] += held
-            sums[3] += used
+            self.count(errand, "request", held, held, used)
 
     def report(self, slots: Iterable[Slot]) -> UsageReport:
         """Return what was counted so far, and what the leases of *slots* have come to by now."""

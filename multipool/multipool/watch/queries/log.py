@@ -6,12 +6,11 @@ from collections import deque
 from typing import Final
 
 from multipool.watch.callsite import call_site
-from multipool.watch.library import is_library, library
 from multipool.watch.queries.fingerprints import Fingerprints
 from multipool.watch.queries.histogram import Histogram, bucket
 from multipool.watch.queries.report import Query, QueryReport
 from multipool.watch.queries.tally import Entry, Tally
-from multipool.watch.stacks import Place, Stack
+from multipool.watch.stacks import Place, Stack, site_of
 
 #: Shared by all pools: they execute the same program's statements. A forked child may go on with
 #: what its parent has learnt.
@@ -62,19 +61,12 @@ class QueryLog:
                 text, stack, seconds, rows = fresh.popleft()
             except IndexError:  # another thread was quicker
                 return
-            # As `site_of` does, in line.
-            at = 0
-            try:
-                while (name := stack[at].co_filename) in library or is_library[name]:
-                    at += 2
-            except IndexError:
-                at = 0
-            code, lasti = stack[at], stack[at + 1]
+            code, lasti = place = site_of(stack)
             index = bucket(seconds)
             try:
                 entry = entries[text, id(code), lasti]
             except KeyError:
-                tally.count(text, (code, lasti), seconds, rows, False)
+                tally.count(text, place, seconds, rows, False)
                 continue
             # As `Tally.count` does, in line: from the look on there is no call.
             entry.calls += 1
