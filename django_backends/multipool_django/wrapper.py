@@ -26,6 +26,7 @@ from multipool_django.hold.connecting import connect_on_demand
 from multipool_django.hold.connection import OnDemandConnection
 from multipool_django.hold.cursor import OnDemandCursor
 from multipool_django.hold.greeting import forget
+from multipool_django.hold.making import adopt
 from multipool_django.known_settings import known
 from multipool_django.pooled_alias import PooledAlias
 from multipool_django.validation import PoolValidation
@@ -152,10 +153,8 @@ class PooledWrapper(PooledAlias):
         if isinstance(self.connection, OnDemandConnection):
             return self.connection.create_cursor(name)
         cursor = super().create_cursor(name)
-        if name and self.pooled and getattr(cursor, "withhold", False):
-            # Django makes psycopg's past the connection, which would have noted that it may be
-            # left open.
-            self.connection.touch()
+        if name and self.pooled:
+            adopt(self.connection, cursor)
         return cursor
 
     def cursor(self) -> Any:
@@ -167,9 +166,7 @@ class PooledWrapper(PooledAlias):
     def _cursor(self, name: str | None = None) -> Any:
         if self.connection is None:
             try:
-                # Of a cursor on the server nobody may see what it executes.
-                unnamed = name is None
-                if not (shortcut.is_straight(self, _connect) and self._connect_as_last(unnamed)):
+                if not (shortcut.is_straight(self, _connect) and self._connect_as_last(True)):
                     self.ensure_connection()
             except Exception:
                 with self.wrap_database_errors:

@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from multipool.driver import IDLE, INTRANS
+from multipool.driver import IDLE, INTRANS, SESSION
+from multipool.held_cursors import closed, declaring
+from multipool.session import touches
 from multipool_pg8000.binding import plain
 from multipool_pg8000.cursor import Cursor, Params, Row
 from multipool_pg8000.errors import ProgrammingError
@@ -52,6 +54,11 @@ class NamedCursor(Cursor):
             raise ProgrammingError(
                 "a named cursor needs a transaction: turn autocommit off, or pass withhold=True"
             )
+        slot = connection._multipool_slot
+        # The words WITH HOLD touch the session, as any text does that has them.
+        touched = slot is None or slot.touched & SESSION or touches(self._text(query))
+        if self.withhold:
+            declaring(connection, self)
         quoted = self._quoted if params is None else self._quoted.replace("%", "%%")
         hold = " WITH HOLD" if self.withhold else ""
         self._take(
@@ -61,6 +68,8 @@ class NamedCursor(Cursor):
             )
         )
         self._declared = connection.ended
+        if self.withhold and slot is not None and not touched:
+            slot.touched &= ~SESSION
 
     def executemany(self, query: str | bytes, params_list: Iterable[Params]) -> NoReturn:
         """Raise `ProgrammingError`: a cursor is declared for one query."""
@@ -108,7 +117,10 @@ class NamedCursor(Cursor):
         if not self._closed and self._declared is not None and not connection.closed:
             same = connection.ended == self._declared and connection.state == INTRANS
             if same or (self.withhold and connection.state in (IDLE, INTRANS)):
+                status = connection.state
                 self._command(f"CLOSE {self._quoted}")
+                if self.withhold:
+                    closed(connection, self, status)
         super().close()
 
     def _next_of_batch(self) -> Row | None:

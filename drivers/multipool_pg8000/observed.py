@@ -6,8 +6,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from multipool.watch.cursor import Observed, ObservedNamed, in_front, observing
+from multipool.watch.cursor import Observed, in_front, observing
 from multipool.watch.library import is_library
+from multipool.watch.named import ObservedNamed
 from multipool_pg8000.everyday import EverydayPlanned
 from multipool_pg8000.planned import PlannedCursor
 

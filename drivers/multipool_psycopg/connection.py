@@ -14,7 +14,7 @@ from multipool.session import innocent
 from multipool.watch.library import application
 from multipool.watch.stacks import caller
 from multipool_psycopg.adapters import WatchedAdapters
-from multipool_psycopg.cursor import replaced, watching
+from multipool_psycopg.cursor import Watching, replaced, watching
 from multipool_psycopg.observed import everyday, observed, unobserved
 from multipool_psycopg.planned import planned
 
@@ -104,6 +104,15 @@ class Connection(Pooled, psycopg.Connection[Any]):
             )
         # What psycopg does then. A call of it would cost more than what is seen here.
         return self.cursor_factory(self, row_factory=row_factory or self.row_factory)
+
+    def adopt(self, cursor: Any) -> None:
+        """Have the pool told of what *cursor* does, which may not have been made by `cursor`."""
+        if isinstance(cursor, Watching):
+            return
+        sight = self._multipool_sight
+        if sight is not None:
+            sight.cursor_made()
+        cursor.__class__ = self._observed_class(type(cursor))
 
     def execute(
         self, query: Any, params: Any = None, *, prepare: bool | None = None, binary: bool = False

@@ -10,6 +10,7 @@ import psycopg
 from psycopg import ServerCursor
 from psycopg._cursor_base import BaseCursor
 
+from multipool.held_cursors import closed, declaring
 from multipool.session import innocent, touches
 
 if TYPE_CHECKING:
@@ -88,8 +89,17 @@ class _WatchingNamed(Watching):
         """Declare the cursor, as psycopg does."""
         named: Any = self
         if named.withhold:
-            named.connection.touch()
+            declaring(named._conn, self)
         return super().execute(query, *args, **options)
+
+    def close(self) -> None:
+        """Close the cursor, as psycopg does."""
+        named: Any = self
+        conn, was_open = named._conn, not named.closed
+        status = conn.pgconn.transaction_status
+        super().close()
+        if was_open and named.withhold:
+            closed(conn, self, status)
 
 
 def looking_first(users: Any) -> dict[str, Any]:

@@ -15,13 +15,13 @@ from psycopg import Cursor, ServerCursor
 from multipool.session import innocent
 from multipool.watch.cursor import (
     Observed,
-    ObservedNamed,
     behind,
     has_params,
     in_front,
     observing,
 )
 from multipool.watch.library import application, is_library
+from multipool.watch.named import ObservedNamed
 from multipool.watch.stacks import caller
 from multipool_psycopg.cursor import NOT_GIVEN, Watching
 from multipool_psycopg.everyday import EverydayPlanned

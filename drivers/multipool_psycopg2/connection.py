@@ -8,7 +8,7 @@ from psycopg2.extensions import connection as plain_connection
 from psycopg2.extensions import cursor as plain_cursor
 
 from multipool.driver import CLIENT, SESSION, Pooled
-from multipool_psycopg2.cursor import watching
+from multipool_psycopg2.cursor import watching, watching_named
 from multipool_psycopg2.observed import observed, observed_named
 from multipool_psycopg2.planned import planned
 
@@ -61,16 +61,15 @@ class Connection(Pooled, plain_connection):
         if sight is not None:
             sight.cursor_made()
         # Whoever has a cursor may register types on the connection, which nobody sees.
-        if withhold:
-            self.touch(CLIENT | SESSION)
-        else:
-            self.touch_unless_settled()
+        self.touch_unless_settled()
         default: Any = self.cursor_factory
         factory = self._seeing(cursor_factory or default or plain_cursor)
         if name is None:
             factory = self._in_use(factory)
-        elif sight is not None and isinstance(factory, type):
-            factory = observed_named(factory)
+        elif isinstance(factory, type):
+            factory = watching_named(factory)
+            if sight is not None:
+                factory = observed_named(factory)
         return super().cursor(
             name, cursor_factory=factory, withhold=withhold, scrollable=scrollable
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from psycopg2.extensions import cursor as _plain
 
+from multipool.held_cursors import closed, declaring
 from multipool.session import touches
 
 if TYPE_CHECKING:
@@ -49,6 +50,30 @@ class Watching(plain_cursor):
             conn: Any = self.connection
             conn.touch()
         return query
+
+
+class _Named(plain_cursor):
+    """In front of a class of named cursors, which can outlive their transaction."""
+
+    def execute(self, query: Any, vars: Any = None) -> Any:  # noqa: A002  # psycopg2's name
+        """Declare the cursor, as psycopg2 does."""
+        if self.withhold:
+            declaring(self.connection, self)
+        return super().execute(query, vars)
+
+    def close(self) -> None:
+        """Close the cursor, as psycopg2 does."""
+        conn, was_open = self.connection, not self.closed
+        status = conn.get_transaction_status()
+        super().close()
+        if was_open and self.withhold:
+            closed(conn, self, status)
+
+
+@cache
+def watching_named(factory: type) -> type:
+    """Return a subclass of the class *factory* of named cursors that tells of those WITH HOLD."""
+    return type(factory.__name__, (_Named, factory), {"__module__": factory.__module__})
 
 
 def text_of(query: Any) -> str:

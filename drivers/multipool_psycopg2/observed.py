@@ -6,8 +6,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from multipool.watch.cursor import Observed, ObservedNamed, in_front, observing
+from multipool.watch.cursor import Observed, in_front, observing
 from multipool.watch.library import is_library
+from multipool.watch.named import ObservedNamed
 from multipool_psycopg2.everyday import EverydayPiggyback, EverydayPlanned
 from multipool_psycopg2.piggyback_cursor import PiggybackCursor
 from multipool_psycopg2.planned import PlannedCursor

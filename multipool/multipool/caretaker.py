@@ -16,7 +16,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from multipool.config import RESETS, PoolConfig
-from multipool.driver import ACTIVE, IDLE, SESSION, UNKNOWN, Driver
+from multipool.driver import ACTIVE, IDLE, ON_SERVER, UNKNOWN, Driver
 from multipool.errors import PoolError, for_driver
 from multipool.inherited import disown
 from multipool.liveness import ALIVE, DEAD, look
@@ -212,7 +212,7 @@ class Caretaker:
             slot.settled_lease = 0
             conn.settle()
         touched = slot.touched if config.reset != "never" else 0
-        if config.reset == "always" or touched & SESSION:
+        if config.reset == "always" or touched & ON_SERVER:
             driver.reset(conn, slot.settings)
             if conn._multipool_shelf is not None:
                 conn._multipool_shelf.forget()

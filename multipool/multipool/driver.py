@@ -37,6 +37,10 @@ UNKNOWN: Final = 4
 # What `Pooled.touch` was told of.
 CLIENT: Final = 1
 SESSION: Final = 2
+#: A cursor WITH HOLD that is open; see `multipool.held_cursors`.
+HELD_CURSOR: Final = 4
+#: What only a reset takes away.
+ON_SERVER: Final = SESSION | HELD_CURSOR
 
 # What `Driver.failure` answers.
 REFUSAL: Final = "refusal"
@@ -64,6 +68,9 @@ class Pooled:
     #: What sees its cursors and executions (`multipool.watch.sight.Sight`) where anybody watches,
     #: else None.
     _multipool_sight: Any = None
+
+    #: Its open cursors WITH HOLD (`multipool.held_cursors.HeldCursors`), if there ever was one.
+    _multipool_held: Any = None
 
     def touch(self, what: int = SESSION) -> None:
         """Note that the session is not any more as the pool made it.

@@ -59,6 +59,18 @@ def test_each_statement_is_recorded_with_the_conventions_attributes(operations, 
     assert attributes == expected
 
 
+def test_each_fetch_from_a_cursor_on_the_server_is_one_and_rows_in_memory_are_none(
+    operations, pool
+):
+    with pool.connection() as conn, conn.cursor(name="numbers") as cursor:
+        cursor.execute("select generate_series(1, 5)")
+        cursor.fetchmany(2)
+        cursor.fetchmany(2)
+        next(cursor)
+    counts = {name: point.count for name, point in by_operation(operations).items()}
+    assert counts == {"select": 1, "FETCH": 3}
+
+
 def test_its_name_unit_and_buckets_are_the_conventions(operations, pool):
     metrics = pytest.importorskip("opentelemetry.semconv.metrics.db_metrics")
     execute(pool, "select 1")

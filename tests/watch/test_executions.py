@@ -13,11 +13,18 @@ from multipool.watch.stacks import lines_of
 
 
 class Told(list):
-    """Keeps what it is told."""
+    """Keeps what it is told: executions, and in `more` how they went on."""
+
+    def __init__(self):
+        self.more = []
 
     def executed(self, sql, place, seconds, rows, error):
         assert seconds > 0
         self.append((sql, lines_of(place)[0], rows, type(error)))
+
+    def went_on(self, text, place, before, seconds, rows, error):
+        assert before > 0
+        self.more.append((lines_of(place)[0], seconds, rows, type(error)))
 
     def texts(self):
         return [sql for sql, *_ in self]
@@ -84,11 +91,51 @@ def test_executemany_is_one_execution(pool, told):
     assert told[1][2] == 5
 
 
-def test_a_cursor_on_the_server_is_told_when_it_is_declared(pool, told):
+def test_a_cursor_on_the_server_is_told_when_it_is_declared_and_as_it_is_fetched_from(pool, told):
+    sql = "select generate_series(1, 9)"
+    with pool.connection() as conn, conn.cursor(name="numbers", scrollable=True) as cursor:
+        cursor.execute(sql)
+        assert cursor.fetchone() is not None
+        assert len(cursor.fetchmany(3)) == 3
+        cursor.scroll(1)
+        assert len(cursor.fetchall()) == 4
+    here = line_of(
+        test_a_cursor_on_the_server_is_told_when_it_is_declared_and_as_it_is_fetched_from,
+        "execute(sql",
+    )
+    assert told == [(sql, here, 0, type(None))]
+    assert [(where, rows) for where, _, rows, _ in told.more] == [(here, n) for n in (1, 3, 0, 4)]
+    assert all(seconds > 0 for _, seconds, _, _ in told.more)
+
+
+def test_rows_that_came_with_others_are_told_with_the_next_that_are_asked_for(pool, told):
     with pool.connection() as conn, conn.cursor(name="numbers") as cursor:
-        cursor.execute("select generate_series(1, 5)")
-        assert len(cursor.fetchall()) == 5
-    assert told.texts() == ["select generate_series(1, 5)"]
+        cursor.itersize = 400
+        cursor.execute("select generate_series(1, 1000)")
+        assert len(list(cursor)) == 1000
+        assert sum(rows for _, _, rows, _ in told.more) == 1000
+        # As often as the server was asked, and when this thread had to wait for a row.
+        assert 3 <= len(told.more) < 300
+
+
+def test_rows_of_a_cursor_that_is_closed_early_are_told_too(pool, told):
+    with pool.connection() as conn, conn.cursor(name="numbers") as cursor:
+        cursor.execute("select generate_series(1, 1000)")
+        for _ in range(10):
+            next(cursor)
+    assert sum(rows for _, _, rows, _ in told.more) == 10
+
+
+def test_an_error_in_a_fetch_is_told_once(pool, told):
+    conn = pool.getconn()
+    cursor = conn.cursor(name="numbers")
+    cursor.execute("select 1 / (n - 1) from generate_series(1, 2) n")
+    for _ in range(2):
+        with pytest.raises(pool.driver.Error):
+            cursor.fetchone()
+    cursor.close()
+    conn.close()
+    assert [error is type(None) for *_, error in told.more] == [False, True]
 
 
 def test_what_a_composed_query_says_is_told(pool, told):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from django.db.backends.signals import connection_created
 
 from multipool import Pool
-from multipool.driver import CLIENT, IDLE, SESSION, UNKNOWN
+from multipool.driver import CLIENT, IDLE, ON_SERVER, UNKNOWN
 from multipool.hold import block_of
 from multipool.watch.library import application
 from multipool.watch.usage import Errand
@@ -149,7 +149,7 @@ class OnDemandConnection:
         if self._autocommits and not (self._keeping or self._handed_out or self._open):
             if getattr(conn, "notices", None):
                 conn.touch(CLIENT)  # which are of no concern to the next borrower
-            if not (slot.touched & SESSION or IDLE < inner.status(conn) < UNKNOWN):
+            if not (slot.touched & ON_SERVER or IDLE < inner.status(conn) < UNKNOWN):
                 block = block_of(inner)
                 if block is None or not block.at_end(self, self._let_go_in_turn):
                     # As `end_lease` does, but that nothing was handed out and nothing is open.
@@ -171,10 +171,7 @@ class OnDemandConnection:
         if conn is None:
             return
         self._held += perf_counter() - self._since
-        if self._open:
-            # They will not be closed any more, but by the reset.
-            self._open.clear()
-            conn.touch(SESSION)
+        self._open.clear()  # they will not be closed any more, but by the reset
         slot = conn._multipool_slot
         if slot is not None:  # else it was closed, as in a forked child
             # Our lease and no other, from whatever thread Django closes.

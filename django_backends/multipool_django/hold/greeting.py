@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db.backends.signals import connection_created
 
-from multipool.driver import SESSION, Driver
+from multipool.driver import ON_SERVER, Driver
 
 if TYPE_CHECKING:
     from multipool_django.wrapper import PooledWrapper
@@ -56,7 +56,7 @@ def forget(conn: Any, driver: Driver) -> None:
         conn._multipool_greeted = None
         settings, touched = before
         slot, shelf = conn._multipool_slot, conn._multipool_shelf
-        if touched & SESSION:
+        if touched & ON_SERVER:
             driver.reset(conn, settings)
             if shelf is not None:
                 shelf.forget()

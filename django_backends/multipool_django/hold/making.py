@@ -37,7 +37,19 @@ class Maker:
         """Return a cursor of *conn* whose rows stay on the server."""
         connected = _ConnectedBy(self._connected._wrapper)
         connected.connection = conn
-        return self._create(connected, name)
+        cursor = self._create(connected, name)
+        adopt(conn, cursor)
+        return cursor
+
+
+def adopt(conn: Any, cursor: Any) -> None:
+    """Have the pool told of what *cursor* on the server does, which Django has made on *conn*.
+
+    It makes psycopg's from a class of its own, past the connection.
+    """
+    take = getattr(conn, "adopt", None)
+    if take is not None:
+        take(cursor)
 
 
 class _ConnectedBy:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Self
 
-from multipool.driver import SESSION
-from multipool.session import touches
 from multipool_django.hold.forwarding import forwarding
 
 if TYPE_CHECKING:
@@ -40,15 +38,10 @@ class OnDemandNamedCursor:
         with stand_in._turn:
             try:
                 conn = stand_in._borrow()
-                slot = conn._multipool_slot
-                before = slot.touched
                 theirs = self._cursor()
                 result = theirs.execute(sql, *args, **options)
                 if conn.autocommit:
                     stand_in._open.add(self)
-                    if isinstance(sql, str) and not touches(sql) and not before & SESSION:
-                        # It is all that the session was touched by, and we see it closed.
-                        slot.touched &= ~SESSION
             finally:
                 stand_in._let_go()
         return self if result is theirs else result

@@ -54,8 +54,23 @@ class Operations:
         self, sql: str, place: Place, seconds: float, rows: int, error: BaseException | None
     ) -> None:
         """Record one execution."""
+        self._tell(operation_name(sql), seconds, error)
+
+    def went_on(
+        self,
+        text: str,
+        place: Place,
+        before: float,
+        seconds: float,
+        rows: int,
+        error: BaseException | None,
+    ) -> None:
+        """Record a FETCH, which the server sees as an operation of its own."""
+        if seconds:
+            self._tell("FETCH", seconds, error)
+
+    def _tell(self, operation: str | None, seconds: float, error: BaseException | None) -> None:
         attributes = dict(self._always)
-        operation = operation_name(sql)
         if operation is not None:
             attributes[OPERATION] = operation
         try:

@@ -24,11 +24,6 @@ if TYPE_CHECKING:
 
         def execute(self, query: Any, *args: Any, **options: Any) -> Any: ...
         def executemany(self, query: Any, *args: Any, **options: Any) -> Any: ...
-        def fetchone(self) -> Any: ...
-        def fetchmany(self, *args: Any, **options: Any) -> Any: ...
-        def fetchall(self) -> Any: ...
-        def scroll(self, *args: Any, **options: Any) -> Any: ...
-        def __next__(self) -> Any: ...
 else:
     _Base = object
 
@@ -150,38 +145,6 @@ class Observed(_Base):
             return super().executemany(sent, *args, **options)
 
 
-class ObservedNamed(Observed):
-    """The same for cursors whose rows stay on the server: each fetch is a sign of life."""
-
-    __slots__ = ()
-
-    def fetchone(self) -> Any:
-        """Return the next row, as the driver does."""
-        return _stirring(self, super().fetchone())
-
-    def fetchmany(self, *args: Any, **options: Any) -> Any:
-        """Return some rows, as the driver does."""
-        return _stirring(self, super().fetchmany(*args, **options))
-
-    def fetchall(self) -> Any:
-        """Return the rows that are left, as the driver does."""
-        return _stirring(self, super().fetchall())
-
-    def scroll(self, *args: Any, **options: Any) -> Any:
-        """Move, as the driver does."""
-        return _stirring(self, super().scroll(*args, **options))
-
-    def __next__(self) -> Any:
-        return _stirring(self, super().__next__())
-
-
-def _stirring(cursor: Any, result: Any) -> Any:
-    sight = sight_of(cursor.connection)
-    if sight is not None:
-        sight.stirs()
-    return result
-
-
 class observing:  # noqa: N801  # used as a function; @contextmanager costs several times it
     """Tell of what *cursor* executes in a block, whose value is what to execute.
 
@@ -189,7 +152,7 @@ class observing:  # noqa: N801  # used as a function; @contextmanager costs seve
     with parameters.
     """
 
-    __slots__ = ("_begun", "_cursor", "_fixed", "_params", "_place", "_query", "_sight", "rows")
+    __slots__ = ("_cursor", "_fixed", "_params", "_query", "begun", "place", "rows", "sight")
 
     def __init__(
         self, cursor: Any, query: Any, *, fixed: bool = False, params: bool = True
@@ -198,19 +161,20 @@ class observing:  # noqa: N801  # used as a function; @contextmanager costs seve
         self._query = query
         self._fixed = fixed
         self._params = params
-        self._sight: Sight | None = sight_of(cursor.connection)
+        #: What is told, when it began, and where that is, if anybody wants to know.
+        self.sight: Sight | None = sight_of(cursor.connection)
         #: How many rows, where the cursor's ``rowcount`` does not tell.
         self.rows: int | None = None
 
     def __enter__(self) -> Any:
-        sent, sight = self._query, self._sight
+        sent, sight = self._query, self.sight
         if sight is not None:
             try:
-                self._place = sight.begins(sent)
+                self.place = sight.begins(sent)
                 amend = sight.tracing.amend
-                if amend is not None and self._place is not None and not self._fixed:
-                    sent = amend(self._cursor.connection, sent, self._place, self._params)
-                self._begun = perf_counter()
+                if amend is not None and self.place is not None and not self._fixed:
+                    sent = amend(self._cursor.connection, sent, self.place, self._params)
+                self.begun = perf_counter()
             except BaseException as error:  # an interrupt: there will be no end
                 sight.ended(self._cursor, self._query, None, 0.0, -1, error)
                 raise
@@ -222,10 +186,10 @@ class observing:  # noqa: N801  # used as a function; @contextmanager costs seve
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._sight is not None:
+        if self.sight is not None:
             rows = self._cursor.rowcount if self.rows is None else self.rows
             rows = rows if error is None else -1
-            self._sight.ended(self._cursor, self._query, self._place, self._begun, rows, error)
+            self.sight.ended(self._cursor, self._query, self.place, self.begun, rows, error)
 
 
 def has_params(args: tuple[Any, ...], options: dict[str, Any]) -> bool:

@@ -153,10 +153,29 @@ class Sight:
                 for observer in observers:
                     observer.executed(sql, place, seconds, rows, error)
             except Exception as failure:  # the statement has been executed; that is what counts
-                home = self.slot.home()
-                name = None if home is None else home.name
-                log.warning("pool %r: an observer failed: %s", name, type(failure).__name__)
+                self._complain(failure)
             self.last = hash(sql)
+
+    def went_on(
+        self,
+        text: str,
+        place: Place,
+        before: float,
+        seconds: float,
+        rows: int,
+        error: BaseException | None,
+    ) -> None:
+        """Tell what `Observer.went_on` says, of a statement that was told of at its `ended`."""
+        try:
+            for observer in self.tracing.observers:
+                observer.went_on(text, place, before, seconds, rows, error)
+        except Exception as failure:  # the rows are there
+            self._complain(failure)
+
+    def _complain(self, failure: Exception) -> None:
+        home = self.slot.home()
+        name = None if home is None else home.name
+        log.warning("pool %r: an observer failed: %s", name, type(failure).__name__)
 
     def stirs(self) -> None:
         """Note that the server was asked for something beside statements, as for rows."""

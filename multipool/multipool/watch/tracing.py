@@ -58,6 +58,28 @@ class Observer(Protocol):
             error: what was raised, else None.
         """
 
+    def went_on(
+        self,
+        text: str,
+        place: Place,
+        before: float,
+        seconds: float,
+        rows: int,
+        error: BaseException | None,
+    ) -> None:
+        """Note that an execution that was told of went on, as rows were fetched from the server.
+
+        As above, but:
+
+        Args:
+            text: what stands for the statement, without its literals; empty where nobody counts.
+            place: as it was told.
+            before: how long the driver had taken for all of it until now.
+            seconds: how long it has taken since; 0 for rows that came with those told of before.
+            rows: how many were fetched.
+            error: what was raised, once in an execution.
+        """
+
 
 class Tracing:
     """What is on for one pool. Read on the hot path, so it is plain attributes."""

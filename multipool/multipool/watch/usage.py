@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, overload
 
-from multipool.driver import SESSION
+from multipool.driver import ON_SERVER
 from multipool.watch.duration import short
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class Span:
             or sight.statement is not None
             or self._since is not None
             or self._between
-            or slot.touched & SESSION
+            or slot.touched & ON_SERVER
         ):
             held, used = self.so_far(slot)
         else:  # as a rule, and the same in line
@@ -130,7 +130,7 @@ class Span:
         now, sight = perf_counter(), self._sight
         held = now - self._begun
         # What the session was told would have had to stay.
-        if sight is None or slot.touched & SESSION:
+        if sight is None or slot.touched & ON_SERVER:
             return held, held
         used = sight.spent - self._spent
         if self._since is not None:

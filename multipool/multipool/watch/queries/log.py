@@ -52,6 +52,18 @@ class QueryLog:
         text = _fingerprints.young.get(hash(sql)) or _fingerprints.of(sql)  # in line, as a rule
         self.tally.count(text, place, seconds, rows, error is not None)
 
+    def went_on(
+        self,
+        text: str,
+        place: Place,
+        before: float,
+        seconds: float,
+        rows: int,
+        error: BaseException | None,
+    ) -> None:
+        """Count more of an execution that was counted already."""
+        self.tally.go_on(text, place, before, seconds, rows, error is not None)
+
     def count_fresh(self) -> None:
         """Count what is `fresh`. Threads that do so at once share the work."""
         fresh, tally = self.fresh, self.tally

@@ -94,6 +94,22 @@ class Tally:
         if failed:
             entry.errors += 1
 
+    def go_on(
+        self, text: str, place: Place, before: float, seconds: float, rows: int, failed: bool
+    ) -> None:
+        """Count *seconds* and *rows* more of an execution that has taken the seconds *before*."""
+        code, lasti = place
+        old, new = bucket(before), bucket(before + seconds)
+        # If it gave way meanwhile, it was added to the others. No lock, as above.
+        entry = self.entries.get((text, id(code), lasti), self.others)
+        entry.seconds += seconds
+        entry.rows += rows
+        if failed:
+            entry.errors += 1
+        if entry.counts[old]:  # not if it gave way, and came back
+            entry.counts[old] -= 1
+            entry.counts[new] += 1
+
     def _take_in(self, key: Key, place: Place) -> None:
         entry = self.entries.setdefault(key, Entry(key[0], place, self._floor))
         # The lock is not waited for: a finaliser may execute something while its own thread is
