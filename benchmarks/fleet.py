@@ -23,6 +23,7 @@ from uuid import uuid4
 from benchmarks.measure import Effort, at_once, interleave
 from benchmarks.report import Report, Table, Verdict, microseconds
 from multipool import Pool, get_driver
+from multipool.fleet.detail import USAGES
 from multipool.fleet.folding import STACKS, fold
 from multipool.fleet.heart import BEAT, SWEEP, WATCHED, WRITES
 from multipool.fleet.installing import script
@@ -172,7 +173,18 @@ def report_of(process: str, every: float) -> dict[str, Any]:
         "backend": 1,
         "pools": {"default": {**gauges, "connecting": 0, "waiting": 0, "oldest_wait": 0}},
         "counters": {"default": totals},
-        "detail": pack(fold({"default": {"holders": holders, "waiters": [], "queries": queries}})),
+        "detail": pack(
+            fold(
+                {
+                    "default": {
+                        "holders": holders,
+                        "waiters": [],
+                        "queries": queries,
+                        "usage": [_usage(process, n) for n in range(USAGES)],
+                    }
+                }
+            )
+        ),
     }
 
 
@@ -193,6 +205,21 @@ def _query(process: str, number: int) -> dict[str, Any]:
         "errors": 0,
         "total": round(chance.uniform(1, 100), 6),
         "histogram": [first, *counts],
+    }
+
+
+def _usage(process: str, number: int) -> dict[str, Any]:
+    """Return what one of the views that every process has held connections for."""
+    held = round(random.Random(f"{process}{number}").uniform(10, 1000), 3)
+    return {
+        "kind": "view",
+        "name": f"shop.views.view_{number}",
+        "route": f"/shop/<slug:shop>/{number}/<int:pk>/",
+        "hold": "request",
+        "times": int(held * 7),
+        "lasted": held,
+        "held": held,
+        "used": round(held / 3, 3),
     }
 
 

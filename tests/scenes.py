@@ -54,6 +54,7 @@ _TEXTS = {
     "name",
     "checked_out_at",
     "query_at",
+    "route",
     "site",
     "stack",
     "state",

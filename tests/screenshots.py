@@ -31,7 +31,7 @@ _STATES: Final[dict[str, tuple[Callable[[], Snapshot], int]]] = {
     "healthy": (fleets.healthy, 1180),
     "exhausted": (fleets.exhausted, 1130),
     "blocked": (fleets.blocked, 1740),
-    "200-processes": (fleets.large, 2440),
+    "200-processes": (fleets.large, 2880),
 }
 
 

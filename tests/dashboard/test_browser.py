@@ -11,13 +11,14 @@ from scenes import PAYLOAD, Made, hostile
 from multipool.testing import fleets
 
 STATES = [fleets.empty, fleets.healthy, fleets.exhausted, fleets.blocked, fleets.large]
-PARTS = ["suspects", "budget", "pools", "blocking", "queries", "processes"]
+PARTS = ["suspects", "budget", "pools", "blocking", "queries", "usage", "processes"]
 HEADINGS = [
     "Suspects",
     "Server budget",
     "Pools",
     "Who blocks whom",
     "Queries",
+    "Held and used",
     "Processes",
 ]
 
@@ -95,7 +96,7 @@ def test_it_pauses(browser, serve):
 
 def test_markup_that_processes_wrote_stays_text(browser, serve):
     page = browser.open(serve(lambda: hostile(fleets.blocked()), may_end=True))
-    for place in ("#verdict", "#suspects", "#budget", "#pools", "#blocking", "#queries"):
+    for place in ("#verdict", "#suspects", "#budget", "#pools", "#blocking", "#queries", "#usage"):
         assert PAYLOAD in page.text_content(place), place
     assert page.locator("img").count() == 0
     page.wait_for_timeout(2500)  # refreshed once by then
@@ -132,7 +133,7 @@ def test_the_keyboard_reaches_all_of_it(browser, serve):
     for _ in range(80):
         page.keyboard.press("Tab")
         reached.add(page.evaluate("document.activeElement.closest('[data-part]')?.id"))
-    assert {"suspects", "budget", "pools", "queries", "processes"} <= reached
+    assert {"suspects", "budget", "pools", "queries", "usage", "processes"} <= reached
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -68,6 +68,7 @@ def test_the_questions_of_3_am_are_answered_in_order():
         "pools",
         "blocking",
         "queries",
+        "usage",
         "processes",
     ]
     found = [attrs["id"] for _, attrs in outline.elements if attrs.get("id") in order]

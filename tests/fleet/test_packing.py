@@ -63,14 +63,15 @@ def test_bytes_that_are_no_text_are_replaced():
 def details(size, what):
     """Return those of a pool of which *what* comes to some *size* characters."""
     noise = token_hex(size // 2)
-    some = {"holders": [{"thread": "web"}], "idle": [], "waiters": [], "queries": []}
+    some = {"holders": [{"thread": "web"}], "idle": [], "waiters": [], "queries": [], "usage": []}
     return {"default": {**some, what: [{"statement": noise}]}}
 
 
 @pytest.mark.parametrize(
     ("size", "what", "told"),
     [
-        (1000, "queries", {"holders", "idle", "waiters", "queries"}),
+        (1000, "queries", {"holders", "idle", "waiters", "queries", "usage"}),
+        (2_000_000, "usage", {"holders", "idle", "waiters", "queries"}),
         (2_000_000, "queries", {"holders", "idle", "waiters"}),
         (2_000_000, "waiters", {"holders"}),
     ],

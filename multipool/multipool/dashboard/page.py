@@ -18,6 +18,7 @@ from multipool.dashboard.sections import (
     processes,
     queries,
     suspects,
+    usage,
 )
 from multipool.dashboard.suspects import Suspect
 from multipool.dashboard.suspects import suspects as find_suspects
@@ -101,6 +102,8 @@ def _sections(snapshot: Snapshot, accused: list[Suspect], history: History, view
         "pools": pools.draw(snapshot, history),
         "blocking": blocking.draw(snapshot, offer),
         "queries": queries.draw(snapshot),
+        # Of Django's alone, so a fleet without one has no such part.
+        **({"usage": usage.draw(snapshot)} if snapshot.usage else {}),
         "processes": processes.draw(snapshot),
     }
     if not snapshot.processes:

@@ -17,6 +17,7 @@ from multipool.fleet.rows import (
     pools_of,
     process_of,
     queries_of,
+    usages_of,
     waiters_of,
 )
 from multipool.fleet.sessions import Sessions, stake_in
@@ -62,6 +63,7 @@ def assemble(told: Mapping[str, Any], *, took: float) -> Snapshot:
         blocking=trees(backends),
         notes=tuple(_notes(told, processes)),
         budgets=budgets_of(told),
+        usage=usages_of(rows),
     )
 
 

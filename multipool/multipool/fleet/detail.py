@@ -1,4 +1,4 @@
-"""What a process tells of one pool beyond its figures: who holds, who waits, what is executed.
+"""What a process tells of one pool beyond its figures: who holds, who waits, what for.
 
 The one place where the fleet looks into a pool for that.
 """
@@ -18,9 +18,13 @@ if TYPE_CHECKING:
     from multipool.pool import Pool
     from multipool.slot import Slot
     from multipool.watch.queries import Query
+    from multipool.watch.usage import Usage
 
 #: How many of each that are told of a pool; more would tell no more.
 MOST: Final = 50
+
+#: How many views, tasks and commands, those first that leave connections idle longest.
+USAGES: Final = 20
 
 #: Seconds after which a lease is a reason to tell who holds.
 LONG: Final = 30.0
@@ -36,7 +40,7 @@ def in_trouble(pool: Pool) -> bool:
 
 
 def detail_of(pool: Pool) -> dict[str, Any]:
-    """Return ``holders``, ``idle``, ``waiters`` and ``queries`` of *pool*, fit for JSON."""
+    """Return what there is to tell of *pool*, by the names of `reporting.PARTS`; fit for JSON."""
     inner = pool._inner
     slots = sorted(inner.places.slots, key=lambda slot: slot.since)
     leased = [slot for slot in slots if slot.leased][:MOST]
@@ -46,6 +50,7 @@ def detail_of(pool: Pool) -> dict[str, Any]:
         "idle": [_session(slot) for slot in slots if not slot.leased][:MOST],
         "waiters": [_waiter(waiter) for waiter in list(inner.places.waiting)[:MOST]],
         "queries": [_query(query) for query in pool.queries(limit=MOST)],
+        "usage": [_usage(usage) for usage in sorted(pool.usage(), key=_use)[:USAGES]],
     }
 
 
@@ -92,6 +97,23 @@ def _query(query: Query) -> dict[str, Any]:
         "errors": query.errors,
         "total": round(query.seconds, 6),
         "histogram": _histogram(query.histogram.counts),
+    }
+
+
+def _use(usage: Usage) -> float:
+    return usage.used - usage.held
+
+
+def _usage(usage: Usage) -> dict[str, Any]:
+    return {
+        "kind": usage.kind,
+        "name": usage.name,
+        "route": usage.route,
+        "hold": usage.hold,
+        "times": usage.times,
+        "lasted": round(usage.lasted, 3),
+        "held": round(usage.held, 3),
+        "used": round(usage.used, 3),
     }
 
 

@@ -31,7 +31,8 @@ GAUGES: Final = (
 
 #: Characters that the details may come to; and what is told of each pool: if they are more, less.
 ROOM: Final = 700_000
-_PARTS: Final = (
+PARTS: Final = (
+    ("holders", "idle", "waiters", "queries", "usage"),
     ("holders", "idle", "waiters", "queries"),
     ("holders", "idle", "waiters"),
     ("holders",),
@@ -154,7 +155,7 @@ def fitting(details: dict[str, dict[str, Any]]) -> str | None:
 
     The server refuses a report of 1 MB, and without one the process would be silent.
     """
-    for part in _PARTS:
+    for part in PARTS:
         told = {name: {what: one[what] for what in part} for name, one in details.items()}
         packed = pack(fold(told))
         if len(packed) <= ROOM:

@@ -22,11 +22,13 @@ from multipool.fleet.snapshot import (
     Stack,
     Stake,
     State,
+    Usage,
     Waiter,
 )
 from multipool.fleet.values import integer, number, numbers, text
 from multipool.watch.demand import Peak
 from multipool.watch.queries.histogram import BUCKETS, Histogram
+from multipool.watch.usage import HOLDS, KINDS
 
 
 def process_of(row: Mapping[str, Any]) -> Process:
@@ -211,6 +213,31 @@ def queries_of(rows: Iterable[Mapping[str, Any]]) -> tuple[Query, ...]:
             )
         )
     return tuple(sorted(found, key=lambda one: -one.total))
+
+
+def usages_of(rows: Iterable[Mapping[str, Any]]) -> tuple[Usage, ...]:
+    """Return for what all processes hold connections, that of an application added up."""
+    summed: dict[tuple[Any, ...], Usage] = {}
+    for row in rows:
+        for _, told in _details(row, "usage"):
+            kind: Any = told.get("kind")
+            hold: Any = told.get("hold")
+            if kind not in KINDS or hold not in HOLDS:
+                continue  # of a later version, or none of ours
+            usage = Usage(
+                app=row["app"],
+                kind=kind,
+                name=text(told.get("name")),
+                route=text(told.get("route")),
+                hold=hold,
+                times=max(integer(told.get("times")), 0),
+                lasted=max(number(told.get("lasted")), 0.0),
+                held=max(number(told.get("held")), 0.0),
+                used=max(number(told.get("used")), 0.0),
+            )
+            key = usage.app, kind, usage.name, usage.route, hold
+            summed[key] = summed[key] + usage if key in summed else usage
+    return tuple(sorted(summed.values(), key=lambda one: one.used - one.held))
 
 
 def _details(row: Mapping[str, Any], what: str) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -9,9 +9,10 @@ application's frames first; it is empty where nothing is known.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal
 
+from multipool.watch import usage as watch
 from multipool.watch.demand import Peak
 
 #: What a process may be: beating; silent for 3 of its beats; silent for 10, so dead or cut off.
@@ -140,6 +141,13 @@ class Query:
     p50: float
     p95: float
     p99: float
+
+
+@dataclass(frozen=True, slots=True)
+class Usage(watch.Usage):
+    """For what connections are held, in all processes of an application together."""
+
+    app: str = field(kw_only=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -317,6 +325,9 @@ class Snapshot:
     notes: tuple[str, ...]
     #: Of those applications that share one.
     budgets: tuple[SharedBudget, ...] = ()
+    #: What Django's views, tasks and commands hold connections for, those first that leave them
+    #: idle longest: of each pool of a process some `multipool.fleet.detail.USAGES` are told.
+    usage: tuple[Usage, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the same as dicts and tuples, fit for JSON."""

@@ -23,8 +23,10 @@ from multipool.fleet.snapshot import (
     Snapshot,
     Stack,
     Stake,
+    Usage,
     Waiter,
 )
+from multipool.watch.usage import Kind
 
 _REPORT: Final = (
     "shop/views.py:88 in checkout",
@@ -329,6 +331,7 @@ def _fleet(
             for place in range(pool.waiting)
         ),
         queries=_queries(),
+        usage=_usages(),
         backends=tuple(map(_backend, holders)),
     )
 
@@ -380,6 +383,22 @@ def _backend(holder: Holder) -> Backend:
         raw_sql=None,
         process=holder.process,
         pool=holder.pool,
+    )
+
+
+def _usages() -> tuple[Usage, ...]:
+    found: list[tuple[Kind, str, str, int, float, float]] = [
+        ("view", "shop.views.checkout", "/checkout/", 1_204, 31_204.0, 410.0),
+        ("command", "rebuild_prices", "", 4, 1_640.0, 4.8),
+        ("view", "shop.views.product", "/products/<int:pk>/", 240_311, 2_410.0, 1_830.0),
+        ("view", "shop.views.best_sellers", "/", 98_120, 940.0, 610.0),
+        ("task", "shop.tasks.send_receipt", "", 11_870, 402.0, 288.0),
+        ("view", "shop.views.sign_in", "/sign-in/", 4_410, 61.0, 58.0),
+        ("code", "shop.feeds.refresh", "", 2_880, 12.0, 11.4),
+    ]
+    return tuple(
+        Usage(kind, name, route, "request", times, held, held, used, app="shop")
+        for kind, name, route, times, held, used in found
     )
 
 

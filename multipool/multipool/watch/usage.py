@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final, Literal, Self, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, get_args, overload
 
 from multipool.driver import ON_SERVER
 from multipool.watch.duration import short
@@ -22,10 +22,12 @@ if TYPE_CHECKING:
     from multipool.watch.sight import Sight
 
 Kind = Literal["view", "task", "command", "code"]
+KINDS: Final = get_args(Kind)
 #: What a connection is borrowed for: the kind, the name, and the route of a view.
 Errand = tuple[Kind, str, str]
 #: Until when it is held: the option ``hold`` of the Django backends.
 HoldUntil = Literal["request", "transaction"]
+HOLDS: Final = get_args(HoldUntil)
 
 #: How many errands a pool tells apart. A program has fewer views and commands.
 MOST: Final = 500
@@ -189,7 +191,7 @@ class Usage:
         """Return the record that `as_dict` gave *values* of."""
         return cls(**{name: value for name, value in values.items() if name != "hint"})
 
-    def __add__(self, other: Usage) -> Usage:
+    def __add__(self, other: Self) -> Self:
         return replace(
             self,
             times=self.times + other.times,
