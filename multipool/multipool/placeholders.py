@@ -30,7 +30,12 @@ _TOKENS: Final = re.compile(
         | --[^\n]*
         | (?P<comment>/\*)
       )
-    | (?P<escaped>(?<![\w$])[eE]'(?:[^'\\]|\\.|'')*')
+    | (?P<escaped>(?<![\w$])[eE]'(?:[^'\\]|\\.|'')*'
+          (?:  # it goes on where a line lies between, and backslashes still escape
+            (?:[ \t\f\v]|--[^\n\r]*+)*+[\n\r](?:[ \t\f\v\n\r]|--[^\n\r]*+[\n\r])*+
+            '(?:[^'\\]|\\.|'')*'
+          )*
+      )
     | (?P<separator>;)
     | (?P<grouped>\b(?:GROUP\s+BY|(?<!\bIS\s)(?<!\bNOT\s)DISTINCT)\b)
     | (?P<anytyped>\b(?:

@@ -145,3 +145,28 @@ def test_backslashes_hide_a_quote_where_they_escape():
     text = r"select '\'; ' || %s"
     assert not read(text, True).several
     assert read(r"select e'\'; ' || %s", False).several is False
+
+
+@pytest.mark.parametrize(
+    ("text", "several"),
+    [
+        ("select E'a'\n'\\';b'", False),
+        ("select e'a' -- it's\r\n  -- isn't it\n\t'\\';b' \n 'c\\';d'", False),
+        ("select E'a'\n'\\''; select 1", True),
+        ("select E'a';\n select '\\';select 2", True),
+        ("select 'a'\n'\\'; select 1", True),
+        ("select E'a' /*\n*/, '\\'; select 1", True),
+    ],
+)
+def test_an_escaping_literal_goes_on_behind_a_line(text, several, conn):
+    assert read(text, False).several is several
+    cursor = conn.cursor()
+    cursor.execute(text)  # of several the last one's result stays
+    [(value,)] = cursor.fetchall()
+    assert (value in (1, 2)) is several
+
+
+def test_a_long_blank_behind_an_escaping_literal_takes_no_time_to_speak_of():
+    blank = " \n" * 20_000
+    assert not read(f"select E'a'{blank}, %s", False).several
+    assert not read(f"select E'a'{'--' * 20_000}, %s", False).several
