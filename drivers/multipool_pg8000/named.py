@@ -47,6 +47,10 @@ class NamedCursor(Cursor):
     def execute(self, query: str | bytes, params: Params | None = None) -> None:
         """Declare the cursor for *query*. Raises `ProgrammingError` the second time."""
         self._check_open()
+        self._take(self._run(query, params))
+
+    def _run(self, query: str | bytes, params: Params | None) -> Result:
+        # Here, since a class of the user's may call the `execute` of `Cursor` by name.
         if self._declared is not None:
             raise ProgrammingError("a named cursor can be executed only once")
         connection = self.connection
@@ -54,22 +58,20 @@ class NamedCursor(Cursor):
             raise ProgrammingError(
                 "a named cursor needs a transaction: turn autocommit off, or pass withhold=True"
             )
+        text = self._text(query)
         slot = connection._multipool_slot
         # The words WITH HOLD touch the session, as any text does that has them.
-        touched = slot is None or slot.touched & SESSION or touches(self._text(query))
+        touched = slot is None or slot.touched & SESSION or touches(text)
         if self.withhold:
             declaring(connection, self)
         quoted = self._quoted if params is None else self._quoted.replace("%", "%%")
         hold = " WITH HOLD" if self.withhold else ""
-        self._take(
-            self._run(
-                f"DECLARE {quoted} {_SCROLL[self.scrollable]}CURSOR{hold} FOR {self._text(query)}",
-                params,
-            )
-        )
+        scroll = _SCROLL[self.scrollable]
+        result = super()._run(f"DECLARE {quoted} {scroll}CURSOR{hold} FOR {text}", params)
         self._declared = connection.ended
         if self.withhold and slot is not None and not touched:
             slot.touched &= ~SESSION
+        return result
 
     def executemany(self, query: str | bytes, params_list: Iterable[Params]) -> NoReturn:
         """Raise `ProgrammingError`: a cursor is declared for one query."""

@@ -150,6 +150,23 @@ def test_the_users_cursor_class_is_used_for_named_cursors_too(connect):
     assert type(conn.cursor(cursor_factory=Cursor)) is Cursor
 
 
+def test_a_users_named_cursor_may_call_what_it_is_made_of_by_name(conn):
+    class Loud(Cursor):
+        def execute(self, query, params=None):
+            Cursor.execute(self, query, params)
+
+    named = conn.cursor("loud", cursor_factory=Loud)
+    named.execute("select generate_series(1, %s)", (3,))
+    assert named.fetchmany(2) == [(1,), (2,)]
+    with pytest.raises(ProgrammingError, match="only once"):
+        named.execute("select 1")
+    named.close()
+    conn.rollback()
+    with pytest.raises(ProgrammingError, match="needs a transaction"):
+        conn.autocommit = True
+        conn.cursor("loud", cursor_factory=Loud).execute("select 1")
+
+
 # -- named cursors -------------------------------------------------------------------------
 
 
