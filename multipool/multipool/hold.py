@@ -38,7 +38,7 @@ def block_of(inner: Inner) -> Block | None:
 def _begin_anew() -> None:
     """Let nobody wait, in a forked child, for a thread that is its parent's alone."""
     for block in _blocks.get(_NONE):
-        block.turn = threading.RLock()
+        block.turn = lifecycle.turn_after_fork(block.turn)
 
 
 lifecycle.renew(_begin_anew)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
@@ -68,6 +69,15 @@ def renew(function: Callable[[], object]) -> None:
     """Call *function* in each forked child, when its pools have begun anew. It must not raise."""
     global _renewing
     _renewing = (*_renewing, function)
+
+
+def turn_after_fork(turn: Any) -> Any:
+    """Return what to take turns by in a forked child, where its parent did so by *turn*.
+
+    Who forked goes on with its own turn, which ends as it began. Who else had it is not there.
+    """
+    mine = turn._is_owned()  # which `threading.Condition` asks too
+    return turn if mine else threading.RLock()
 
 
 def _at_exit() -> None:

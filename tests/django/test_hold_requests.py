@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -155,4 +156,42 @@ def test_a_forked_child_waits_for_no_thread_of_its_parents_that_shared_a_wrapper
     assert os.waitpid(child, 0)[1] == 0
     thread.outcome()
     assert ask("select pg_backend_pid()") == mine
+    shared.dec_thread_sharing()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_in_a_child_that_was_forked_within_a_turn_others_wait_for_the_rest_of_it(
+    make_alias: MakeAlias,
+) -> None:
+    shared: Any = make_alias(OPTIONS={"pool": {"max_size": 4, "timeout": 5, "hold": "transaction"}})
+    shared.inc_thread_sharing()
+    shared.ensure_connection()
+    done: list[Any] = []
+
+    def ask() -> None:
+        with shared.cursor() as cursor:
+            cursor.execute("select 1")
+            done.append(cursor.fetchone())
+
+    turn = shared.connection._turn
+    with turn, turn:
+        child = os.fork()
+        if child:
+            assert os.waitpid(child, 0)[1] == 0
+        else:
+            status = 1
+            try:
+                thread = Thread(ask)
+                time.sleep(0.2)  # in which it would be done, if it did not wait
+                assert not done
+                turn.release()
+                turn.release()
+                thread.outcome(10)
+                status = 0
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(status)
+    ask()
+    assert done == [(1,)]
     shared.dec_thread_sharing()

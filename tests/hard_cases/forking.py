@@ -18,6 +18,7 @@ from support import Thread, until
 
 from multipool import Pool, pools
 from multipool.driver import ACTIVE
+from multipool.hold import block_of
 
 
 def child(work: Callable[[], object]) -> None:
@@ -162,6 +163,29 @@ def held(pool: Pool) -> None:
         child(work)
         thread.outcome()
         assert pool.execute("select 1").fetchall()
+
+
+def turn(pool: Pool) -> None:
+    """A child's threads wait for the rest of the turn within which it was forked."""
+    with pool.hold():
+        context = contextvars.copy_context()
+        taken: Any = block_of(pool._inner)
+        done: list[Any] = []
+
+        def execute() -> None:
+            done.append(context.run(pool.execute, "select 1").fetchall())
+
+        def work() -> None:
+            thread = Thread(execute)
+            time.sleep(0.2)  # in which it would be done, if it did not wait
+            assert not done
+            taken.turn.release()
+            thread.outcome()
+            assert len(done) == 1
+
+        with taken.turn:
+            child(work)
+        execute()
 
 
 def upkeep(pool: Pool) -> None:

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no for
         ("leased", "a connection leased at the fork raises a clear error in the child"),
         ("block", "a child that leaves its parent's block returns nothing to anybody"),
         ("held", "a child waits for no thread of its parent's in a hold that they share"),
+        ("turn", "a child's threads wait for the rest of the turn within which it was forked"),
         ("upkeep", "upkeep works in the child"),
         ("busy", "a fork in the midst of other threads' work leaves the child a whole pool"),
         ("grandchild", "a child's child has connections of its own"),

@@ -28,7 +28,7 @@ def _begin_anew() -> None:
     """Let nobody wait, in a forked child, for a thread that is its parent's alone."""
     for one in list(_shared):
         if (connection := one()) is not None:
-            connection._turn = RLock()
+            connection._turn = lifecycle.turn_after_fork(connection._turn)
 
 
 lifecycle.renew(_begin_anew)
