@@ -1,4 +1,4 @@
-"""Builds the hot path in C, where that is possible; without it multipool is Python alone.
+"""Builds what is in C, where that is possible; without it multipool is Python alone.
 
 A missing compiler is no error: it is said in the build's output, and the pool does without.
 """
@@ -14,9 +14,11 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-#: What is built: the module, and its source in this repository.
-MODULE = "multipool._hotpath"
-SOURCE = Path("multipool", "multipool", "_hotpath.c")
+#: What is built: each module, and its source in this repository.
+SOURCES = {
+    "multipool._hotpath": Path("multipool", "multipool", "_hotpath.c"),
+    "multipool.watch._stacks": Path("multipool", "multipool", "watch", "_stacks.c"),
+}
 
 
 def refusal() -> str | None:
@@ -30,17 +32,22 @@ def refusal() -> str | None:
     return None
 
 
-def build(source: Path, folder: Path) -> Path | None:
-    """Compile into *folder*; return the file, or None if there is none."""
+def build(root: Path, folder: Path) -> dict[Path, Path] | None:
+    """Compile into *folder*; return where each file belongs below *root*; None: it failed."""
     from setuptools import Distribution, Extension
 
-    extension = Extension(MODULE, [str(source)], optional=True)  # else it raises
-    command: Any = Distribution({"ext_modules": [extension]}).get_command_obj("build_ext")
+    extensions = [
+        Extension(module, [str(root / source)], optional=True)  # else it raises
+        for module, source in SOURCES.items()
+    ]
+    command: Any = Distribution({"ext_modules": extensions}).get_command_obj("build_ext")
     command.build_lib = command.build_temp = str(folder)
     command.ensure_finalized()
     command.run()
-    built = Path(command.get_ext_fullpath(MODULE))
-    return built if built.exists() else None
+    built = {Path(command.get_ext_fullpath(module)): source for module, source in SOURCES.items()}
+    if not all(file.exists() for file in built):
+        return None
+    return {file: source.with_name(file.name) for file, source in built.items()}
 
 
 class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]
@@ -48,19 +55,19 @@ class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Add what was built to the wheel, which is then one for this Python and machine."""
-        source, reason = Path(self.root, SOURCE), refusal()
+        root, reason = Path(self.root), refusal()
         folder = Path(tempfile.mkdtemp(prefix="multipool-build-"))
-        built = None if reason else build(source, folder)
+        built = None if reason else build(root, folder)
         if built is None:
-            self.app.display_warning(
-                f"the hot path is not built in C: {reason or 'the compiler failed'}"
-            )
+            self.app.display_warning(f"nothing is built in C: {reason or 'the compiler failed'}")
         elif version == "editable":
-            shutil.copy(built, source.with_name(built.name))
+            for file, place in built.items():
+                shutil.copy(file, root / place)
         else:
             build_data["pure_python"] = False
             build_data["infer_tag"] = True
-            build_data["force_include"][str(built)] = str(SOURCE.with_name(built.name))
+            for file, place in built.items():
+                build_data["force_include"][str(file)] = str(place)
         self._folder = folder
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:

@@ -41,13 +41,13 @@ class MultipoolPure(Multipool):
     short = ".. in Python"
 
     def __init__(self, params: Params, options: Options) -> None:
-        from multipool import compiled
+        from multipool import compiled_path
 
-        before, compiled.in_use = compiled.in_use, False
+        before, compiled_path.in_use = compiled_path.in_use, False
         try:
             super().__init__(params, options)
         finally:
-            compiled.in_use = before
+            compiled_path.in_use = before
 
 
 class MultipoolPsycopg(Multipool):

@@ -540,7 +540,7 @@ static PyModuleDef_Slot module_slots[] = {
 static struct PyModuleDef module_definition = {
     PyModuleDef_HEAD_INIT,
     .m_name = "_hotpath",
-    .m_doc = "The everyday case of checkout and return; see `multipool.compiled`.",
+    .m_doc = "The everyday case of checkout and return; see `multipool.compiled_path`.",
     .m_size = sizeof(PyObject *),
     .m_methods = functions,
     .m_slots = module_slots,

@@ -1,62 +1,23 @@
-"""The hot path in C, where that was built: it takes a third of the time.
+"""What was built in C when multipool was installed, if there was a compiler.
 
-What is in C does the everyday case alone, and calls the function of `hotpath` that it stands for
-in every other, so nothing is decided in two places. With ``MULTIPOOL_PURE_PYTHON`` set in the
-environment it is neither built nor used.
+With ``MULTIPOOL_PURE_PYTHON`` set in the environment none of it is used, or built.
 """
 
 from __future__ import annotations
 
 import os
-import sys
-from _thread import get_ident
-from collections.abc import Callable
-from functools import update_wrapper
-from time import monotonic
-from types import BuiltinFunctionType
-from typing import Any
+from typing import Final
 
-from multipool.borrower import Borrower, here
-from multipool.clock import clock
-from multipool.inner import Inner
-from multipool.slot import Slot
+__all__ = ["bound_to", "built", "stand_for", "wanted"]
 
+# Both or none: a wheel has them together.
 try:
     from multipool._hotpath import stand_for
-except ImportError:  # no compiler, or another Python than CPython
-    stand_for = None  # type: ignore[assignment]
+    from multipool.watch._stacks import bound_to
+except ImportError:
+    stand_for = bound_to = None  # type: ignore[assignment]
 
-#: Whether the hot path of new pools is the one in C. Not where gevent makes threads of
-#: greenlets, which C would not tell apart.
-in_use = (
-    stand_for is not None
-    and not os.environ.get("MULTIPOOL_PURE_PYTHON")
-    and isinstance(get_ident, BuiltinFunctionType)
-)
-
-#: What there is in C, in the order in which its functions are numbered.
-_KINDS = ("getconn", "getconn_inline", "putconn", "endlease")
-
-
-def quickest(inner: Inner, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return what does the same as *function*, one of those of `hotpath.lay`, in C if it can."""
-    if stand_for is None or not in_use:
-        return function
-    twin = stand_for(
-        function,
-        _KINDS.index(function.__name__),
-        notes_frames=inner.tracing.frame_of is sys._getframe,
-        waiting=inner.waiting,
-        idle=inner.idle,
-        match=inner.places.match,
-        home=inner.home,
-        status=inner.status,
-        tracing=inner.tracing,
-        upkeep=inner.upkeep,
-        here=here,
-        clock=clock,
-        monotonic=monotonic,
-        slot_type=Slot,
-        borrower_type=Borrower,
-    )
-    return update_wrapper(twin, function)
+#: Whether it is there.
+built: Final = stand_for is not None
+#: Whether it is to be used.
+wanted: Final = built and not os.environ.get("MULTIPOOL_PURE_PYTHON")

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import Thread, line_of
 
-from multipool import ConnectionNotLeased, Pool, compiled, upkeep
+from multipool import ConnectionNotLeased, Pool, compiled, compiled_path, upkeep
 from multipool.borrower import here
 from multipool.clock import clock
 from multipool.slot import Slot
@@ -22,14 +22,14 @@ from multipool.testing.fake import FakeDriver, FakeServer
 from multipool.upkeep import Inline
 
 pytestmark = pytest.mark.skipif(
-    compiled.stand_for is None,
+    not compiled.built,
     reason="multipool was built without a C compiler: install one, and multipool again",
 )
 
 
 @pytest.fixture
 def in_c(monkeypatch):
-    monkeypatch.setattr(compiled, "in_use", True)
+    monkeypatch.setattr(compiled_path, "in_use", True)
     # Else every connection is looked at before it is lent, and nothing done in C.
     monkeypatch.setattr(clock, "asleep", False)
     monkeypatch.setattr(upkeep, "of", lambda option: Inline() if option == "inline" else AtOnce())
@@ -46,7 +46,7 @@ def test_a_compiled_path_looks_like_the_function_it_stands_for(in_c, make_pool, 
 
 
 def test_who_sets_the_variable_gets_the_path_in_python():
-    code = "from multipool import compiled; print(compiled.in_use)"
+    code = "from multipool import compiled_path; print(compiled_path.in_use)"
     for value, answer in (("1", "False"), ("", "True")):
         done = subprocess.run(
             [sys.executable, "-c", code],
@@ -62,7 +62,7 @@ def test_greenlets_that_make_threads_get_the_path_in_python():
     pytest.importorskip("gevent")
     code = (
         "from gevent import monkey; monkey.patch_all();"
-        "from multipool import compiled; print(compiled.in_use)"
+        "from multipool import compiled_path; print(compiled_path.in_use)"
     )
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True
@@ -150,7 +150,7 @@ class Half:
 
     def __init__(self, monkeypatch, in_c, inline):
         with monkeypatch.context() as patched:
-            patched.setattr(compiled, "in_use", in_c)
+            patched.setattr(compiled_path, "in_use", in_c)
             if not inline:
                 patched.setattr(upkeep, "of", lambda option: AtOnce())
             self.server = FakeServer()

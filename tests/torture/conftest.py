@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from torture.checkpoints import stepping
 
-from multipool import compiled
+from multipool import compiled_path
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def stepped() -> Iterator[None]:
     fewer places to stop between them.
     """
     monkeypatch = pytest.MonkeyPatch()
-    monkeypatch.setattr(compiled, "in_use", False)
+    monkeypatch.setattr(compiled_path, "in_use", False)
     gc.collect()
     gc.freeze()  # each play collects, and need not look at all of pytest
     with stepping():
