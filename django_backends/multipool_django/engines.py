@@ -26,8 +26,9 @@ def refuse_unknown(databases: Mapping[str, Mapping[str, Any]]) -> None:
     """
     for alias, database in databases.items():
         engine = database.get("ENGINE") or ""  # None stands for none, as it does in Django
-        if engine.startswith(PREFIX) and engine not in ENGINES:
+        if f"{engine}.".startswith(PREFIX) and engine not in ENGINES:
+            near = did_you_mean(engine, ENGINES) if engine.startswith(PREFIX) else ""
             raise ImproperlyConfigured(
-                f"DATABASES[{alias!r}]: there is no ENGINE {engine!r}"
-                f"{did_you_mean(engine, ENGINES)}; known: {', '.join(ENGINES)}"
+                f"DATABASES[{alias!r}]: there is no ENGINE {engine!r}{near};"
+                f" known: {', '.join(ENGINES)}"
             )

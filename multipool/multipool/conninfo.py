@@ -81,9 +81,26 @@ def check(params: Mapping[str, Any], extra: Iterable[str] = ()) -> None:
                 )
 
 
+#: What other libraries, and Django's settings, call it, where that is not spelt alike.
+_ELSEWHERE: Final = {
+    "database": "dbname",
+    "db": "dbname",
+    "pwd": "password",
+    "pool_size": "max_size",
+    "max_connections": "max_size",
+    "maxconnections": "max_size",
+    "maxconn": "max_size",
+    "minconn": "min_size",
+    "pool_recycle": "max_lifetime",
+    "recycle": "max_lifetime",
+}
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return `` (did you mean 'x'?)`` for the name in *known* nearest to *name*, or nothing."""
-    near = difflib.get_close_matches(str(name), list(known), n=1)
+    names = list(known)
+    other = _ELSEWHERE.get(str(name).lower())
+    near = [other] if other in names else difflib.get_close_matches(str(name), names, n=1)
     return f" (did you mean {near[0]!r}?)" if near else ""
 
 

@@ -379,7 +379,8 @@ def _known() -> str:
 def _load(name: str) -> Driver:
     entry = _adapters().get(name)
     if entry is None:
-        raise PoolConfigError(f"unknown driver {name!r}; known: {_known()}")
+        near = conninfo.did_you_mean(name, drivers())
+        raise PoolConfigError(f"unknown driver {name!r}{near}; known: {_known()}")
     try:
         loaded = entry.load()
     except ImportError as error:  # not there, or a library that it needs is not

@@ -47,6 +47,15 @@ def test_an_unknown_driver_is_named_with_those_that_there_are():
         assert name in str(e.value)
 
 
+def test_what_is_called_otherwise_elsewhere_is_known_by_that_name_too():
+    with pytest.raises(PoolConfigError, match=r"'psycopg3' \(did you mean 'psycopg'\?\); known: "):
+        Pool({}, driver="psycopg3")
+    with pytest.raises(PoolConfigError, match=r"'database' \(did you mean 'dbname'\?\)"):
+        Pool({"database": "shop"}, driver=FakeDriver())
+    with pytest.raises(PoolConfigError, match=r"'max_connections' \(did you mean 'max_size'\?\)"):
+        Pool({}, driver=FakeDriver(), max_connections=5)
+
+
 def test_the_three_drivers_are_found_by_entry_point():
     assert {"psycopg2", "pg8000", "psycopg"} <= set(drivers())
 

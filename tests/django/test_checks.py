@@ -154,15 +154,21 @@ def test_a_missing_driver_or_engine_of_a_second_alias_is_told_without_any_instal
 
 @pytest.mark.parametrize("apps", [[], ["multipool_django"]])
 @pytest.mark.parametrize("others", [[], ["default"]])
+@pytest.mark.parametrize("engine", ["multipool_django.psycopg3", "multipool_django"])
 def test_an_engine_that_there_is_not_is_refused_at_once(
-    manage: Callable[..., Any], database: dict[str, Any], apps: list[str], others: list[str]
+    manage: Callable[..., Any],
+    database: dict[str, Any],
+    apps: list[str],
+    others: list[str],
+    engine: str,
 ) -> None:
-    typo = {**database, "ENGINE": "multipool_django.psycopg3"}
+    typo = {**database, "ENGINE": engine}
     databases = {"default": typo, **dict.fromkeys(others, database), "typo": typo}
     done = manage("check", databases=databases, apps=apps, status=1)
     alias = "typo" if others else "default"
-    said = f"DATABASES['{alias}']: there is no ENGINE 'multipool_django.psycopg3' (did you mean"
+    said = f"DATABASES['{alias}']: there is no ENGINE '{engine}'"
     assert said in done.stderr
+    assert ("(did you mean" in done.stderr) is ("psycopg3" in engine)
     assert ", multipool_django.psycopg, multipool_django.postgis.psycopg2" in done.stderr
 
 

@@ -434,7 +434,7 @@ def test_a_plan_that_turns_slow_is_given_up_with_one_line_in_the_log(pool, table
     "source", ["set work_mem to 1", "", "  ", 5, None, b"select 1", "select 1; select 2"]
 )
 def test_what_cannot_be_prepared_is_refused(pool, source):
-    with pytest.raises(PoolConfigError, match="cannot prepare"):
+    with pytest.raises(PoolConfigError, match=f"^pool '{pool.name}': cannot prepare"):
         pool.prepare(source)
 
 

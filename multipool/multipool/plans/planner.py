@@ -70,7 +70,10 @@ class Planner:
 
     def prepare(self, source: Any, with_limits: bool) -> Handle:
         """Ask for a statement to be prepared; see `Pool.prepare`."""
-        sql = sql_of(source)
+        try:
+            sql = sql_of(source)
+        except PoolConfigError as error:
+            raise PoolConfigError(f"pool {self._name!r}: {error}") from None
         if first_word(sql) not in PREPARABLE:
             raise PoolConfigError(
                 f"pool {self._name!r}: cannot prepare a statement that begins with"

@@ -16,7 +16,9 @@ def sql_of(source: Any) -> str:
     Raises `PoolConfigError` for what is of no such type.
     """
     known = " or ".join(sorted(kind.__name__ for kind in sql_of.registry if kind is not object))
-    raise PoolConfigError(f"cannot prepare a {type(source).__name__}; allowed: {known}")
+    raise PoolConfigError(
+        f"cannot prepare what is of type {type(source).__name__}; allowed: {known}"
+    )
 
 
 @sql_of.register(str)
