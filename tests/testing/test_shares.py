@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from multipool.budget.sharing import LEASE, PULSE
@@ -53,6 +53,15 @@ def play(fleet, happened):
 
 
 @given(models, happenings)
+@example(  # which a claim by a line of before the crash was answered in
+    Model(budget=3, processes=9, hosts=3, max_size=2, held=0.0625, loss=0, seed=0),
+    [
+        ("kill", set()),
+        ("load", [12, 12, 0.2, 12, 0.2, 0.2, 12, 12, 12, 0]),
+        ("kill", set()),
+        ("crash", 1.0),
+    ],
+)
 @settings(max_examples=80, deadline=None)
 def test_the_budget_is_kept_at_every_instant_and_everybody_is_served_in_the_end(model, happened):
     fleet = Fleet(model)

@@ -355,7 +355,8 @@ class Process:
         if not self.alive:
             return None
         answer = None
-        if lost != "question" and life == self.store.crashes == self._life:
+        away = self.world.now < self.store.away_until  # a line of before it crashed is no way to it
+        if lost != "question" and life == self.store.crashes == self._life and not away:
             answer = self.store.claim(self.number, told) or told
         yield self.fleet.latency()
         if answer is None or lost is not None or life != self.store.crashes:
