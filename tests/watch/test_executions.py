@@ -22,9 +22,9 @@ class Told(list):
         assert seconds > 0
         self.append((sql, lines_of(place)[0], rows, type(error)))
 
-    def went_on(self, text, place, before, seconds, rows, error):
-        assert before > 0
-        self.more.append((lines_of(place)[0], seconds, rows, type(error)))
+    def went_on(self, text, place, more):
+        assert more.before > 0
+        self.more.append((lines_of(place)[0], more.seconds, more.rows, type(more.error)))
 
     def texts(self):
         return [sql for sql, *_ in self]

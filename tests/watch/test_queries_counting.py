@@ -17,6 +17,7 @@ from multipool.watch.queries.histogram import BUCKETS, Histogram, bucket, middle
 from multipool.watch.queries.log import QueryLog, _fingerprints
 from multipool.watch.queries.report import Query, QueryReport
 from multipool.watch.queries.tally import Tally
+from multipool.watch.tracing import More
 
 HERE = (threading.Thread.run.__code__, 0)
 
@@ -96,7 +97,7 @@ def test_what_gives_way_is_light_and_still_counted_in_the_sum() -> None:
 def test_what_goes_on_is_one_execution_as_long_as_all_of_it() -> None:
     tally = Tally(most=1, surplus=0)
     tally.count("select 1", HERE, 0.001, 0, False)
-    tally.go_on("select 1", HERE, 0.001, 2.0, 10, True)
+    tally.go_on("select 1", HERE, More(0.001, 2.0, 10, ValueError()))
     (entry,) = tally.entries.values()
     assert (entry.calls, entry.rows, entry.errors, sum(entry.counts)) == (1, 10, 1, 1)
     assert entry.seconds == pytest.approx(2.001)
@@ -104,8 +105,8 @@ def test_what_goes_on_is_one_execution_as_long_as_all_of_it() -> None:
     for text in ("select 2", "select 3"):  # the newest has no weight yet, but stays
         tally.count(text, HERE, 5.0, 0, False)
     assert tally.others.calls == 1
-    tally.go_on("select 1", HERE, 2.001, 1.0, 5, False)  # which gave way
-    tally.go_on("select 4", HERE, 0.5, 1.0, 5, False)  # of which nobody knows
+    tally.go_on("select 1", HERE, More(2.001, 1.0, 5, None))  # which gave way
+    tally.go_on("select 4", HERE, More(0.5, 1.0, 5, None))  # of which nobody knows
     assert tally.others.rows == 20
     assert sum(tally.others.counts) == 1
     assert all(count >= 0 for count in tally.others.counts)

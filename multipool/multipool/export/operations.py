@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from multipool.watch.stacks import Place
+from multipool.watch.tracing import More
 
 if TYPE_CHECKING:
     from multipool.pool import Pool
@@ -56,18 +57,10 @@ class Operations:
         """Record one execution."""
         self._tell(operation_name(sql), seconds, error)
 
-    def went_on(
-        self,
-        text: str,
-        place: Place,
-        before: float,
-        seconds: float,
-        rows: int,
-        error: BaseException | None,
-    ) -> None:
+    def went_on(self, text: str, place: Place, more: More) -> None:
         """Record a FETCH, which the server sees as an operation of its own."""
-        if seconds:
-            self._tell("FETCH", seconds, error)
+        if more.seconds:
+            self._tell("FETCH", more.seconds, more.error)
 
     def _tell(self, operation: str | None, seconds: float, error: BaseException | None) -> None:
         attributes = dict(self._always)

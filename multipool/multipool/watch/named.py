@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from weakref import ref
 
 from multipool.watch.cursor import Observed, has_params, observing, sight_of
+from multipool.watch.tracing import More
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -121,7 +122,7 @@ class _Declared:
         self._failed = self._failed or error is not None
         rows += self._rows
         self._rows = 0
-        self._sight.went_on(self.text, self._place, self._seconds, seconds, rows, told)
+        self._sight.went_on(self.text, self._place, More(self._seconds, seconds, rows, told))
         self._seconds += seconds
 
     def was_held(self) -> None:

@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from multipool.watch.stacks import Place, Stack, caller, site_of, whole
-from multipool.watch.tracing import Tracing
+from multipool.watch.tracing import More, Tracing
 
 if TYPE_CHECKING:
     from multipool.slot import Slot
@@ -156,19 +156,11 @@ class Sight:
                 self._complain(failure)
             self.last = hash(sql)
 
-    def went_on(
-        self,
-        text: str,
-        place: Place,
-        before: float,
-        seconds: float,
-        rows: int,
-        error: BaseException | None,
-    ) -> None:
+    def went_on(self, text: str, place: Place, more: More) -> None:
         """Tell what `Observer.went_on` says, of a statement that was told of at its `ended`."""
         try:
             for observer in self.tracing.observers:
-                observer.went_on(text, place, before, seconds, rows, error)
+                observer.went_on(text, place, more)
         except Exception as failure:  # the rows are there
             self._complain(failure)
 

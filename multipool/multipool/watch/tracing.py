@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
 
 from multipool.watch.stacks import Place
 
@@ -41,6 +41,19 @@ def _nowhere(_: int, frame: Any = _NoFrame()) -> Any:  # noqa: B008  # one for a
     return frame
 
 
+class More(NamedTuple):
+    """What an execution that went on has come to since it was told of last."""
+
+    #: How long the driver had taken for all of it until then.
+    before: float
+    #: How long it has taken since; 0 for rows that came with those told of before.
+    seconds: float
+    #: How many were fetched.
+    rows: int
+    #: What was raised, once in an execution.
+    error: BaseException | None
+
+
 class Observer(Protocol):
     """Is told of each statement that the users of a pool have executed."""
 
@@ -58,15 +71,7 @@ class Observer(Protocol):
             error: what was raised, else None.
         """
 
-    def went_on(
-        self,
-        text: str,
-        place: Place,
-        before: float,
-        seconds: float,
-        rows: int,
-        error: BaseException | None,
-    ) -> None:
+    def went_on(self, text: str, place: Place, more: More) -> None:
         """Note that an execution that was told of went on, as rows were fetched from the server.
 
         As above, but:
@@ -74,10 +79,7 @@ class Observer(Protocol):
         Args:
             text: what stands for the statement, without its literals; empty where nobody counts.
             place: as it was told.
-            before: how long the driver had taken for all of it until now.
-            seconds: how long it has taken since; 0 for rows that came with those told of before.
-            rows: how many were fetched.
-            error: what was raised, once in an execution.
+            more: what came of it.
         """
 
 

@@ -11,6 +11,7 @@ from multipool.watch.queries.histogram import Histogram, bucket
 from multipool.watch.queries.report import Query, QueryReport
 from multipool.watch.queries.tally import Entry, Tally
 from multipool.watch.stacks import Place, Stack, site_of
+from multipool.watch.tracing import More
 
 #: Shared by all pools: they execute the same program's statements. A forked child may go on with
 #: what its parent has learnt.
@@ -52,17 +53,9 @@ class QueryLog:
         text = _fingerprints.young.get(hash(sql)) or _fingerprints.of(sql)  # in line, as a rule
         self.tally.count(text, place, seconds, rows, error is not None)
 
-    def went_on(
-        self,
-        text: str,
-        place: Place,
-        before: float,
-        seconds: float,
-        rows: int,
-        error: BaseException | None,
-    ) -> None:
+    def went_on(self, text: str, place: Place, more: More) -> None:
         """Count more of an execution that was counted already."""
-        self.tally.go_on(text, place, before, seconds, rows, error is not None)
+        self.tally.go_on(text, place, more)
 
     def count_fresh(self) -> None:
         """Count what is `fresh`. Threads that do so at once share the work."""

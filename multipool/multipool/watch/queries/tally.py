@@ -14,6 +14,7 @@ from typing import Final
 
 from multipool.watch.queries.histogram import BUCKETS, bucket
 from multipool.watch.stacks import Place
+from multipool.watch.tracing import More
 
 #: A text, the id of a code object, the place in it. Not the code itself: its hash and its
 #: equality look at everything that is in it.
@@ -94,17 +95,16 @@ class Tally:
         if failed:
             entry.errors += 1
 
-    def go_on(
-        self, text: str, place: Place, before: float, seconds: float, rows: int, failed: bool
-    ) -> None:
-        """Count *seconds* and *rows* more of an execution that has taken the seconds *before*."""
+    def go_on(self, text: str, place: Place, more: More) -> None:
+        """Count more of an execution that was counted."""
         code, lasti = place
+        before, seconds, rows, error = more
         old, new = bucket(before), bucket(before + seconds)
         # If it gave way meanwhile, it was added to the others. No lock, as above.
         entry = self.entries.get((text, id(code), lasti), self.others)
         entry.seconds += seconds
         entry.rows += rows
-        if failed:
+        if error is not None:
             entry.errors += 1
         if entry.counts[old]:  # not if it gave way, and came back
             entry.counts[old] -= 1
