@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, Self
 from weakref import ref
 
-from multipool.watch.cursor import Observed, has_params, observing, sight_of
+from multipool.watch.cursor import Observed, has_params, observing
 from multipool.watch.tracing import More
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class ObservedNamed(Observed):
         with told as sent:
             result = driver.execute(sent, *args, **options)
         sight = told.sight
-        if sight is not None and told.place is not None and sight.tracing.observers:
+        if sight is not None:
             _declared[id(self)] = _Declared(self, sight, told.place, told.begun)
         return result
 
@@ -73,9 +73,31 @@ class ObservedNamed(Observed):
 
     def __next__(self) -> Any:
         driver: Any = super()
-        with _fetching(self, one_of_many=True) as fetch:
+        declared = _declared.get(id(self))
+        if declared is None or declared.sight.statement is not None:
+            return driver.__next__()
+        # What `_fetching` does, in line: of these there may be a million.
+        sight = declared.sight
+        begun = perf_counter()
+        sight.statement = sight.last = declared.text
+        try:
             row = driver.__next__()
-            fetch.rows = 1
+        except StopIteration:
+            if perf_counter() - begun < _AT_ONCE:
+                sight.statement = None
+                declared.tell_rows()
+            else:
+                declared.fetched(begun, 0, None)
+            raise
+        except BaseException as error:
+            declared.fetched(begun, 0, error)
+            raise
+        sight.quiet_since = now = perf_counter()
+        sight.statement = None
+        if now - begun < _AT_ONCE:
+            declared.rows += 1
+        else:
+            declared.fetched(begun, 1, None)
         return row
 
     def close(self) -> Any:
@@ -94,20 +116,20 @@ class _Declared:
     """The statement of a cursor, as it was told of, and what it has come to since."""
 
     __slots__ = (
-        *("_cursor", "_failed", "_place", "_rows", "_seconds", "_sight", "_since", "_spent"),
-        "text",
+        *("_cursor", "_failed", "_place", "_seconds", "_since", "_spent"),
+        *("rows", "sight", "text"),
     )
 
-    def __init__(self, cursor: Any, sight: Sight, place: Place, begun: float) -> None:
+    def __init__(self, cursor: Any, sight: Sight, place: Place | None, begun: float) -> None:
         from multipool.watch.queries.log import text_of  # few pools count queries
 
-        #: What stands for it, without its literals; empty where nobody counts.
-        self.text = text_of(sight.last, ended=True) or ""
-        self._sight = sight
+        self.sight = sight
+        #: What stands for it, without its literals.
+        self.text = text_of(sight.last, ended=True) or "fetch"
+        #: Rows that were in memory when they were asked for, which nobody was told of yet.
+        self.rows = 0
         self._place = place
         self._seconds = sight.quiet_since - begun
-        # Rows that were in memory when they were asked for, which nobody was told of yet.
-        self._rows = 0
         self._failed = False
         # If it keeps the session for itself: since when nobody noted that, and what had been spent
         # by then.
@@ -116,31 +138,39 @@ class _Declared:
         key = id(cursor)
         self._cursor = ref(cursor, lambda _: _declared.pop(key, None))
 
-    def goes_on(self, seconds: float, rows: int, error: BaseException | None) -> None:
-        """Tell that the server was asked for more."""
-        told = None if self._failed else error  # it is one execution, which fails once
-        self._failed = self._failed or error is not None
-        rows += self._rows
-        self._rows = 0
-        self._sight.went_on(self.text, self._place, More(self._seconds, seconds, rows, told))
-        self._seconds += seconds
+    def fetched(self, begun: float, rows: int, error: BaseException | None) -> None:
+        """Note that *rows* were asked for at *begun*, and have come."""
+        sight = self.sight
+        sight.stirs()
+        sight.statement = None
+        if not sight.tracing.observers:
+            return
+        seconds = sight.quiet_since - begun
+        sight.spent += seconds
+        self._tell(seconds, rows, error)
+        self.was_held()
+
+    def tell_rows(self) -> None:
+        """Tell of the rows that nobody was told of."""
+        if self.rows:
+            self._tell(0.0, 0, None)
 
     def was_held(self) -> None:
         """Note that nobody else could have had the connection until now."""
         if self._since is not None:
-            now, sight = perf_counter(), self._sight
+            now, sight = perf_counter(), self.sight
             # Other statements' time, and that of other cursors, is part of it.
             sight.spent = max(sight.spent, self._spent + now - self._since)
             self._since, self._spent = now, sight.spent
 
-    def had_in_memory(self, rows: int) -> None:
-        """Note *rows* that the server was not asked for."""
-        self._rows += rows
-
-    def tell_rows(self) -> None:
-        """Tell of what was noted so."""
-        if self._rows:
-            self.goes_on(0.0, 0, None)
+    def _tell(self, seconds: float, rows: int, error: BaseException | None) -> None:
+        told = None if self._failed else error  # it is one execution, which fails once
+        self._failed = self._failed or error is not None
+        rows += self.rows
+        self.rows = 0
+        if self._place is not None:
+            self.sight.went_on(self.text, self._place, More(self._seconds, seconds, rows, told))
+        self._seconds += seconds
 
 
 #: By the id of the cursor. Not in it, since one of psycopg's has room for nothing of ours.
@@ -148,30 +178,22 @@ _declared: Final[dict[int, _Declared]] = {}
 
 
 class _fetching:  # noqa: N801  # used as a function; @contextmanager costs several times it
-    """Tell of what *cursor* fetches in a block.
+    """Tell of what *cursor* fetches in a block."""
 
-    *one_of_many*: a row that the server need not be asked for, if it came with others.
-    """
+    __slots__ = ("_begun", "_declared", "rows")
 
-    __slots__ = ("_begun", "_declared", "_one_of_many", "_sight", "rows")
-
-    def __init__(self, cursor: Any, *, one_of_many: bool = False) -> None:
-        self._one_of_many = one_of_many
+    def __init__(self, cursor: Any) -> None:
         self.rows = 0
-        sight = sight_of(cursor.connection)
-        if sight is not None and sight.statement is not None:
-            sight = None  # a method of the user's class that calls another one
-        self._sight = sight
-        self._declared = None if sight is None else _declared.get(id(cursor))
+        declared = _declared.get(id(cursor))
+        if declared is not None and declared.sight.statement is not None:
+            declared = None  # a method of the user's class that calls another one
+        self._declared = declared
 
     def __enter__(self) -> Self:
-        sight, declared = self._sight, self._declared
-        if sight is not None:
+        declared = self._declared
+        if declared is not None:
             self._begun = perf_counter()
-            if declared is not None and declared.text:
-                sight.statement = sight.last = declared.text
-            else:
-                sight.statement = "fetch"
+            declared.sight.statement = declared.sight.last = declared.text
         return self
 
     def __exit__(
@@ -180,21 +202,5 @@ class _fetching:  # noqa: N801  # used as a function; @contextmanager costs seve
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        sight, declared = self._sight, self._declared
-        if sight is None:
-            return
-        sight.stirs()
-        sight.statement = None
-        if isinstance(error, StopIteration):
-            error = None
-        seconds = sight.quiet_since - self._begun
-        if sight.tracing.observers:
-            sight.spent += seconds
-        if declared is not None:
-            if self._one_of_many and seconds < _AT_ONCE and error is None:
-                declared.had_in_memory(self.rows)
-                if not self.rows:
-                    declared.tell_rows()
-            else:
-                declared.goes_on(seconds, self.rows, error)
-                declared.was_held()
+        if self._declared is not None:
+            self._declared.fetched(self._begun, self.rows, error)
