@@ -102,10 +102,15 @@ class Caretaker:
                 told = hook(conn)
                 if option == "configure":
                     configured = told is not False
-                if driver.status(conn) != IDLE:
+                status = driver.status(conn)
+                if status != IDLE:
+                    reason = (
+                        "closed the connection, or left it broken"
+                        if status == UNKNOWN
+                        else "left a transaction open; end it, or work in autocommit"
+                    )
                     raise for_driver(PoolError, driver.OperationalError)(
-                        f"pool {self._name!r}: {option} left a transaction open;"
-                        " end it, or work in autocommit"
+                        f"pool {self._name!r}: {option} {reason}"
                     )
         self.plan(conn)
         self.see(conn, slot)
