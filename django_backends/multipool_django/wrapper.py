@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
+from weakref import WeakSet
 
 from django.core.checks import register
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -22,6 +23,7 @@ from multipool_django import errands, passwords, querysets, shortcut, startup
 from multipool_django.callers import depth_of_asker
 from multipool_django.checks import check_pooled_aliases
 from multipool_django.cursors import wrapper_class
+from multipool_django.ended_cursors import end_all
 from multipool_django.hold.connecting import connect_on_demand
 from multipool_django.hold.connection import OnDemandConnection
 from multipool_django.hold.cursor import OnDemandCursor
@@ -46,6 +48,8 @@ class PooledWrapper(PooledAlias):
     _serial = 0
     # What is counted of that lease, if anything is.
     _span: Span | None = None
+    # The cursors on the server that were made in it, as far as there are any.
+    _named: WeakSet[Any] | None = None
     # Django's ``create_cursor`` without its look for an event loop.
     _create_cursor: ClassVar[Any]
 
@@ -152,10 +156,14 @@ class PooledWrapper(PooledAlias):
         if isinstance(self.connection, OnDemandConnection):
             return self.connection.create_cursor(name)
         cursor = super().create_cursor(name)
-        if name and self.pooled and getattr(cursor, "withhold", False):
-            # Django makes psycopg's past the connection, which would have noted that it may be
-            # left open.
-            self.connection.touch()
+        if name and self.pooled:
+            if self._named is None:
+                self._named = WeakSet()
+            self._named.add(cursor)
+            if getattr(cursor, "withhold", False):
+                # Django makes psycopg's past the connection, which would have noted that it may be
+                # left open.
+                self.connection.touch()
         return cursor
 
     def cursor(self) -> Any:
@@ -302,6 +310,10 @@ class PooledWrapper(PooledAlias):
             return
         # At once, even inside atomic(): from here on it may be somebody else's.
         self.connection = None
+        named = self._named
+        if named is not None:
+            self._named = None
+            end_all(named, self.Database.InterfaceError)
         try:
             if slot is None:
                 connection.close()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connections, transaction
+from django.db import IntegrityError, InterfaceError, connections, transaction
 from support import Thread
 
 MakeAlias = Callable[..., Any]
@@ -69,10 +69,6 @@ def test_a_generator_that_nobody_finishes_keeps_no_connection(tiny: Any) -> None
     assert pid()
 
 
-@pytest.mark.filterwarnings(
-    # psycopg's, of which nobody closed one here.
-    "ignore:Exception ignored in.*ServerCursorMixin:pytest.PytestUnraisableExceptionWarning"
-)
 def test_a_cursor_on_the_server_that_nobody_closed_is_not_there_for_the_next(tiny: Any) -> None:
     cursor = tiny.chunked_cursor()
     cursor.execute("select 'hunter2' from generate_series(1, 3)")
@@ -80,6 +76,23 @@ def test_a_cursor_on_the_server_that_nobody_closed_is_not_there_for_the_next(tin
     with tiny.cursor() as other:
         other.execute("select name from pg_cursors")
         assert other.fetchall() == []
+
+
+@pytest.mark.parametrize("hold", ["request", "transaction"])
+def test_a_cursor_on_the_server_that_is_closed_late_disturbs_no_other_s_transaction(
+    make_alias: MakeAlias, hold: str
+) -> None:
+    tiny = make_alias(OPTIONS={"pool": {"max_size": 1, "timeout": 5, "hold": hold}})
+    cursor = tiny.chunked_cursor()
+    cursor.execute("select generate_series(1, 3)")
+    assert cursor.fetchone() == (1,)
+    tiny.close()
+    with transaction.atomic():
+        before = pid()
+        with pytest.raises(InterfaceError, match="already closed"):
+            cursor.fetchone()
+        cursor.close()
+        assert pid() == before
 
 
 def test_a_failed_commit_is_raised_and_the_connection_comes_back(tiny: Any) -> None:
