@@ -21,8 +21,9 @@ def end_all(cursors: Iterable[Any], error: type[Exception]) -> None:
     Whatever else they are asked they raise *error*.
     """
     for cursor in cursors:
+        of_which: Any = type(cursor), error
         with suppress(TypeError):  # a tracer's proxy
-            cursor.__class__ = _ended(type(cursor), error)
+            cursor.__class__ = _ended(*of_which)
 
 
 @cache

@@ -182,9 +182,12 @@ class PooledWrapper(PooledAlias):
             except Exception:
                 with self.wrap_database_errors:
                     raise
-        elif not (self.pooled and shortcut.ensures(self)):  # one that was lent is as the pool said
-            self.close_if_health_check_failed()
-            self.ensure_connection()
+        else:
+            if not (self.pooled and shortcut.ensures(self)):  # one that was lent is as it should
+                self.close_if_health_check_failed()
+                self.ensure_connection()
+            if self._was_given_back():
+                self._refuse_given_back()
         seen = self._seen
         try:
             if seen is not None and seen.is_plain and name is None:
@@ -204,6 +207,22 @@ class PooledWrapper(PooledAlias):
             with self.wrap_database_errors:
                 raise
 
+    def _was_given_back(self) -> bool:
+        """Return whether somebody ended our lease by the connection's own ``close``.
+
+        Then the connection may be another's by now.
+        """
+        slot = getattr(self.connection, "_multipool_slot", None)
+        return slot is not None and (slot.serial != self._serial or not slot.leased)
+
+    def _refuse_given_back(self) -> None:
+        with self.wrap_database_errors:
+            raise self.Database.InterfaceError("connection already closed")
+
+    def is_usable(self) -> bool:
+        """Return whether the connection answers."""
+        return not self._was_given_back() and super().is_usable()
+
     def make_cursor(self, cursor: Any) -> Any:
         """Return what Django is to have of the driver's *cursor*."""
         return wrapper_class()(cursor, self)
@@ -215,6 +234,8 @@ class PooledWrapper(PooledAlias):
             super().validate_thread_sharing()
 
     def _set_autocommit(self, autocommit: bool) -> None:
+        if self._was_given_back():
+            self._refuse_given_back()
         # At each checkout it is asked for what a pooled connection is in already.
         if self.connection.autocommit is not autocommit:
             with self.wrap_database_errors:
@@ -227,6 +248,8 @@ class PooledWrapper(PooledAlias):
                 span.begin()
 
     def _commit(self) -> None:
+        if self._was_given_back():
+            self._refuse_given_back()
         connection = self.connection
         if connection is None or self.queries_logged or _base._commit is not shortcut.commit:
             # What django-stubs leave out, here and below.
@@ -235,6 +258,11 @@ class PooledWrapper(PooledAlias):
         # Django's own is the same, within the context manager that logs it.
         with self.wrap_database_errors:
             connection.commit()
+
+    def _rollback(self) -> None:
+        if self._was_given_back():
+            self._refuse_given_back()
+        super()._rollback()  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
 
     def init_connection_state(self) -> None:
         """Do what is left to do at each checkout; `Opening` has done the rest."""
@@ -292,6 +320,7 @@ class PooledWrapper(PooledAlias):
         if (
             isinstance(stand_in, OnDemandConnection)
             and stand_in.autocommit
+            and not stand_in.closed
             and self.settings_dict["AUTOCOMMIT"]
         ):
             # It stands for the next request's connections as well, and of those that had

@@ -8,8 +8,16 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, InterfaceError, connections, transaction
+from django.db import (
+    IntegrityError,
+    InterfaceError,
+    close_old_connections,
+    connections,
+    transaction,
+)
 from support import Thread
+
+from multipool.driver import INTRANS
 
 MakeAlias = Callable[..., Any]
 
@@ -93,6 +101,38 @@ def test_a_cursor_on_the_server_that_is_closed_late_disturbs_no_other_s_transact
             cursor.fetchone()
         cursor.close()
         assert pid() == before
+
+
+@pytest.mark.parametrize("hold", ["request", "transaction"])
+def test_what_was_closed_by_hand_is_of_no_use_until_the_request_ends(
+    make_alias: MakeAlias, hold: str
+) -> None:
+    tiny = make_alias(OPTIONS={"pool": {"max_size": 1, "timeout": 5, "hold": hold}})
+    pid()
+    tiny.connection.close()
+    with pytest.raises(InterfaceError, match="connection already closed"):
+        pid()
+    assert not tiny.is_usable()
+    close_old_connections()  # as at the end of a request
+    assert pid()
+
+
+def test_a_transaction_whose_connection_was_closed_by_hand_ends_no_other_s(tiny: Any) -> None:
+    def leave() -> None:
+        with transaction.atomic(), tiny.cursor() as cursor:
+            cursor.execute("select 1")
+            tiny.connection.close()
+            lent.append(tiny.pool.getconn())
+            lent[0].cursor().execute("begin")
+
+    lent: list[Any] = []
+    with pytest.raises(InterfaceError, match="connection already closed"):
+        leave()
+    assert tiny.pool.driver.status(lent[0]) == INTRANS
+    lent[0].rollback()
+    lent[0].close()
+    tiny.close()
+    assert pid()
 
 
 def test_a_failed_commit_is_raised_and_the_connection_comes_back(tiny: Any) -> None:
