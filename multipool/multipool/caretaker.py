@@ -211,7 +211,7 @@ class Caretaker:
         if status == ACTIVE:
             self._complain("a query is still running, or was interrupted")
             return False
-        if status != IDLE:
+        if status != IDLE or driver.is_behind(conn):
             driver.rollback(conn)
         if slot.settled_lease:  # whoever has promised to did not return it: it was closed by hand
             slot.settled_lease = 0
