@@ -103,6 +103,28 @@ def test_a_cursor_on_the_server_that_is_closed_late_disturbs_no_other_s_transact
         assert pid() == before
 
 
+@pytest.mark.parametrize("method", ["execute", "executemany", "callproc"])
+@pytest.mark.parametrize("hold", ["request", "transaction"])
+def test_a_cursor_that_was_kept_over_the_close_of_its_connection_executes_nothing_any_more(
+    make_alias: MakeAlias, hold: str, method: str
+) -> None:
+    kept = make_alias(OPTIONS={"pool": {"max_size": 2, "timeout": 5, "hold": hold}})
+    given: dict[str, Any] = {
+        "execute": ("select 1",),
+        "executemany": ("select %s", [(1,)]),
+        "callproc": ("version",),
+    }
+    cursor = kept.cursor()
+    cursor.execute("select 1")
+    kept.close()
+    with kept.pool.connection(), pytest.raises(InterfaceError, match="connection already closed"):
+        getattr(cursor, method)(*given[method])
+    with kept.pool.connection(), transaction.atomic():
+        pid()
+        with pytest.raises(InterfaceError, match="connection already closed"):
+            getattr(cursor, method)(*given[method])
+
+
 @pytest.mark.parametrize("hold", ["request", "transaction"])
 def test_what_was_closed_by_hand_is_of_no_use_until_the_request_ends(
     make_alias: MakeAlias, hold: str
