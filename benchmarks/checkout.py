@@ -19,6 +19,7 @@ from benchmarks.peers import (
     MultipoolPg8000,
     MultipoolPolling,
     MultipoolPsycopg,
+    MultipoolPure,
     Options,
     Peer,
     Psycopg2Pool,
@@ -34,12 +35,19 @@ POOLS: tuple[type[Peer], ...] = (
     MultipoolPsycopg,
     MultipoolPg8000,
     MultipoolPolling,
+    MultipoolPure,
     PsycopgPool,
     SQLAlchemy,
     DBUtils,
     Psycopg2Pool,
 )
-BLOCKS: tuple[type[Lending], ...] = (Multipool, MultipoolPsycopg, MultipoolPolling, PsycopgPool)
+BLOCKS: tuple[type[Lending], ...] = (
+    Multipool,
+    MultipoolPsycopg,
+    MultipoolPolling,
+    MultipoolPure,
+    PsycopgPool,
+)
 DJANGO: tuple[type[Peer], ...] = (MultipoolDjango, Django)
 
 TARGETS: Mapping[str, float] = {

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from benchmarks.peers import Peer
+from multipool import compiled_path
 from multipool.testing.server import version as server_version
 
 T = TypeVar("T")
@@ -139,12 +140,13 @@ def fill(peer: Peer, size: int) -> list[int]:
 
 
 def machine() -> str:
-    """Return one line about the machine, Python and PostgreSQL."""
+    """Return one line about the machine, Python, PostgreSQL, and how we were built."""
     load, _, _ = os.getloadavg()
+    path = "in C" if compiled_path.in_use else "in Python"
     return (
         f"{os.cpu_count()} cores ({_processor()}), {platform.system()} {platform.machine()},"
         f" load {load:.1f}; {platform.python_implementation()} {platform.python_version()};"
-        f" PostgreSQL {server_version()}"
+        f" PostgreSQL {server_version()}; hot path {path}"
     )
 
 

@@ -17,7 +17,7 @@ from importlib.util import find_spec
 import pgbouncer as pgbouncers
 import pytest
 
-from multipool import conninfo
+from multipool import compiled_path, conninfo
 from multipool.driver import Driver, drivers, get_driver
 from multipool.testing.server import EmbeddedServer, embedded_server, uri
 from multipool.testing.server import version as server_version
@@ -69,7 +69,8 @@ def pytest_report_header() -> list[str]:
     packages = ["psycopg2", "psycopg2-binary", "pg8000", "psycopg", "Django"]
     found = [f"{package} {_version(package)}" for package in packages if _version(package)]
     server = "named by MULTIPOOL_TEST_DSN" if FOREIGN else f"{server_version()}, embedded"
-    return [f"PostgreSQL: {server}", f"drivers: {', '.join(found) or 'none'}"]
+    path = "C" if compiled_path.in_use else "Python"
+    return [f"PostgreSQL: {server}", f"drivers: {', '.join(found) or 'none'}", f"hot path: {path}"]
 
 
 def _version(package: str) -> str | None:

@@ -9,6 +9,13 @@ import pytest
 
 from multipool import Pool
 from multipool.testing.fake import FakeDriver, FakeServer
+from multipool.upkeep import Inline
+
+
+class AtOnce(Inline):
+    """Upkeep whose work is done at once, in the thread that asks for it."""
+
+    watching = True
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from benchmarks.peers.ours import (
     MultipoolPg8000,
     MultipoolPolling,
     MultipoolPsycopg,
+    MultipoolPure,
 )
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "MultipoolPg8000",
     "MultipoolPolling",
     "MultipoolPsycopg",
+    "MultipoolPure",
     "NotOffered",
     "Options",
     "Params",

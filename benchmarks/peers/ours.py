@@ -34,6 +34,22 @@ class Multipool(Lending):
         )
 
 
+class MultipoolPure(Multipool):
+    """Ours as it is where nothing could be compiled when it was installed."""
+
+    label = "multipool, Python alone"
+    short = ".. in Python"
+
+    def __init__(self, params: Params, options: Options) -> None:
+        from multipool import compiled_path
+
+        before, compiled_path.in_use = compiled_path.in_use, False
+        try:
+            super().__init__(params, options)
+        finally:
+            compiled_path.in_use = before
+
+
 class MultipoolPsycopg(Multipool):
     """Ours, lending psycopg's connections."""
 

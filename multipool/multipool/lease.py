@@ -100,8 +100,8 @@ class Lease:
                 inner.places.match()
 
 
-class InlineLease(Lease):
-    """The same where there is no thread: its checkout has more to do."""
+class CallingLease(Lease):
+    """The same for a checkout that is better called, as it does more, or is done in C."""
 
     __slots__ = ()
 

@@ -15,12 +15,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from weakref import ref
 
-from multipool import hotpath, lifecycle, refusing, strict, upkeep
+from multipool import compiled_path, hotpath, lifecycle, refusing, strict, upkeep
 from multipool.config import WITHOUT_EFFECT, PoolConfig
 from multipool.driver import Driver, get_driver
 from multipool.errors import PoolConfigError, PoolTimeout, one_more
 from multipool.inner import Inner
-from multipool.lease import InlineLease, Lease
+from multipool.lease import CallingLease, Lease
 from multipool.stats import PoolStats
 from multipool.target import Target
 
@@ -88,7 +88,7 @@ class Pool:
         inner.owner = ref(self)
         inner.getconn, inner.putconn, inner.endlease = hotpath.lay(inner)
         self._getconn, self._putconn = inner.getconn, inner.putconn
-        self._lease: type[Lease] = InlineLease if inner.inline else Lease
+        self._lease: type[Lease] = CallingLease if inner.inline or compiled_path.in_use else Lease
         if config.strict:
             self._getconn, self._putconn = strict.lay(inner)
             self._lease = strict.StrictLease

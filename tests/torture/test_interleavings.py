@@ -11,26 +11,20 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from fake_pools import AtOnce
 from torture.scheduler import Failure, Lock, Scheduler, walk
 
 from multipool import ConnectionNotLeased, Pool, PoolClosed, PoolTimeout, upkeep
 from multipool.clock import clock
 from multipool.places import Places
 from multipool.testing.fake import FakeDriver, FakeServer, Raise, errors
-from multipool.upkeep import Inline
 
 pytestmark = pytest.mark.usefixtures("stepped")
 
 
-class Here(Inline):
-    """Upkeep whose work is done at once, in the thread that asks for it."""
-
-    watching = True
-
-
 @pytest.fixture(autouse=True)
 def _here(monkeypatch: pytest.MonkeyPatch) -> None:
-    here = Here()
+    here = AtOnce()
     monkeypatch.setattr(upkeep, "of", lambda option: here)
     # Else every connection is looked at before it is lent, and the hot path never taken.
     monkeypatch.setattr(clock, "asleep", False)
