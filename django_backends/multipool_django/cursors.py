@@ -22,9 +22,14 @@ _HOOKS: Final = ("__getattr__", "execute", "_execute", "_execute_with_wrappers")
 class ShortCursorWrapper(CursorWrapper):
     """Does what Django's does, for as long as nothing but Django has a say in it."""
 
+    #: The connection that its wrapper of Django's had when this was made.
+    made_on: Any = None
+
     def execute(self, sql: Any, params: Any = None) -> Any:
         """Execute *sql*, as Django does."""
         db = self.db
+        if self.made_on is not db.connection:
+            self._refuse()
         if db.execute_wrappers or not apps.ready:
             return super().execute(sql, params)
         if db.needs_rollback:
@@ -36,6 +41,23 @@ class ShortCursorWrapper(CursorWrapper):
         except Exception:
             with db.wrap_database_errors:
                 raise
+
+    def executemany(self, sql: Any, param_list: Any) -> Any:
+        """Execute *sql* for each of *param_list*, as Django does."""
+        if self.made_on is not self.db.connection:
+            self._refuse()
+        return super().executemany(sql, param_list)
+
+    def callproc(self, *args: Any, **options: Any) -> Any:
+        """Call a function, as Django does."""
+        if self.made_on is not self.db.connection:
+            self._refuse()
+        return super().callproc(*args, **options)
+
+    def _refuse(self) -> None:
+        # Django has closed that connection, and it may be another's by now.
+        with self.db.wrap_database_errors:
+            raise self.db.Database.InterfaceError("connection already closed")
 
     def fetchone(self) -> Any:
         """Return the next row, as the driver does."""
@@ -80,6 +102,13 @@ _getattr, _execute, _inner, _with_wrappers = map(_djangos, _HOOKS)
 _SHORT: Final = frozenset(["fetchone", "fetchmany", "fetchall", "close"])
 _own: Final = vars(CursorWrapper)  # as it is, not as it was
 _size: Final = len(_own) if _SHORT.isdisjoint(_own) else -1
+
+
+def wrapped(cursor: Any, db: Any) -> CursorWrapper:
+    """Return what Django is to have of a driver's *cursor*, made on the connection of *db*."""
+    made: Any = wrapper_class()(cursor, db)
+    made.made_on = db.connection
+    return made  # type: ignore[no-any-return]
 
 
 def wrapper_class() -> type[CursorWrapper]:

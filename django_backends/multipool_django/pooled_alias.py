@@ -145,12 +145,11 @@ class PooledAlias(BaseDatabaseWrapper):
         self._refuse_persistence(self._configured_max_age)
         pool_options = options.read(self.alias, self.settings_dict)
         driver = get_driver(self.driver)
-        configure = Opening(type(self), self.settings_dict, pool_options.get("configure"))
         with self._as_settings():
-            if self.settings_dict["CONN_HEALTH_CHECKS"] and pool_options.get("check") is None:
-                check_after = PoolConfig.from_options(pool_options).check_after
-                pool_options["check"] = HealthCheck(driver, check_after)
-            pool_options["configure"] = configure
+            config = PoolConfig.from_options(pool_options)
+            if self.settings_dict["CONN_HEALTH_CHECKS"] and config.check is None:
+                pool_options["check"] = HealthCheck(driver, config.check_after)
+            pool_options["configure"] = Opening(type(self), self.settings_dict, config.configure)
             driver.check_params(params)  # which the pool does only when it connects
             conninfo = startup.conninfo(params, self.timezone_name)
             return Pool(conninfo, driver=driver, **pool_options)

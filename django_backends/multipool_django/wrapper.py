@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
+from weakref import WeakSet
 
 from django.core.checks import register
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -21,7 +22,8 @@ from multipool.watch.usage import Span
 from multipool_django import errands, passwords, querysets, shortcut, startup
 from multipool_django.callers import depth_of_asker
 from multipool_django.checks import check_pooled_aliases
-from multipool_django.cursors import wrapper_class
+from multipool_django.cursors import wrapped
+from multipool_django.ended_cursors import end_all
 from multipool_django.hold.connecting import connect_on_demand
 from multipool_django.hold.connection import OnDemandConnection
 from multipool_django.hold.cursor import OnDemandCursor
@@ -47,6 +49,8 @@ class PooledWrapper(PooledAlias):
     _serial = 0
     # What is counted of that lease, if anything is.
     _span: Span | None = None
+    # The cursors on the server that were made in it, as far as there are any.
+    _named: WeakSet[Any] | None = None
     # Django's ``create_cursor`` without its look for an event loop.
     _create_cursor: ClassVar[Any]
 
@@ -155,6 +159,9 @@ class PooledWrapper(PooledAlias):
         cursor = super().create_cursor(name)
         if name and self.pooled:
             adopt(self.connection, cursor)
+            if self._named is None:
+                self._named = WeakSet()
+            self._named.add(cursor)
         return cursor
 
     def cursor(self) -> Any:
@@ -171,9 +178,12 @@ class PooledWrapper(PooledAlias):
             except Exception:
                 with self.wrap_database_errors:
                     raise
-        elif not (self.pooled and shortcut.ensures(self)):  # one that was lent is as the pool said
-            self.close_if_health_check_failed()
-            self.ensure_connection()
+        else:
+            if not (self.pooled and shortcut.ensures(self)):  # one that was lent is as it should
+                self.close_if_health_check_failed()
+                self.ensure_connection()
+            if self._was_given_back():
+                self._refuse_given_back()
         seen = self._seen
         try:
             if seen is not None and seen.is_plain and name is None:
@@ -186,16 +196,32 @@ class PooledWrapper(PooledAlias):
                 if self._thread_ident == get_ident() and not (
                     self.force_debug_cursor or known("DEBUG")
                 ):
-                    return wrapper_class()(cursor, self)
+                    return wrapped(cursor, self)
                 return self._prepare_cursor(cursor)
             return self._prepare_cursor(self.create_cursor(name))
         except Exception:
             with self.wrap_database_errors:
                 raise
 
+    def _was_given_back(self) -> bool:
+        """Return whether somebody ended our lease by the connection's own ``close``.
+
+        Then the connection may be another's by now.
+        """
+        slot = getattr(self.connection, "_multipool_slot", None)
+        return slot is not None and (slot.serial != self._serial or not slot.leased)
+
+    def _refuse_given_back(self) -> None:
+        with self.wrap_database_errors:
+            raise self.Database.InterfaceError("connection already closed")
+
+    def is_usable(self) -> bool:
+        """Return whether the connection answers."""
+        return not self._was_given_back() and super().is_usable()
+
     def make_cursor(self, cursor: Any) -> Any:
         """Return what Django is to have of the driver's *cursor*."""
-        return wrapper_class()(cursor, self)
+        return wrapped(cursor, self)
 
     def validate_thread_sharing(self) -> None:
         """Raise `DatabaseError` if this thread may not use the wrapper."""
@@ -204,6 +230,8 @@ class PooledWrapper(PooledAlias):
             super().validate_thread_sharing()
 
     def _set_autocommit(self, autocommit: bool) -> None:
+        if self._was_given_back():
+            self._refuse_given_back()
         # At each checkout it is asked for what a pooled connection is in already.
         if self.connection.autocommit is not autocommit:
             with self.wrap_database_errors:
@@ -216,6 +244,8 @@ class PooledWrapper(PooledAlias):
                 span.begin()
 
     def _commit(self) -> None:
+        if self._was_given_back():
+            self._refuse_given_back()
         connection = self.connection
         if connection is None or self.queries_logged or _base._commit is not shortcut.commit:
             # What django-stubs leave out, here and below.
@@ -224,6 +254,11 @@ class PooledWrapper(PooledAlias):
         # Django's own is the same, within the context manager that logs it.
         with self.wrap_database_errors:
             connection.commit()
+
+    def _rollback(self) -> None:
+        if self._was_given_back():
+            self._refuse_given_back()
+        super()._rollback()  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
 
     def init_connection_state(self) -> None:
         """Do what is left to do at each checkout; `Opening` has done the rest."""
@@ -281,6 +316,7 @@ class PooledWrapper(PooledAlias):
         if (
             isinstance(stand_in, OnDemandConnection)
             and stand_in.autocommit
+            and not stand_in.closed
             and self.settings_dict["AUTOCOMMIT"]
         ):
             # It stands for the next request's connections as well, and of those that had
@@ -299,6 +335,10 @@ class PooledWrapper(PooledAlias):
             return
         # At once, even inside atomic(): from here on it may be somebody else's.
         self.connection = None
+        named = self._named
+        if named is not None:
+            self._named = None
+            end_all(named, self.Database.InterfaceError)
         try:
             if slot is None:
                 connection.close()

@@ -19,7 +19,7 @@ from multipool.session import READ_CONFIGURED, reset_sql
 from multipool_psycopg2 import params as parameters
 from multipool_psycopg2.connection import Connection
 from multipool_psycopg2.piggyback import piggyback_begin
-from multipool_psycopg2.session import Settings, autocommitting
+from multipool_psycopg2.session import Settings, autocommitting, has_begun
 
 
 class Psycopg2Driver(Driver):
@@ -89,6 +89,9 @@ class Psycopg2Driver(Driver):
             # Begun by a BEGIN of the user's own under autocommit: psycopg2 leaves it alone.
             with plain_cursor(conn) as cursor:
                 cursor.execute(how)
+
+    def is_behind(self, conn: Connection) -> bool:
+        return has_begun(conn)
 
     def cancel(self, conn: Connection) -> None:
         conn.cancel()

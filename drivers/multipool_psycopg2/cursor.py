@@ -32,6 +32,11 @@ class Watching(plain_cursor):
         """Execute *query* for each of *vars_list*, as psycopg2 does."""
         return super().executemany(self._seen(query), vars_list)
 
+    def callproc(self, procname: Any, /, *args: Any) -> Any:
+        """Call a function, as psycopg2 does."""
+        self._seen(_call(procname))
+        return super().callproc(procname, *args)
+
     def copy_expert(self, sql: Any, file: Any, size: int = 8192) -> Any:
         """Copy as *sql* says, as psycopg2 does."""
         return super().copy_expert(self._seen(sql), file, size)
@@ -83,6 +88,11 @@ def text_of(query: Any) -> str:
     return query if isinstance(query, str) else ""
 
 
+def _call(procname: Any) -> str:
+    """Return what calls a function, as far as it is known here."""
+    return f"select * from {procname}"  # noqa: S608  # it is looked at, not executed
+
+
 def looking_first(users: Any) -> dict[str, Any]:
     """Return the methods of a cursor class that stands in front of the `Watching`, looking first.
 
@@ -92,15 +102,22 @@ def looking_first(users: Any) -> dict[str, Any]:
     for name in (*_LOOKED_AT, "callproc", "copy_from", "copy_to"):
         method = getattr(users, name)
         if method is not getattr(_plain, name) and method.__module__ != "psycopg2.extras":
-            own[name] = _looking_first(method, looks=name in _LOOKED_AT)
+            looks = _call if name == "callproc" else _itself if name in _LOOKED_AT else None
+            own[name] = _looking_first(method, looks)
     return own
 
 
-def _looking_first(method: Callable[..., Any], *, looks: bool) -> Callable[..., Any]:
+def _itself(query: Any) -> Any:
+    return query
+
+
+def _looking_first(
+    method: Callable[..., Any], looks: Callable[[Any], Any] | None
+) -> Callable[..., Any]:
     @wraps(method)
     def look_and_go(self: Any, query: Any, *args: Any, **options: Any) -> Any:
-        if looks:
-            self._seen(query)
+        if looks is not None:
+            self._seen(looks(query))
         self._begin()
         return method(self, query, *args, **options)
 

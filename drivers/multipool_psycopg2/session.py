@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from psycopg2.extensions import STATUS_PREPARED
+from psycopg2.extensions import STATUS_BEGIN, STATUS_PREPARED
 from psycopg2.extensions import connection as plain_connection
 
 from multipool.errors import PoolError
 from multipool_psycopg2.connection import Connection
+
+_status: Any = plain_connection.status.__get__
 
 Characteristics = tuple[bool, int | None, bool | None, bool | None]
 
@@ -37,6 +39,7 @@ class Settings:
             and conn.binary_types == binaries
             and not self._notices
             and not conn.notifies
+            and not has_begun(conn)
         )
 
     def restore(self, conn: Connection) -> None:
@@ -75,6 +78,11 @@ class Settings:
             conn.notices = self._notices
         self._notices.clear()
         conn.notifies.clear()
+
+
+def has_begun(conn: Connection) -> bool:
+    """Return whether psycopg2 itself has begun a transaction, and not seen it end."""
+    return bool(_status(conn) == STATUS_BEGIN)
 
 
 @contextmanager

@@ -102,10 +102,15 @@ class Caretaker:
                 told = hook(conn)
                 if option == "configure":
                     configured = told is not False
-                if driver.status(conn) != IDLE:
+                status = driver.status(conn)
+                if status != IDLE:
+                    reason = (
+                        "closed the connection, or left it broken"
+                        if status == UNKNOWN
+                        else "left a transaction open; end it, or work in autocommit"
+                    )
                     raise for_driver(PoolError, driver.OperationalError)(
-                        f"pool {self._name!r}: {option} left a transaction open;"
-                        " end it, or work in autocommit"
+                        f"pool {self._name!r}: {option} {reason}"
                     )
         self.plan(conn)
         self.see(conn, slot)
@@ -206,7 +211,7 @@ class Caretaker:
         if status == ACTIVE:
             self._complain("a query is still running, or was interrupted")
             return False
-        if status != IDLE:
+        if status != IDLE or driver.is_behind(conn):
             driver.rollback(conn)
         if slot.settled_lease:  # whoever has promised to did not return it: it was closed by hand
             slot.settled_lease = 0

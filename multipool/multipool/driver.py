@@ -214,6 +214,16 @@ class Driver(ABC):
         Raises if it cannot: the pool then throws the connection away.
         """
 
+    def is_behind(self, conn: Any) -> bool:
+        """Return whether the driver believes in a transaction that the server has not.
+
+        Asked when a connection comes back whose `status` is `IDLE`; `rollback` is called where it
+        does. An adapter to a driver that keeps books of its own overrides this: these are wrong
+        when its user has executed COMMIT or ROLLBACK, and the next borrower's first statement would
+        run without a transaction. No round trip.
+        """
+        return False
+
     @abstractmethod
     def commit(self, conn: Any) -> None:
         """Commit the transaction, if any. Raises the driver's error if it cannot."""

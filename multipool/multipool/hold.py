@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
-from contextvars import ContextVar, Token
+from contextlib import ExitStack
+from contextvars import ContextVar
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -45,19 +45,23 @@ lifecycle.renew(_begin_anew)
 
 
 class Hold:
-    """The context manager behind `Pool.hold`. May be used over and over, and in itself."""
+    """The context manager behind `Pool.hold`. May be used over and over, in itself, and by threads
+    and tasks at the same time: each has blocks of its own.
+    """
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._entered: list[tuple[Block, Token[tuple[Block, ...]]]] = []
+        # All that have not ended, whoever entered them.
+        self._entered: list[Block] = []
 
     def __enter__(self) -> None:
         block = Block(self._pool)
         try:
-            self._entered.append((block, _blocks.set((*_blocks.get(_NONE), block))))
+            self._entered.append(block)
+            _blocks.set((*(one for one in _blocks.get(_NONE) if not one.over), block))
         except BaseException:  # an interrupt: there will be no end
             block.over = True
-            self._entered = [one for one in self._entered if one[0] is not block]
+            self._entered = [one for one in self._entered if one is not block]
             raise
 
     def __exit__(
@@ -66,11 +70,15 @@ class Hold:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        block, token = self._entered[-1]
+        block = self._entered[-1]
         try:
-            self._entered.pop()
-            with suppress(ValueError):  # left in another context, as where a generator is a block
-                _blocks.reset(token)
+            if len(self._entered) > 1:  # perhaps another thread's or task's
+                here = [one for one in _blocks.get(_NONE) if one in self._entered]
+                # Left in another context, as where a generator is a block, it is not among these.
+                block = here[-1] if here else block
+            self._entered.remove(block)
+            # Not what there was before: a generator may have entered another since, and be in it.
+            _blocks.set(tuple(one for one in _blocks.get(_NONE) if one is not block))
         finally:
             block.end(commit=kind is None)
 

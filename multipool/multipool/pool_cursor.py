@@ -151,8 +151,9 @@ class _transaction:  # noqa: N801
         self._ours = not self._driver.status(self._conn)
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
-        if self._ours and self._driver.status(self._conn):
+        conn, driver = self._conn, self._driver
+        if self._ours and (driver.status(conn) or driver.is_behind(conn)):
             if kind is None:
-                self._driver.commit(self._conn)
+                driver.commit(conn)
             else:
-                self._driver.rollback(self._conn)
+                driver.rollback(conn)

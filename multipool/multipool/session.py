@@ -25,17 +25,19 @@ _HARMLESS: Final = frozenset(
     """.split()
 )
 
+_COMMENT: Final = r"--[^\n]*\n|/\*(?:[^*/]|\*(?!/)|/(?!\*))*\*/"
+
+# `set_limit` is pg_trgm's. In U&"..." any name may be hidden.
 _LASTING: Final = re.compile(
-    r"set_config|setseed|advisory|dblink|\btemp(?:orary)?\b|pg_temp|with\s+hold\b|;\s*\S",
+    r"set_config|setseed|set_limit|advisory|dblink|\btemp(?:orary)?\b|pg_temp|\bu&\""
+    rf"|with(?:\s|{_COMMENT})+hold\b|;\s*\S",
     re.IGNORECASE,
 )
 
 # A semicolon after which something comes, be it in a literal.
 _SECOND: Final = re.compile(r";\s*\S")
 
-_FIRST_WORD: Final = re.compile(
-    r"(?:\s|\(|--[^\n]*\n|/\*(?:[^*/]|\*(?!/)|/(?!\*))*\*/)*([a-z]+)", re.IGNORECASE
-)
+_FIRST_WORD: Final = re.compile(rf"(?:\s|\(|{_COMMENT})*([a-z]+)", re.IGNORECASE)
 
 # A comment of sqlcommenter's at the end, as the option ``comments`` appends them. In its few
 # characters nothing can be executed, even if what comes before makes it something else.

@@ -216,6 +216,13 @@ def test_configure_may_not_leave_a_transaction_open(fake, make_pool):
     assert fake.open == 0
 
 
+def test_configure_may_not_close_the_connection(fake, make_pool):
+    pool = make_pool(configure=lambda conn: conn.close())
+    with pytest.raises(PoolError, match="configure closed the connection, or left it broken"):
+        pool.getconn()
+    assert fake.open == 0
+
+
 def test_check_runs_at_each_checkout_of_an_idle_connection(make_pool):
     seen = []
     pool = make_pool(check=seen.append)

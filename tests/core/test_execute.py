@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -307,6 +308,44 @@ def test_a_hold_may_be_used_again_and_in_itself(pool: Pool) -> None:
             assert first(pool, PID) == pid
             assert pool.stats().used == 1
         assert pool.stats().used == 0
+
+
+def test_threads_may_use_one_hold_at_the_same_time_and_each_ends_its_own_block(pool: Pool) -> None:
+    hold = pool.hold()
+    second_is_in, first_is_out = threading.Event(), threading.Event()
+
+    def second() -> bool:
+        with hold:
+            pid = first(pool, PID)
+            second_is_in.set()
+            first_is_out.wait(5)
+            return bool(first(pool, PID) == pid)
+
+    with hold:
+        thread = Thread(second)
+        assert second_is_in.wait(5)
+        first(pool, PID)
+    with pool.connection():  # the other's, if it was its block that has ended
+        first_is_out.set()
+        assert thread.outcome()
+    assert pool.stats().used == 0
+
+
+def test_a_hold_goes_on_though_one_of_another_pool_ends_that_a_generator_entered_before(
+    pool: Pool, driver: Driver, dsn: str
+) -> None:
+    def held(pool: Pool) -> Generator[Any, None, None]:
+        with pool.hold():
+            while True:
+                yield first(pool, PID)
+
+    with Pool(dsn, driver=driver) as other:
+        before, after = held(other), held(pool)
+        next(before)
+        pid = next(after)
+        before.close()
+        assert next(after) == pid
+        after.close()
 
 
 def test_what_is_done_at_the_end_of_a_hold_is_all_done_though_some_of_it_fails(pool: Pool) -> None:

@@ -274,6 +274,10 @@ def test_health_checks_find_a_dead_connection_before_it_is_lent(make_alias: Make
             r"DATABASES\['default'\].*max_size=0: must be an integer of at least 1",
         ),
         (
+            {"OPTIONS": {"pool": {"configure": 5}}},
+            r"DATABASES\['default'\].*option configure=5: must be a callable that takes one",
+        ),
+        (
             {"OPTIONS": {"pool": 4}},
             r"DATABASES\['default'\].*is 4; it must be True, False, a dict of options or the name",
         ),

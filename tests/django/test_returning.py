@@ -8,8 +8,16 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connections, transaction
+from django.db import (
+    IntegrityError,
+    InterfaceError,
+    close_old_connections,
+    connections,
+    transaction,
+)
 from support import Thread
+
+from multipool.driver import INTRANS
 
 MakeAlias = Callable[..., Any]
 
@@ -69,10 +77,6 @@ def test_a_generator_that_nobody_finishes_keeps_no_connection(tiny: Any) -> None
     assert pid()
 
 
-@pytest.mark.filterwarnings(
-    # psycopg's, of which nobody closed one here.
-    "ignore:Exception ignored in.*ServerCursorMixin:pytest.PytestUnraisableExceptionWarning"
-)
 def test_a_cursor_on_the_server_that_nobody_closed_is_not_there_for_the_next(tiny: Any) -> None:
     cursor = tiny.chunked_cursor()
     cursor.execute("select 'hunter2' from generate_series(1, 3)")
@@ -80,6 +84,77 @@ def test_a_cursor_on_the_server_that_nobody_closed_is_not_there_for_the_next(tin
     with tiny.cursor() as other:
         other.execute("select name from pg_cursors")
         assert other.fetchall() == []
+
+
+@pytest.mark.parametrize("hold", ["request", "transaction"])
+def test_a_cursor_on_the_server_that_is_closed_late_disturbs_no_other_s_transaction(
+    make_alias: MakeAlias, hold: str
+) -> None:
+    tiny = make_alias(OPTIONS={"pool": {"max_size": 1, "timeout": 5, "hold": hold}})
+    cursor = tiny.chunked_cursor()
+    cursor.execute("select generate_series(1, 3)")
+    assert cursor.fetchone() == (1,)
+    tiny.close()
+    with transaction.atomic():
+        before = pid()
+        with pytest.raises(InterfaceError, match="already closed"):
+            cursor.fetchone()
+        cursor.close()
+        assert pid() == before
+
+
+@pytest.mark.parametrize("method", ["execute", "executemany", "callproc"])
+@pytest.mark.parametrize("hold", ["request", "transaction"])
+def test_a_cursor_that_was_kept_over_the_close_of_its_connection_executes_nothing_any_more(
+    make_alias: MakeAlias, hold: str, method: str
+) -> None:
+    kept = make_alias(OPTIONS={"pool": {"max_size": 2, "timeout": 5, "hold": hold}})
+    given: dict[str, Any] = {
+        "execute": ("select 1",),
+        "executemany": ("select %s", [(1,)]),
+        "callproc": ("version",),
+    }
+    cursor = kept.cursor()
+    cursor.execute("select 1")
+    kept.close()
+    with kept.pool.connection(), pytest.raises(InterfaceError, match="connection already closed"):
+        getattr(cursor, method)(*given[method])
+    with kept.pool.connection(), transaction.atomic():
+        pid()
+        with pytest.raises(InterfaceError, match="connection already closed"):
+            getattr(cursor, method)(*given[method])
+
+
+@pytest.mark.parametrize("hold", ["request", "transaction"])
+def test_what_was_closed_by_hand_is_of_no_use_until_the_request_ends(
+    make_alias: MakeAlias, hold: str
+) -> None:
+    tiny = make_alias(OPTIONS={"pool": {"max_size": 1, "timeout": 5, "hold": hold}})
+    pid()
+    tiny.connection.close()
+    with pytest.raises(InterfaceError, match="connection already closed"):
+        pid()
+    assert not tiny.is_usable()
+    close_old_connections()  # as at the end of a request
+    assert pid()
+
+
+def test_a_transaction_whose_connection_was_closed_by_hand_ends_no_other_s(tiny: Any) -> None:
+    def leave() -> None:
+        with transaction.atomic(), tiny.cursor() as cursor:
+            cursor.execute("select 1")
+            tiny.connection.close()
+            lent.append(tiny.pool.getconn())
+            lent[0].cursor().execute("begin")
+
+    lent: list[Any] = []
+    with pytest.raises(InterfaceError, match="connection already closed"):
+        leave()
+    assert tiny.pool.driver.status(lent[0]) == INTRANS
+    lent[0].rollback()
+    lent[0].close()
+    tiny.close()
+    assert pid()
 
 
 def test_a_failed_commit_is_raised_and_the_connection_comes_back(tiny: Any) -> None:

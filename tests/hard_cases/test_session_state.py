@@ -40,6 +40,24 @@ def test_the_next_borrower_finds_nothing_on_the_server_of(what, reset, one, driv
     assert after == before
 
 
+@pytest.mark.parametrize("prepare", [None, {"threshold": 1}])
+@pytest.mark.parametrize("queries", [False, True])
+def test_the_next_borrower_finds_nothing_of_what_a_called_function_is_known_to_leave(
+    queries, prepare, one, driver
+):
+    if driver.name == "psycopg":
+        pytest.skip("psycopg's cursors have no callproc")
+    pool = one(queries=queries, prepare=prepare)
+    with pool.connection() as conn:
+        pid = driver.backend_pid(conn)
+        conn.cursor().callproc("set_config", ("work_mem", "123kB", False))
+        conn.cursor().callproc("pg_catalog.pg_advisory_lock", (4712,))
+    with pool.connection() as conn:
+        assert ask(conn, "show work_mem") != [("123kB",)]
+        assert ask(conn, "select count(*) from pg_locks where locktype = 'advisory'") == [(0,)]
+        assert driver.backend_pid(conn) == pid, "the connection was replaced, not reset"
+
+
 @pytest.mark.parametrize("what", ON_THE_SERVER)
 def test_it_would_find_it_if_nothing_was_reset(what, one):
     """The proof that the tests above can fail."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import decimal
 import logging
 import re
 from contextlib import contextmanager
 from enum import IntEnum
+from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 
 import pytest
 from plans.conftest import CLIENT, fetch, held, run
@@ -280,6 +282,46 @@ def test_a_handle_decorates_a_function(pool, table):
         fetch(conn, BY_ID, (2,))
     (plan,) = pool.plans()
     assert (plan.calls, plan.unprepared_calls) == (1, 1)
+
+
+def _generator(ask):
+    def decorated():
+        yield ask()
+
+    return decorated, lambda function: list(function())
+
+
+def _coroutine(ask):
+    async def decorated():
+        return [ask()]
+
+    return decorated, lambda function: asyncio.run(function())
+
+
+def _asynchronous_generator(ask):
+    async def decorated():
+        yield ask()
+
+    async def collect(function):
+        return [one async for one in function()]
+
+    return decorated, lambda function: asyncio.run(collect(function))
+
+
+@pytest.mark.parametrize("kind", [_generator, _coroutine, _asynchronous_generator])
+def test_a_handle_decorates_what_runs_only_when_it_is_awaited_or_iterated(pool, table, kind):
+    def ask():
+        with pool.connection() as conn:
+            fetch(conn, BY_ID, (1,))
+            return pool.plans()[0].asked
+
+    function, run_to_its_end = kind(ask)
+    decorated = pool.prepare(BY_ID)(function)
+    for is_of_kind in (isgeneratorfunction, iscoroutinefunction, isasyncgenfunction):
+        assert is_of_kind(decorated) is is_of_kind(function)
+    assert run_to_its_end(decorated) == [True]
+    (plan,) = pool.plans()
+    assert (plan.calls, plan.asked) == (1, False)
 
 
 def test_a_handle_is_closed_once(pool):

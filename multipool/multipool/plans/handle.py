@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import aclosing
 from functools import wraps
+from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from types import TracebackType
-from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 if TYPE_CHECKING:
     from multipool.plans.planner import Planner
@@ -58,15 +60,13 @@ class Handle:
         self._planner.ask_no_more(self._wording.statement)
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        """Return *function* with the statement asked for while it runs."""
+        """Return *function* with the statement asked for while it runs.
+
+        That of a coroutine or generator is while its body runs, and it stays what it is.
+        """
         self.close()
-
-        @wraps(function)
-        def asking(*args: P.args, **kwargs: P.kwargs) -> R:
-            with self:
-                return function(*args, **kwargs)
-
-        return asking
+        found: Callable[P, R] = wraps(function)(_within(self, function))
+        return found
 
     def _redeem(self) -> bool:
         try:
@@ -76,3 +76,36 @@ class Handle:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._wording.statement.shown()!r}>"
+
+
+def _within(handle: Handle, called: Any) -> Any:
+    """Return what has the body of *called* run within a block of *handle*, of the same kind."""
+    if iscoroutinefunction(called):
+
+        async def await_it(*args: Any, **options: Any) -> Any:
+            with handle:
+                return await called(*args, **options)
+
+        return await_it
+    if isasyncgenfunction(called):
+
+        async def generate_asynchronously(*args: Any, **options: Any) -> Any:
+            with handle:
+                async with aclosing(called(*args, **options)) as made:
+                    async for one in made:
+                        yield one
+
+        return generate_asynchronously
+    if isgeneratorfunction(called):
+
+        def generate(*args: Any, **options: Any) -> Any:
+            with handle:
+                return (yield from called(*args, **options))
+
+        return generate
+
+    def call(*args: Any, **options: Any) -> Any:
+        with handle:
+            return called(*args, **options)
+
+    return call

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -37,6 +37,23 @@ class Pooling(Suite):
             with pytest.raises(self.driver.DatabaseError), pool.connection() as conn:
                 self.fetch(conn, self.wrong)
             assert self.driver.status(conn) == IDLE
+
+    @pytest.mark.parametrize("reset", ["auto", "never"])
+    @pytest.mark.parametrize("end", ["commit", "rollback"])
+    def test_the_next_borrower_has_a_transaction_though_the_last_ended_one_by_a_statement(
+        self, target: dict[str, Any], end: str, reset: Literal["auto", "never"]
+    ) -> None:
+        with Pool(target, driver=self.driver, max_size=1, reset=reset) as pool:
+            conn = pool.getconn()
+            self.run(conn, self.opening)
+            self.run(conn, end)
+            assert self.driver.status(conn) == IDLE
+            conn.close()
+            again = pool.getconn()
+            assert again is conn
+            self.run(again, self.opening)
+            assert self.driver.status(again) == INTRANS
+            again.close()
 
     def test_the_connections_own_with_statement_does_not_take_it_from_its_borrower(
         self, target: dict[str, Any]
