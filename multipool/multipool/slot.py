@@ -291,7 +291,8 @@ class Slot:
         """Return what is known of where the current lease began.
 
         *first*: the whole stack of its first statement, if that is known. Where none was kept of
-        the lease itself, the function that made it has the same callers there, as a rule.
+        the lease itself, the function that made it has the same callers there, as a rule. In a
+        recursion those of its outermost call are told, which all of them have.
         """
         serial = self.serial
         if self.live_lease == serial:
@@ -304,7 +305,7 @@ class Slot:
         if self.code is None:
             return None
         if first is not None:
-            for index in range(0, len(first), 2):
+            for index in range(len(first) - 2, -1, -2):
                 if first[index] is self.code:  # not ==, as code of the same text is
                     return self.code, self.lasti, *first[index + 2 :]
         return self.code, self.lasti

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from support import Thread, line_of
 
+from multipool.slot import Slot
 from multipool.watch.library import application, is_library
 from multipool.watch.stacks import caller, lines_of, site_of, whole
 
@@ -124,3 +125,15 @@ def test_a_folder_that_is_counted_as_a_librarys_later_is_so_from_then_on(tmp_pat
     assert filename not in application
     assert is_library[filename]
     assert filename not in application
+
+
+def test_a_lease_made_in_a_recursion_is_shown_with_the_callers_that_all_of_its_calls_have():
+    def first_statement(levels):
+        return whole(sys._getframe()) if levels == 0 else first_statement(levels - 1)
+
+    stack = first_statement(3)
+    slot = Slot(lambda: None)
+    slot.code, slot.lasti = first_statement.__code__, 7
+    made, lasti, *callers = slot.checked_out_at(stack)
+    assert (made, lasti) == (first_statement.__code__, 7)
+    assert callers == list(stack[2 * 4 :])
