@@ -55,7 +55,7 @@ def whole(frame: FrameType | None) -> Stack:
 def _go_on(frame: FrameType | None, stack: list[Any]) -> None:
     missing = _APPLICATION
     for code in stack[::2]:
-        if not is_library[code.co_filename]:
+        if (name := code.co_filename) not in library and not is_library[name]:
             missing -= 1
             if not missing:
                 return
@@ -66,7 +66,7 @@ def _go_on(frame: FrameType | None, stack: list[Any]) -> None:
         code = frame.f_code
         add(code)
         add(frame.f_lasti)
-        if not is_library[code.co_filename]:
+        if (name := code.co_filename) not in library and not is_library[name]:
             missing -= 1
             if not missing:
                 return
