@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import sysconfig
 import tempfile
 from pathlib import Path
@@ -27,7 +28,7 @@ def refusal() -> str | None:
         return "MULTIPOOL_PURE_PYTHON is set"
     if sysconfig.get_config_var("Py_GIL_DISABLED"):
         return "this Python has no interpreter lock, which it relies on"
-    if not sysconfig.get_config_var("SOABI").startswith("cpython"):
+    if sys.implementation.name != "cpython":  # not by SOABI, which Windows may leave out
         return "this is not CPython"
     return None
 

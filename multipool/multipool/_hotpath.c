@@ -186,7 +186,7 @@ static int
 is_plain_checkout(const Path *self, PyObject *const *args, Py_ssize_t count, PyObject *keywords,
                   long *depth)
 {
-    if (keywords != NULL) {
+    if (keywords != NULL || count > 3) { /* too many: Python says so */
         return 0;
     }
     if (count > 1) {

@@ -3,8 +3,11 @@
 import gc
 import inspect
 import os
+import runpy
 import subprocess
 import sys
+import sysconfig
+from pathlib import Path
 from types import FunctionType
 from weakref import ref
 
@@ -89,6 +92,24 @@ def test_nothing_is_noted_where_nothing_is_traced(in_c, make_pool):
     pool = make_pool(trace=False)
     pool.putconn(pool.getconn())
     assert pool.getconn()._multipool_slot.code is None
+
+
+def test_an_argument_too_many_is_refused_in_c_too(in_c, make_pool):
+    pool = make_pool()
+    pool.putconn(pool.getconn())
+    with pytest.raises(TypeError, match="positional arguments"):
+        pool.getconn(None, 1, False, "one too many")
+
+
+def test_what_a_build_asks_for_does_not_need_the_soabi_that_windows_leaves_out(monkeypatch):
+    pytest.importorskip("hatchling")
+    asked = sysconfig.get_config_var
+    monkeypatch.setattr(
+        sysconfig, "get_config_var", lambda name: None if name == "SOABI" else asked(name)
+    )
+    monkeypatch.delenv("MULTIPOOL_PURE_PYTHON", raising=False)
+    hook = runpy.run_path(str(Path(__file__).parents[2] / "hatch_build.py"))
+    assert hook["refusal"]() is None
 
 
 def test_an_interrupt_in_the_midst_of_a_checkout_frees_the_place(in_c, make_pool, monkeypatch):
