@@ -57,6 +57,7 @@ static const char *const names[] = {"_multipool_slot", "pass_to", "borrower", "e
 typedef struct {
     PyObject_HEAD
     vectorcallfunc call;
+    PyObject *weakrefs;
     int notes_frames;
     Layout at;
     PyObject *parts[PARTS];
@@ -354,6 +355,7 @@ path_dealloc(PyObject *object)
 {
     PyTypeObject *type = Py_TYPE(object);
     PyObject_GC_UnTrack(object);
+    PyObject_ClearWeakRefs(object);
     for (int part = 0; part < PARTS; part++) {
         Py_CLEAR(((Path *)object)->parts[part]);
     }
@@ -363,6 +365,7 @@ path_dealloc(PyObject *object)
 
 static PyMemberDef path_members[] = {
     {"__vectorcalloffset__", T_PYSSIZET, offsetof(Path, call), READONLY, NULL},
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(Path, weakrefs), READONLY, NULL},
     {"__dictoffset__", T_PYSSIZET, offsetof(Path, parts[ATTRIBUTES]), READONLY, NULL},
     {NULL, 0, 0, 0, NULL},
 };

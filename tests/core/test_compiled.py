@@ -112,6 +112,11 @@ def test_what_a_build_asks_for_does_not_need_the_soabi_that_windows_leaves_out(m
     assert hook["refusal"]() is None
 
 
+def test_a_compiled_path_can_be_referred_to_weakly_as_a_function_can(in_c, make_pool):
+    pool = make_pool()
+    assert ref(pool.getconn)() is pool.getconn
+
+
 def test_an_interrupt_in_the_midst_of_a_checkout_frees_the_place(in_c, make_pool, monkeypatch):
     def interrupted(slot, borrower):
         raise KeyboardInterrupt
