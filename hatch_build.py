@@ -15,6 +15,9 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
+#: How the files of this Python end.
+_SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
+
 #: What is built: each module, and its source in this repository.
 SOURCES = {
     "multipool._hotpath": Path("multipool", "multipool", "_hotpath.c"),
@@ -33,21 +36,16 @@ def refusal() -> str | None:
     return None
 
 
-def build(root: Path, folder: Path) -> dict[Path, Path] | None:
-    """Compile into *folder*; return where each file belongs below *root*; None: it failed."""
+def build(root: Path, folder: Path) -> dict[Path, Path]:
+    """Compile into *folder*; return where each file belongs below *root*. Raises if it cannot."""
     from setuptools import Distribution, Extension
 
-    extensions = [
-        Extension(module, [str(root / source)], optional=True)  # else it raises
-        for module, source in SOURCES.items()
-    ]
+    extensions = [Extension(module, [str(root / source)]) for module, source in SOURCES.items()]
     command: Any = Distribution({"ext_modules": extensions}).get_command_obj("build_ext")
     command.build_lib = command.build_temp = str(folder)
     command.ensure_finalized()
     command.run()
     built = {Path(command.get_ext_fullpath(module)): source for module, source in SOURCES.items()}
-    if not all(file.exists() for file in built):
-        return None
     return {file: source.with_name(file.name) for file, source in built.items()}
 
 
@@ -57,20 +55,27 @@ class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Add what was built to the wheel, which is then one for this Python and machine."""
         root, reason = Path(self.root), refusal()
-        folder = Path(tempfile.mkdtemp(prefix="multipool-build-"))
-        built = None if reason else build(root, folder)
-        if built is None:
-            self.app.display_warning(f"nothing is built in C: {reason or 'the compiler failed'}")
-        elif version == "editable":
+        # Until the wheel is written, or the build has failed.
+        self._folder = tempfile.TemporaryDirectory(prefix="multipool-build-")
+        built: dict[Path, Path] = {}
+        if reason is None:
+            try:
+                built = build(root, Path(self._folder.name))
+            except Exception as error:  # no compiler, no headers, a machine of another kind
+                reason = f"{type(error).__name__}: {error}"
+        if reason is not None:
+            self.app.display_warning(f"nothing is built in C: {reason}")
+        if version == "editable":
+            for source in SOURCES.values():  # what an earlier install has left
+                (root / source).with_name(f"{source.stem}{_SUFFIX}").unlink(missing_ok=True)
             for file, place in built.items():
                 shutil.copy(file, root / place)
-        else:
+        elif built:
             build_data["pure_python"] = False
             build_data["infer_tag"] = True
             for file, place in built.items():
                 build_data["force_include"][str(file)] = str(place)
-        self._folder = folder
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
         """Delete what was only needed until the wheel was written."""
-        shutil.rmtree(self._folder)
+        self._folder.cleanup()

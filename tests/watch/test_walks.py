@@ -86,6 +86,8 @@ def test_no_stack_has_no_site_and_no_frame_has_no_stack(in_c):
     assert in_c["whole"](None) == []
     with pytest.raises(IndexError):
         in_c["site_of"]([])
+    with pytest.raises(TypeError, match="no code"):
+        in_c["site_of"]([1, 2])
     for walk in ("whole", "caller"):
         with pytest.raises(TypeError, match="no frame"):
             in_c[walk]("frame")

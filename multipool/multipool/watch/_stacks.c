@@ -14,6 +14,10 @@ enum { INNERMOST = 24, APPLICATION = 5, MOST = 100 };
 static int
 is_librarys(PyObject *is_library, PyObject *code)
 {
+    if (!PyCode_Check(code)) {
+        PyErr_Format(PyExc_TypeError, "%R is no code", code);
+        return -1;
+    }
     PyObject *name = ((PyCodeObject *)code)->co_filename;
     PyObject *known = PyDict_GetItemWithError(is_library, name);
     if (known != NULL) {
