@@ -74,7 +74,7 @@ def test_the_report_is_written_as_markdown_with_a_chart_beside_it(tmp_path: Path
     assert "psycopg_pool" in report
     chart = ElementTree.parse(tmp_path / "checkout.svg")
     bars = chart.findall("{http://www.w3.org/2000/svg}rect")
-    assert len(bars) == 8
+    assert len(bars) == 9
 
 
 def test_a_name_that_is_no_benchmark_is_refused_with_those_that_are() -> None:
