@@ -49,7 +49,7 @@ def build(root: Path, folder: Path) -> dict[Path, Path]:
     return {file: source.with_name(file.name) for file, source in built.items()}
 
 
-class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]
+class CustomBuildHook(BuildHookInterface[Any]):
     """What hatchling calls for a wheel; for an editable install the file lies by its source."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:

@@ -106,9 +106,10 @@ _size: Final = len(_own) if _SHORT.isdisjoint(_own) else -1
 
 def wrapped(cursor: Any, db: Any) -> CursorWrapper:
     """Return what Django is to have of a driver's *cursor*, made on the connection of *db*."""
-    made: Any = wrapper_class()(cursor, db)
-    made.made_on = db.connection
-    return made  # type: ignore[no-any-return]
+    made = wrapper_class()(cursor, db)
+    if isinstance(made, ShortCursorWrapper):  # another's class has no such attribute
+        made.made_on = db.connection
+    return made
 
 
 def wrapper_class() -> type[CursorWrapper]:

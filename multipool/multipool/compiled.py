@@ -15,6 +15,7 @@ try:
     from multipool._hotpath import stand_for
     from multipool.watch._stacks import bound_to
 except ImportError:
+    # Nobody calls them then: see `built`.
     stand_for = bound_to = None  # type: ignore[assignment]
 
 #: Whether it is there.
