@@ -26,8 +26,8 @@ class Borrower:
         self.living = self.ident
         #: Set when the thread ends.
         self.ended = False
-        #: Whether it has overtaken one who waits since it waited itself, see `handoff`.
-        self.overtook = False
+        #: How often it has overtaken one who waits since it waited itself, see `handoff`.
+        self.overtook = 0
         self._thread = ref(threading.current_thread())
         #: Returns the greenlet that it is, where there are any, else None.
         self.greenlet: Callable[[], Any] = _greenlet_here()
@@ -69,7 +69,8 @@ class _Nobody(Borrower):
 
     def __init__(self) -> None:
         self.ident = self.living = 0
-        self.ended = self.overtook = False
+        self.ended = False
+        self.overtook = 0
         self.greenlet = _nothing
 
     @property

@@ -16,12 +16,14 @@ from multipool.borrower import here
 #: What a `Waiter` was given that has been fetched.
 TAKEN: Final = object()
 
-#: How often one may be overtaken in one wait. Who is woken must get the interpreter's lock before
-#: it can do anything, and where all threads are at work that takes longer than a query: all
-#: connections would be in the hands of threads that stand in line for that lock. So one that
-#: asks, and runs, may have what was given to one that does not run yet. Who is overtaken so often
-#: is so no more, and keeps its place in the line; and nobody overtakes twice without having
-#: waited in between, nor ever gets what it has just returned itself.
+#: How often one may be overtaken in one wait, and overtake between two waits of its own. Who is
+#: woken must get the interpreter's lock before it can do anything, and where all threads are at
+#: work that takes longer than a query: all connections would be in the hands of threads that stand
+#: in line for that lock. So one that asks, and runs, may have what was given to one that does not
+#: run yet. Who is overtaken so often is so no more, and keeps its place in the line; and nobody
+#: ever gets what it has just returned itself. Of two turns of that lock that a lease takes where
+#: its thread waited, it takes one where it overtook: with one overtaking a wait, 32 threads on 10
+#: connections had a fifth less, and hardly more even shares.
 MOST: Final = 8
 
 

@@ -172,7 +172,7 @@ class Places:
         caller's turn to do so: see `handoff.MOST`.
         """
         me, served = here.borrower, self._served
-        if me.overtook:
+        if me.overtook >= MOST:
             return None
         for _ in range(len(served)):
             waiter = served.pop()()
@@ -188,7 +188,7 @@ class Places:
             if grant is not TAKEN:  # no call in between, else it might fetch it
                 waiter.grant = None
                 waiter.overtaken += 1
-                me.overtook = True
+                me.overtook += 1
                 return grant
             self.waiting.remove(waiter)
         return None
@@ -259,7 +259,7 @@ class Places:
                 grant = waiter.grant
                 if grant is not None:  # no call in between, else one might overtake
                     waiter.grant = TAKEN
-                    waiter.borrower.overtook = False
+                    waiter.borrower.overtook = 0
                     here.waiter = waiter
                     return grant
                 if not woken:

@@ -112,34 +112,36 @@ def test_nobody_is_overtaken_more_than_so_many_times_in_one_wait(make_pool):
         assert late.served() is conn
 
 
-def test_nobody_overtakes_twice_without_having_waited_in_between(make_pool):
+def test_nobody_overtakes_more_than_so_many_times_without_having_waited_in_between(make_pool):
     pool = make_pool(max_size=1)
 
-    def overtake():
-        pool.putconn(pool.getconn(timeout=0))
+    def overtake(someone):
+        conn = Thread(pool.getconn).outcome()
+        late = LateRiser(pool)
+        Thread(lambda: pool.putconn(conn)).outcome()
+        try:
+            pool.putconn(someone(lambda: pool.getconn(timeout=0)))
+        finally:
+            late.served()
 
     def wait():
-        giving = Thread(lambda: (until(lambda: pool.stats().waiting), pool.putconn(conns.pop())))
-        pool.putconn(pool.getconn(timeout=5))
+        conn = Thread(pool.getconn).outcome()
+        giving = Thread(lambda: (until(lambda: pool.stats().waiting), pool.putconn(conn)))
+        pool.putconn(worker(lambda: pool.getconn(timeout=5)))
         giving.outcome()
 
-    def work():
-        overtake()
-        Thread(overtake).outcome()
-        with pytest.raises(PoolTimeout):
-            overtake()
-        late.served()
-        conns.append(Thread(pool.getconn).outcome())
-        wait()
+    with ThreadPoolExecutor(1) as threads:
 
-    conns = []
-    worker = ThreadPoolExecutor(1)
-    for _ in range(2):
-        conn = pool.getconn()
-        late = LateRiser(pool)
-        pool.putconn(conn)
-        worker.submit(work).result(10)
-    worker.shutdown()
+        def worker(work):
+            return threads.submit(work).result(10)
+
+        for _ in range(2):
+            for _ in range(MOST):
+                overtake(worker)
+            with pytest.raises(PoolTimeout):
+                overtake(worker)
+            overtake(lambda work: Thread(work).outcome())  # another may
+            wait()
 
 
 def test_one_that_was_overtaken_and_gives_up_leaves_the_line(make_pool):

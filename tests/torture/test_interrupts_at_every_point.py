@@ -90,7 +90,7 @@ def another_checkout_that_waits(pool: Pool) -> Act:
 
 
 def checkout_that_overtakes(pool: Pool) -> Act:
-    here.borrower.overtook = False  # as if this thread had never overtaken anybody
+    here.borrower.overtook = 0  # as if this thread had never overtaken anybody
     held = Thread(lambda: [pool.getconn() for _ in range(SIZE)]).outcome()
     late = LateRiser(pool)
     Thread(lambda: pool.putconn(held.pop())).outcome()
