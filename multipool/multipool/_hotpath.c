@@ -190,6 +190,10 @@ is_plain_checkout(const Path *self, PyObject *const *args, Py_ssize_t count, PyO
     if (keywords != NULL || count > 3) { /* too many: Python says so */
         return 0;
     }
+    if (count > 0 && args[0] != Py_None && !PyLong_CheckExact(args[0])
+        && !(PyFloat_CheckExact(args[0]) && Py_IS_FINITE(PyFloat_AS_DOUBLE(args[0])))) {
+        return 0; /* and what is no timeout */
+    }
     if (count > 1) {
         *depth = PyLong_Check(args[1]) ? PyLong_AsLong(args[1]) : 0;
         if (*depth < 1) {

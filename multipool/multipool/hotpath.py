@@ -23,6 +23,7 @@ from multipool.compiled_path import quickest
 from multipool.errors import PoolClosed, for_driver
 from multipool.inner import Inner
 from multipool.lending import check_out, end_lease, lendable, look_around, take_back
+from multipool.seconds import OWN_TIMEOUT, refuse_unless_seconds
 from multipool.slot import Slot
 
 
@@ -47,6 +48,8 @@ def lay(
         return found
 
     def getconn(timeout: float | None = None, _depth: int = 1, _stack: bool = True) -> Any:
+        if timeout is not None:
+            refuse_unless_seconds(name, "timeout", timeout, or_none=OWN_TIMEOUT)
         try:
             frame = frame_of(_depth)
         except ValueError:  # called by what is no Python code
@@ -72,6 +75,8 @@ def lay(
 
     def getconn_inline(timeout: float | None = None, _depth: int = 1, _stack: bool = True) -> Any:
         # The same but for its beginning, and that nobody else would date the lease.
+        if timeout is not None:
+            refuse_unless_seconds(name, "timeout", timeout, or_none=OWN_TIMEOUT)
         ended = upkeep.ended
         clock.now = now = monotonic()
         if ended(0, 1) or now >= upkeep.due:

@@ -21,6 +21,7 @@ from multipool.driver import Driver, get_driver
 from multipool.errors import PoolConfigError, PoolTimeout, one_more
 from multipool.inner import Inner
 from multipool.lease import CallingLease, Lease
+from multipool.seconds import OWN_TIMEOUT, refuse_unless_seconds
 from multipool.stats import PoolStats
 from multipool.target import Target
 
@@ -110,12 +111,13 @@ class Pool:
 
         Args:
             timeout: seconds that waiting and connecting may take together; None means the
-                pool's ``timeout``, 0 means now or never.
+                pool's ``timeout``, 0 or less means now or never.
 
         Returns the driver's own connection, outside of any transaction. Raises
-        `PoolTimeout`, `TooManyWaiting`, `PoolClosed`, or the driver's error when a new
-        connection cannot be opened. A finaliser or signal handler may come in the midst of what
-        its own thread does in the pool: it gets what is idle, or `PoolTimeout` at once.
+        `PoolTimeout`, `TooManyWaiting`, `PoolClosed`, `PoolConfigError` for what is no timeout,
+        or the driver's error when a new connection cannot be opened. A finaliser or signal
+        handler may come in the midst of what its own thread does in the pool: it gets what is
+        idle, or `PoolTimeout` at once.
         """
         return self._getconn(timeout, _depth + 1)
 
@@ -136,6 +138,8 @@ class Pool:
         Commits when the block ends, rolls back when it raises, then gives the connection
         back. Raises on entry what `getconn` raises, on exit what the commit raises.
         """
+        if timeout is not None:
+            refuse_unless_seconds(self._inner.name, "timeout", timeout, or_none=OWN_TIMEOUT)
         lease = _new_lease(self._lease)
         lease._pool = self
         lease._inner = self._inner
@@ -160,6 +164,7 @@ class Pool:
         """Return a cursor whose every `execute` is as that of the pool."""
         from multipool.pool_cursor import PoolCursor
 
+        refuse_unless_seconds(self._inner.name, "timeout", timeout, or_none=OWN_TIMEOUT)
         return PoolCursor(self, timeout)
 
     def hold(self) -> Hold:
@@ -254,8 +259,9 @@ class Pool:
         Raises `PoolTimeout` after *timeout* seconds, `PoolClosed`, or the driver's error
         when a connection cannot be opened.
         """
-        deadline = monotonic() + timeout
         inner = self._inner
+        refuse_unless_seconds(inner.name, "timeout", timeout)
+        deadline = monotonic() + timeout
         inner.filling.begin_anew()
         inner.upkeep.tend(inner)
         while True:
@@ -347,6 +353,8 @@ class Pool:
         """
         from multipool.watch import finding
 
+        option = "the pool's held_after"
+        refuse_unless_seconds(self._inner.name, "longer_than", longer_than, or_none=option)
         return finding.held(self._inner, longer_than)
 
     def idle_in_transaction(self, longer_than: float | None = None) -> list[Holder]:
@@ -357,6 +365,8 @@ class Pool:
         """
         from multipool.watch import finding
 
+        option = "the pool's idle_in_transaction_after"
+        refuse_unless_seconds(self._inner.name, "longer_than", longer_than, or_none=option)
         return finding.idle_in_transaction(self._inner, longer_than)
 
     def as_table(self) -> str:
@@ -372,6 +382,7 @@ class Pool:
         lent out may come back within *timeout* seconds; later ones are closed on return.
         """
         inner = self._inner
+        refuse_unless_seconds(inner.name, "timeout", timeout)
         inner.close_by = deadline = monotonic() + timeout
         self._leave()
         inner.closed = True

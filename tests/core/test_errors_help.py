@@ -2,10 +2,14 @@
 
 import pytest
 
-from multipool import Pool, PoolConfig, PoolConfigError, drivers, get_driver
+from multipool import Pool, PoolConfig, PoolConfigError, PoolTimeout, drivers, get_driver
 from multipool.testing.fake import FakeDriver
 
 SECRET = "hunter2"
+
+
+class Seconds(float):
+    """A number of a class of its own, as NumPy's."""
 
 
 @pytest.mark.parametrize(
@@ -33,6 +37,63 @@ SECRET = "hunter2"
 def test_a_wrong_option_is_named_with_its_value_and_what_is_allowed(options, expected):
     with pytest.raises(PoolConfigError, match=f"^pool 'shop': {expected}"):
         Pool({}, driver=FakeDriver(), name="shop", **options)
+
+
+@pytest.mark.parametrize("upkeep", ["thread", "inline"])
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("wrong", ["5", float("nan"), float("inf"), True, (1,)])
+def test_a_wrong_timeout_is_refused_though_a_connection_is_idle(make_pool, wrong, upkeep, strict):
+    pool = make_pool(name="shop", max_size=1, upkeep=upkeep, strict=strict)
+    pool.putconn(pool.getconn())
+    expected = (
+        f"pool 'shop': argument timeout={wrong!r}: must be a finite number of seconds,"
+        " or None for the pool's timeout"
+    )
+    for ask in (
+        pool.getconn,
+        lambda timeout: pool.getconn(timeout=timeout),
+        pool.connection,
+        pool.cursor,
+        lambda timeout: pool.execute("select 1", timeout=timeout),
+    ):
+        with pytest.raises(PoolConfigError) as refused:
+            ask(wrong)
+        assert str(refused.value) == expected
+    assert pool.stats().idle == 1
+
+
+@pytest.mark.parametrize("timeout", [None, 5, 0.5, 0, -1, Seconds(2.5)])
+def test_a_timeout_is_any_finite_number(make_pool, timeout):
+    pool = make_pool(max_size=1)
+    conn = pool.getconn(timeout)
+    if timeout is not None and timeout <= 0:
+        with pytest.raises(PoolTimeout):  # now or never
+            pool.getconn(timeout)
+    pool.putconn(conn)
+    with pool.connection(timeout) as again:
+        assert again is conn
+
+
+@pytest.mark.parametrize(
+    ("call", "argument", "none"),
+    [
+        ("wait", "timeout", None),
+        ("close", "timeout", None),
+        ("held", "longer_than", "the pool's held_after"),
+        ("idle_in_transaction", "longer_than", "the pool's idle_in_transaction_after"),
+    ],
+)
+def test_a_wrong_number_of_seconds_is_refused_by_every_call(make_pool, call, argument, none):
+    pool = make_pool(name="shop")
+    or_none = "" if none is None else f", or None for {none}"
+    for wrong in ["x", float("nan"), *([None] if none is None else [])]:
+        with pytest.raises(PoolConfigError) as refused:
+            getattr(pool, call)(wrong)
+        assert str(refused.value) == (
+            f"pool 'shop': argument {argument}={wrong!r}:"
+            f" must be a finite number of seconds{or_none}"
+        )
+    pool.putconn(pool.getconn())  # it was not closed
 
 
 def test_a_name_that_is_empty_is_refused():
