@@ -182,6 +182,22 @@ check_out(const Path *self, long depth, PyObject *now)
     return conn;
 }
 
+/* Return whether *value* is a timeout like any other. */
+static int
+is_timeout(PyObject *value)
+{
+    const double longest = 1e9; /* see `seconds` */
+    if (PyFloat_CheckExact(value)) {
+        return PyFloat_AS_DOUBLE(value) <= longest && PyFloat_AS_DOUBLE(value) >= -longest;
+    }
+    if (PyLong_CheckExact(value)) {
+        int overflow = 0;
+        long long seconds = PyLong_AsLongLongAndOverflow(value, &overflow);
+        return !overflow && seconds <= (long long)longest && seconds >= -(long long)longest;
+    }
+    return 0;
+}
+
 /* Return whether the arguments are such that `check_out` may be tried; *depth* is set to theirs. */
 static int
 is_plain_checkout(const Path *self, PyObject *const *args, Py_ssize_t count, PyObject *keywords,
@@ -190,9 +206,8 @@ is_plain_checkout(const Path *self, PyObject *const *args, Py_ssize_t count, PyO
     if (keywords != NULL || count > 3) { /* too many: Python says so */
         return 0;
     }
-    if (count > 0 && args[0] != Py_None && !PyLong_CheckExact(args[0])
-        && !(PyFloat_CheckExact(args[0]) && Py_IS_FINITE(PyFloat_AS_DOUBLE(args[0])))) {
-        return 0; /* and what is no timeout */
+    if (count > 0 && args[0] != Py_None && !is_timeout(args[0])) {
+        return 0; /* and what is wrong */
     }
     if (count > 1) {
         *depth = PyLong_Check(args[1]) ? PyLong_AsLong(args[1]) : 0;

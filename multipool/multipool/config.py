@@ -16,6 +16,7 @@ from multipool.conninfo import did_you_mean
 from multipool.errors import PoolConfigError
 from multipool.fleet.options import check as _fleet
 from multipool.plans.options import check as _prepare
+from multipool.seconds import LONGEST, is_number
 from multipool.watch.comments import check as _comments
 from multipool.watch.tracing import TRACES
 
@@ -40,21 +41,16 @@ PoolHook = Callable[[Any], object]
 
 
 def _number(at_least: float, *, or_: tuple[object, ...] = (), above: bool = False) -> Check:
-    """Accept a finite number from *at_least* (or only *above* it) or one of the values *or_*."""
+    """Accept seconds from *at_least* (or only *above* it) or one of the values *or_*."""
     alternatives = "".join(f" or {value!r}" for value in or_)
     bound = f"greater than {at_least:g}" if above else f"of at least {at_least:g}"
 
     def check(value: Any) -> str | None:
         if value in or_:
             return None
-        if (
-            isinstance(value, (int, float))
-            and not isinstance(value, bool)
-            and math.isfinite(value)
-            and (value > at_least if above else value >= at_least)
-        ):
+        if is_number(value) and (value > at_least if above else value >= at_least):
             return None
-        return f"a number {bound}{alternatives}"
+        return f"a number {bound}{alternatives}, and at most {LONGEST}"
 
     return check
 

@@ -87,7 +87,17 @@ def test_what_goes_wrong_is_told_in_a_line(run, bare):
 
 
 @pytest.mark.parametrize(
-    "value", [1, "yes", None, {"app": ""}, {"every": 0.5}, {"every": "10"}, {"name": "shop"}]
+    "value",
+    [
+        1,
+        "yes",
+        None,
+        {"app": ""},
+        {"every": 0.5},
+        {"every": 10**400},
+        {"every": "10"},
+        {"name": "shop"},
+    ],
 )
 def test_the_option_says_what_it_may_be(value):
     with pytest.raises(PoolConfigError, match=r"option fleet=.*: must be True, False, or a dict"):
