@@ -135,6 +135,19 @@ def test_what_was_silent_for_too_long_is_charged_with_what_the_server_serves_it(
     assert store.psql("select count(*) from multipool.stake") == "1"
 
 
+def test_who_gave_all_back_and_still_closes_it_is_charged_but_has_no_right_to_it(
+    claim: Claim,
+) -> None:
+    """The server may have ended that already, and its place be another's."""
+    assert claim("a", want=11, ask=11)["cap"] == 11
+    claim("a", held=3, keep=3, leave=True)  # on a server that knows of no session of it
+    assert claim("b", want=9, ask=9)["cap"] == 9
+    back = claim("a", want=5, held=3, keep=3, ask=5)
+    assert (back["share"], back["cap"], back["free"]) == (3, 2, -1)
+    closed = claim("a", want=5, held=2, cap=2, keep=2, ask=5)
+    assert (closed["share"], closed["cap"], closed["free"]) == (2, 2, 0)
+
+
 def test_who_is_known_to_be_dead_is_charged_in_the_same_way_before_its_lease_is_over(
     claim: Claim,
 ) -> None:

@@ -62,6 +62,19 @@ def play(fleet, happened):
         ("crash", 1.0),
     ],
 )
+@example(  # which one claimed in that had given all back, and whose close was under way yet
+    Model(
+        budget=2,
+        processes=6,
+        hosts=4,
+        max_size=1,
+        held=0.5,
+        latency=(0.05, 0.4),
+        loss=0.2,
+        seed=866,
+    ),
+    [("kill", set()), ("load", [0, 0, 0, 3, 12, 0, 0, 0, 0, 0])],
+)
 @settings(max_examples=80, deadline=None)
 def test_the_budget_is_kept_at_every_instant_and_everybody_is_served_in_the_end(model, happened):
     fleet = Fleet(model)

@@ -9,17 +9,20 @@ decides nothing. It keeps a row for each process and answers one question, `Clai
             (what their server sessions still hold stays charged)
         others = sum of the other rows' share
         kept   = max(1, min(hosts, budget / 10)), for those who have none and ask
-        share  = granted(budget - kept, others, Claim.keep, Claim.ask)
+        due    = max(min(Claim.keep, share), min(Claim.ask, budget - kept - others))
+        share  = max(due, what the process holds)
         turn   = now, if the row is new, Claim.want was 0 before, or Claim.end_turn
-        cap    = max(Claim.cap, min(Claim.ask, share)), which the process knows too
+        cap    = min(due, max(Claim.cap, Claim.ask)), which the process knows too
         store want, cap, share, turn; the lease ends `lease` seconds from now
         return share and a State: the other rows by (want, cap), how many of each kind stand
             before this process in the order of their turns; free = budget - kept - all shares
 
 So the invariant needs no good will and no agreement: ``share`` is all that a process may hold,
 it grows only out of ``budget - kept - others``, and a process lowers it only to what it still holds
-(``keep >= held``). That the processes decide by pictures which are a moment old costs fairness
-for a moment, never a connection too many.
+(``keep >= held``). What it holds without being due, since it gave that back and closes it yet, is
+charged and gives no right: the server may have ended it already, and another been given the place.
+That the processes decide by pictures which are a moment old costs fairness for a moment, never a
+connection too many.
 
 A process claims every `pulse` seconds, more often while it lacks something (`pause`), sooner where
 there is a reason (`breath`): a neighbour has knocked, or it has use for fewer and others lack some;

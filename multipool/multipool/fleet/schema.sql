@@ -250,6 +250,7 @@ declare
     total multipool.budget;
     others int;
     coming int;
+    due int;
 begin
     -- First of all, so that what is read from here on is what the one before has written. (Where
     -- transactions are repeatable by default, this fails if there was one meanwhile.)
@@ -335,11 +336,14 @@ begin
 
     select coalesce(sum(share), 0), coalesce(sum(share - cap), 0) into others, coming
       from multipool.stake where app = my_app and id <> my_id;
-    mine.share := greatest(
-        my_held,
+    -- What it says that it holds is charged, but gives no right to any: the server may have ended
+    -- that already, and somebody else been given the place, while the process closes it yet.
+    due := greatest(
+        0,
         least((told->>'keep')::int, mine.share),
         least((told->>'ask')::int, total.budget - total.kept - others));
-    mine.cap := least(mine.share, greatest((told->>'cap')::int, (told->>'ask')::int, 0));
+    mine.share := greatest(my_held, due);
+    mine.cap := least(due, greatest((told->>'cap')::int, (told->>'ask')::int, 0));
     update multipool.stake
        set budget = mine.budget, want = mine.want, cap = mine.cap, share = mine.share,
            turn = mine.turn, claimed_at = mine.claimed_at, ends_at = mine.ends_at

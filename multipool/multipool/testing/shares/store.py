@@ -113,12 +113,9 @@ class Store:
         others = sum(row.share for row in rows.values()) - mine.share
         coming = sum(row.share - row.cap for row in rows.values()) - mine.share + mine.cap
         shared = self.budget - self.kept()
-        mine.share = max(
-            told["held"],
-            min(told["keep"], mine.share),
-            min(told["ask"], shared - others),
-        )
-        mine.cap = min(mine.share, max(told["cap"], told["ask"]))
+        due = max(0, min(told["keep"], mine.share), min(told["ask"], shared - others))
+        mine.share = max(told["held"], due)
+        mine.cap = min(due, max(told["cap"], told["ask"]))
         free = shared - others - mine.share
         state = State(shared, free, coming, tuple(self._groups(process, mine)))
         return Answer(mine.share, mine.cap, state)
