@@ -82,9 +82,11 @@ def test_the_budget_is_kept_at_every_instant_and_everybody_is_served_in_the_end(
     play(fleet, happened)  # raises where it is not kept
     fleet.restart(range(model.processes))
     fleet.load(lambda _: 0)
-    # As long as one connection takes to do it all, with as much again for each change of turn.
+    # As long as one connection takes to do it all, with as much again for each change of turn, of
+    # which every message may take its longest.
     left = sum(len(one.waiting) + one.used for one in fleet.processes)
-    fleet.pass_time(20 * LEASE * PULSE + 3 * left * model.held, every=5)
+    each = model.held + model.latency[1]
+    fleet.pass_time(20 * LEASE * PULSE + 3 * left * each, every=5)
     assert [len(one.waiting) for one in fleet.processes] == [0] * model.processes
 
 
