@@ -182,20 +182,20 @@ check_out(const Path *self, long depth, PyObject *now)
     return conn;
 }
 
-/* Return whether *value* is a timeout like any other. */
+/* Return whether *value* is a number of seconds, as `seconds` has it; of no class of its own. */
 static int
-is_timeout(PyObject *value)
+is_seconds(PyObject *value)
 {
-    const double longest = 1e9; /* see `seconds` */
-    if (PyFloat_CheckExact(value)) {
-        return PyFloat_AS_DOUBLE(value) <= longest && PyFloat_AS_DOUBLE(value) >= -longest;
+    const double longest = 1e9;
+    if (!PyFloat_CheckExact(value) && !PyLong_CheckExact(value)) {
+        return 0;
     }
-    if (PyLong_CheckExact(value)) {
-        int overflow = 0;
-        long long seconds = PyLong_AsLongLongAndOverflow(value, &overflow);
-        return !overflow && seconds <= (long long)longest && seconds >= -(long long)longest;
+    double seconds = PyFloat_AsDouble(value);
+    if (seconds == -1.0 && PyErr_Occurred()) { /* an integer that no float can hold */
+        PyErr_Clear();
+        return 0;
     }
-    return 0;
+    return -longest <= seconds && seconds <= longest;
 }
 
 /* Return whether the arguments are such that `check_out` may be tried; *depth* is set to theirs. */
@@ -206,7 +206,7 @@ is_plain_checkout(const Path *self, PyObject *const *args, Py_ssize_t count, PyO
     if (keywords != NULL || count > 3) { /* too many: Python says so */
         return 0;
     }
-    if (count > 0 && args[0] != Py_None && !is_timeout(args[0])) {
+    if (count > 0 && args[0] != Py_None && !is_seconds(args[0])) {
         return 0; /* and what is wrong */
     }
     if (count > 1) {

@@ -16,7 +16,7 @@ from multipool.conninfo import did_you_mean
 from multipool.errors import PoolConfigError
 from multipool.fleet.options import check as _fleet
 from multipool.plans.options import check as _prepare
-from multipool.seconds import LONGEST, is_number
+from multipool.seconds import LONGEST, is_seconds
 from multipool.watch.comments import check as _comments
 from multipool.watch.tracing import TRACES
 
@@ -40,7 +40,7 @@ TroubleHook = Callable[[Any], object]
 PoolHook = Callable[[Any], object]
 
 
-def _number(at_least: float, *, or_: tuple[object, ...] = (), above: bool = False) -> Check:
+def _seconds(at_least: float, *, or_: tuple[object, ...] = (), above: bool = False) -> Check:
     """Accept seconds from *at_least* (or only *above* it) or one of the values *or_*."""
     alternatives = "".join(f" or {value!r}" for value in or_)
     bound = f"greater than {at_least:g}" if above else f"of at least {at_least:g}"
@@ -48,7 +48,7 @@ def _number(at_least: float, *, or_: tuple[object, ...] = (), above: bool = Fals
     def check(value: Any) -> str | None:
         if value in or_:
             return None
-        if is_number(value) and (value > at_least if above else value >= at_least):
+        if is_seconds(value) and (value > at_least if above else value >= at_least):
             return None
         return f"a number {bound}{alternatives}, and at most {LONGEST}"
 
@@ -113,25 +113,25 @@ class PoolConfig:
     max_size: int | Literal["unlimited"] = _option(10, _integer(1, or_=(UNLIMITED,)))
     """Connections at most, whatever the threads do. ``"unlimited"``: no bound."""
 
-    timeout: float = _option(30.0, _number(0))
+    timeout: float = _option(30.0, _seconds(0))
     """How long a checkout may take, waiting and connecting together. 0: now or never."""
 
     max_waiting: int = _option(0, _integer(0))
     """How many may wait at once before `TooManyWaiting` is raised. 0: no bound."""
 
-    max_lifetime: float | None = _option(3600.0, _number(0, or_=(None,), above=True))
+    max_lifetime: float | None = _option(3600.0, _seconds(0, or_=(None,), above=True))
     """A connection older than this is replaced, so that fail-overs, new DNS answers and a
     backend's grown memory are picked up. Each gets up to 5 % less, so that they do not
     all end at once. None: for ever."""
 
-    max_idle: float | None = _option(600.0, _number(0, or_=(None,), above=True))
+    max_idle: float | None = _option(600.0, _seconds(0, or_=(None,), above=True))
     """A connection idle for longer is closed while more than ``min_size`` are open. None: kept."""
 
-    check_after: float = _option(0.05, _number(0))
+    check_after: float = _option(0.05, _seconds(0))
     """Where nobody watches its socket, one last lent longer ago is looked at when it is lent
     again. No round trip. With the upkeep thread on Linux that is so only while all is quiet."""
 
-    reconnect_timeout: float = _option(300.0, _number(0, above=True))
+    reconnect_timeout: float = _option(300.0, _seconds(0, above=True))
     """When the server has accepted no connection for so long, ``reconnect_failed`` is called."""
 
     reconnect_failed: PoolHook | None = _option(None, _hook)
@@ -184,11 +184,11 @@ class PoolConfig:
     and whole stacks while the pool is under pressure. ``"full"``: whole stacks, always. False:
     nothing, not even when a transaction became idle."""
 
-    held_after: float | None = _option(30.0, _number(0, or_=(None,), above=True))
+    held_after: float | None = _option(30.0, _seconds(0, or_=(None,), above=True))
     """A connection that is lent for longer is logged, with the line that checked it out and those
     of its last cursor and query, and once more when it is back. None: never."""
 
-    idle_in_transaction_after: float | None = _option(5.0, _number(0, or_=(None,), above=True))
+    idle_in_transaction_after: float | None = _option(5.0, _seconds(0, or_=(None,), above=True))
     """The same for one whose borrower leaves a transaction open, a failed one perhaps, and
     executes nothing for longer: its locks stay, and the server cannot clean up. None: never."""
 
@@ -196,7 +196,7 @@ class PoolConfig:
     """Called with each `Trouble` that is logged for the two above, when it begins and when it has
     ended; from a helper thread, inline from whoever calls the pool. An error is logged."""
 
-    report_every: float | None = _option(None, _number(1, or_=(None,)))
+    report_every: float | None = _option(None, _seconds(1, or_=(None,)))
     """Log what `Pool.as_table` returns, and of `Pool.queries` the top, whenever so much time has
     passed. None: never."""
 

@@ -21,9 +21,9 @@ TAKEN: Final = object()
 #: work that takes longer than a query: all connections would be in the hands of threads that stand
 #: in line for that lock. So one that asks, and runs, may have what was given to one that does not
 #: run yet. Who is overtaken so often is so no more, and keeps its place in the line; and nobody
-#: ever gets what it has just returned itself. Of two turns of that lock that a lease takes where
-#: its thread waited, it takes one where it overtook: with one overtaking a wait, 32 threads on 10
-#: connections had a fifth less, and hardly more even shares.
+#: ever gets what it has just returned itself. A lease takes two turns of that lock where its thread
+#: waited, and one where it overtook: if each might overtake only once between two waits, 32
+#: threads on 10 connections would get a fifth fewer leases, and shares hardly more even.
 MOST: Final = 8
 
 

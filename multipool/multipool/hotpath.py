@@ -23,7 +23,7 @@ from multipool.compiled_path import quickest
 from multipool.errors import PoolClosed, for_driver
 from multipool.inner import Inner
 from multipool.lending import check_out, end_lease, lendable, look_around, take_back
-from multipool.seconds import OWN_TIMEOUT, refuse_unless_seconds
+from multipool.seconds import refuse_unless_timeout
 from multipool.slot import Slot
 
 
@@ -49,7 +49,7 @@ def lay(
 
     def getconn(timeout: float | None = None, _depth: int = 1, _stack: bool = True) -> Any:
         if timeout is not None:
-            refuse_unless_seconds(name, "timeout", timeout, or_none=OWN_TIMEOUT)
+            refuse_unless_timeout(name, timeout)
         try:
             frame = frame_of(_depth)
         except ValueError:  # called by what is no Python code
@@ -76,7 +76,7 @@ def lay(
     def getconn_inline(timeout: float | None = None, _depth: int = 1, _stack: bool = True) -> Any:
         # The same but for its beginning, and that nobody else would date the lease.
         if timeout is not None:
-            refuse_unless_seconds(name, "timeout", timeout, or_none=OWN_TIMEOUT)
+            refuse_unless_timeout(name, timeout)
         ended = upkeep.ended
         clock.now = now = monotonic()
         if ended(0, 1) or now >= upkeep.due:

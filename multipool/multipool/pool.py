@@ -21,7 +21,7 @@ from multipool.driver import Driver, get_driver
 from multipool.errors import PoolConfigError, PoolTimeout, one_more
 from multipool.inner import Inner
 from multipool.lease import CallingLease, Lease
-from multipool.seconds import OWN_TIMEOUT, refuse_unless_seconds
+from multipool.seconds import refuse_unless_seconds, refuse_unless_timeout
 from multipool.stats import PoolStats
 from multipool.target import Target
 
@@ -139,7 +139,7 @@ class Pool:
         back. Raises on entry what `getconn` raises, on exit what the commit raises.
         """
         if timeout is not None:
-            refuse_unless_seconds(self._inner.name, "timeout", timeout, or_none=OWN_TIMEOUT)
+            refuse_unless_timeout(self._inner.name, timeout)
         lease = _new_lease(self._lease)
         lease._pool = self
         lease._inner = self._inner
@@ -164,7 +164,7 @@ class Pool:
         """Return a cursor whose every `execute` is as that of the pool."""
         from multipool.pool_cursor import PoolCursor
 
-        refuse_unless_seconds(self._inner.name, "timeout", timeout, or_none=OWN_TIMEOUT)
+        refuse_unless_timeout(self._inner.name, timeout)
         return PoolCursor(self, timeout)
 
     def hold(self) -> Hold:

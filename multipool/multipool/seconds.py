@@ -9,15 +9,17 @@ from multipool.errors import PoolConfigError
 #: Thirty years. Longer is a mistake, and more than the drivers can tell the system.
 LONGEST: Final = 10**9
 
-#: What None means where a checkout is given a timeout.
-OWN_TIMEOUT: Final = "the pool's timeout"
 
-
-def is_number(value: Any) -> bool:
+def is_seconds(value: Any) -> bool:
     """Return whether *value* is a number of seconds, be it a negative one."""
     # Compared and not converted, since there are integers that no float can hold.
     is_real = isinstance(value, (int, float)) and not isinstance(value, bool)
     return is_real and -LONGEST <= value <= LONGEST
+
+
+def refuse_unless_timeout(pool: str, timeout: Any) -> None:
+    """Raise `PoolConfigError` unless *timeout* is one for a checkout."""
+    refuse_unless_seconds(pool, "timeout", timeout, or_none="the pool's timeout")
 
 
 def refuse_unless_seconds(pool: str, argument: str, value: Any, *, or_none: str = "") -> None:
@@ -25,7 +27,7 @@ def refuse_unless_seconds(pool: str, argument: str, value: Any, *, or_none: str 
 
     A negative one is what is left until a deadline that has passed, and means the same as 0.
     """
-    if is_number(value) or (value is None and or_none):
+    if is_seconds(value) or (value is None and or_none):
         return
     none = f", or None for {or_none}" if or_none else ""
     raise PoolConfigError(

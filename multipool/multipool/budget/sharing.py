@@ -9,7 +9,7 @@ decides nothing. It keeps a row for each process and answers one question, `Clai
             (what their server sessions still hold stays charged)
         others = sum of the other rows' share
         kept   = max(1, min(hosts, budget / 10)), for those who have none and ask
-        due    = max(min(Claim.keep, share), min(Claim.ask, budget - kept - others))
+        due    = granted(budget - kept, others, min(Claim.keep, share), Claim.ask)
         share  = max(due, what the process holds)
         turn   = now, if the row is new, Claim.want was 0 before, or Claim.end_turn
         cap    = min(due, max(Claim.cap, Claim.ask)), which the process knows too
@@ -123,7 +123,10 @@ class Claim:
 
 
 def granted(budget: int, others: int, keep: int, ask: int) -> int:
-    """Return the share of a process that has claimed, where *others* is the sum of all others'."""
+    """Return what is due to a process that has claimed, where *others* is the sum of their shares.
+
+    *keep*: what it had already, and keeps.
+    """
     return max(keep, min(ask, budget - others))
 
 

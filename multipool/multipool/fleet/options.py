@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from multipool.seconds import is_number
+from multipool.seconds import is_seconds
 
 #: The shortest and the longest time between two beats, in seconds; the server allows no other.
 SHORTEST: Final = 1.0
@@ -43,5 +43,5 @@ def check(given: Any) -> str | None:
         return ALLOWED
     app, every = given.get("app", "app"), given.get("every", SHORTEST)
     named = isinstance(app, str) and bool(app.strip())
-    timed = is_number(every) and SHORTEST <= every <= LONGEST
+    timed = is_seconds(every) and SHORTEST <= every <= LONGEST
     return None if named and timed else ALLOWED

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from multipool.budget.sharing import Group, State
+from multipool.budget.sharing import Group, State, granted
 from multipool.testing.shares.world import World
 
 
@@ -113,7 +113,7 @@ class Store:
         others = sum(row.share for row in rows.values()) - mine.share
         coming = sum(row.share - row.cap for row in rows.values()) - mine.share + mine.cap
         shared = self.budget - self.kept()
-        due = max(0, min(told["keep"], mine.share), min(told["ask"], shared - others))
+        due = granted(shared, others, min(told["keep"], mine.share), told["ask"])
         mine.share = max(told["held"], due)
         mine.cap = min(due, max(told["cap"], told["ask"]))
         free = shared - others - mine.share
