@@ -8,18 +8,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from contextvars import ContextVar
-from types import CodeType, FrameType
+from types import CodeType
 from typing import Any, Final
 
 from django.core.signals import request_finished, request_started
 
-from multipool.watch.library import is_library, library
+from multipool.watch.stacks import outermost
 from multipool.watch.usage import Errand
 
 #: A route is told up to here.
 _LONGEST: Final = 200
 
-#: The module where a management command is run, by ``execute``.
+#: What runs a management command, and its module.
+_EXECUTE: Final = "execute"
 _COMMANDS: Final = "django.core.management.base"
 
 #: Where there is no function of the application's.
@@ -50,21 +51,13 @@ def of_caller(depth: int) -> Errand:
         errand = _of_task()
     if errand is not None:
         return errand
-    frame: FrameType | None = sys._getframe(depth)
-    outermost: FrameType | None = None
-    while frame is not None:
-        code = frame.f_code
-        name = code.co_name
-        if name == "execute" and frame.f_globals.get("__name__") == _COMMANDS:
-            command = type(frame.f_locals["self"]).__module__
-            return "command", command.rpartition(".")[2], ""
-        file = code.co_filename
-        if not (file in library or is_library[file] or name == "<module>"):
-            outermost = frame
-        frame = frame.f_back
-    if outermost is None:
+    frame = outermost(sys._getframe(depth), _EXECUTE, _COMMANDS)
+    if frame is None:
         return _NOTHING
-    code, module = outermost.f_code, outermost.f_globals.get("__name__") or "?"
+    code, module = frame.f_code, frame.f_globals.get("__name__") or "?"
+    if module == _COMMANDS and code.co_name == _EXECUTE:
+        command = type(frame.f_locals["self"]).__module__
+        return "command", command.rpartition(".")[2], ""
     known = _functions.get((id(code), module))
     return _of_function(code, module) if known is None else known[1]
 

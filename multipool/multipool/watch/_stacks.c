@@ -41,26 +41,41 @@ go_back(PyFrameObject **frame)
     Py_DECREF(inner);
 }
 
-/* Append to *stack* where *frame* is; return -1 with an error. */
+/* A stack that is being read: made a list in one piece, which a list that grows is not. */
+struct trail {
+    Py_ssize_t size;
+    PyObject *parts[2 * MOST];
+};
+
+/* Add to *trail* where *frame* is; return -1 with an error. */
 static int
-append(PyObject *stack, PyFrameObject *frame, PyObject **code)
+add(struct trail *trail, PyFrameObject *frame)
 {
-    *code = (PyObject *)PyFrame_GetCode(frame);
     PyObject *lasti = PyLong_FromLong(PyFrame_GetLasti(frame));
-    int failed = lasti == NULL || PyList_Append(stack, *code) < 0 || PyList_Append(stack, lasti) < 0;
-    Py_DECREF(*code); /* the stack has it */
-    Py_XDECREF(lasti);
-    return failed ? -1 : 0;
+    if (lasti == NULL) {
+        return -1;
+    }
+    trail->parts[trail->size++] = (PyObject *)PyFrame_GetCode(frame);
+    trail->parts[trail->size++] = lasti;
+    return 0;
 }
 
-/* Append what lies beyond the innermost ones, until there is enough of the application's. */
+/* Add what lies beyond the innermost ones, until there is enough of the application's. */
 static int
-go_on(PyObject *is_library, PyObject *stack, PyFrameObject **frame)
+go_on(PyObject *is_library, struct trail *trail, PyFrameObject **frame)
 {
-    PyObject *code;
     int missing = APPLICATION;
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(stack); i += 2) {
-        int librarys = is_librarys(is_library, PyList_GET_ITEM(stack, i));
+    for (Py_ssize_t i = 0;; i += 2) {
+        if (i == trail->size) {
+            if (*frame == NULL || i == 2 * MOST) {
+                return 0;
+            }
+            if (add(trail, *frame) < 0) {
+                return -1;
+            }
+            go_back(frame);
+        }
+        int librarys = is_librarys(is_library, trail->parts[i]);
         if (librarys < 0) {
             return -1;
         }
@@ -68,20 +83,6 @@ go_on(PyObject *is_library, PyObject *stack, PyFrameObject **frame)
             return 0;
         }
     }
-    for (int i = INNERMOST; i < MOST && *frame != NULL; i++) {
-        if (append(stack, *frame, &code) < 0) {
-            return -1;
-        }
-        int librarys = is_librarys(is_library, code);
-        if (librarys < 0) {
-            return -1;
-        }
-        if (!librarys && --missing == 0) {
-            return 0;
-        }
-        go_back(frame);
-    }
-    return 0;
 }
 
 static PyObject *
@@ -90,19 +91,26 @@ whole(PyObject *is_library, PyObject *argument)
     if (argument != Py_None && !PyFrame_Check(argument)) {
         return PyErr_Format(PyExc_TypeError, "%R is no frame", argument);
     }
-    PyObject *code, *stack = PyList_New(0);
+    struct trail trail;
+    trail.size = 0; /* and no more: to clear it all would take longer than to walk */
     PyFrameObject *frame = argument == Py_None ? NULL : (PyFrameObject *)Py_NewRef(argument);
-    int failed = stack == NULL;
-    for (int i = 0; i < INNERMOST && frame != NULL && !failed; i++) {
-        failed = append(stack, frame, &code) < 0;
+    int failed = 0;
+    while (frame != NULL && !failed && trail.size < 2 * INNERMOST) {
+        failed = add(&trail, frame) < 0;
         go_back(&frame);
     }
     if (frame != NULL && !failed) {
-        failed = go_on(is_library, stack, &frame) < 0;
+        failed = go_on(is_library, &trail, &frame) < 0;
     }
     Py_XDECREF(frame);
-    if (failed) {
-        Py_CLEAR(stack);
+    PyObject *stack = failed ? NULL : PyList_New(trail.size);
+    for (Py_ssize_t i = 0; i < trail.size; i++) {
+        if (stack == NULL) {
+            Py_DECREF(trail.parts[i]);
+        }
+        else {
+            PyList_SET_ITEM(stack, i, trail.parts[i]);
+        }
     }
     return stack;
 }
@@ -160,10 +168,58 @@ site_of(PyObject *is_library, PyObject *argument)
     return place;
 }
 
+/* Return whether *frame*, whose code is *code*, is of the function *name* of *module*. */
+static int
+is_of(PyFrameObject *frame, PyCodeObject *code, PyObject *name, PyObject *module)
+{
+    int same = code->co_name == name ? 1 : PyObject_RichCompareBool(code->co_name, name, Py_EQ);
+    if (same > 0) {
+        PyObject *globals = PyFrame_GetGlobals(frame);
+        PyObject *own = Py_XNewRef(PyDict_GetItemString(globals, "__name__"));
+        same = own == NULL ? 0 : PyObject_RichCompareBool(own, module, Py_EQ);
+        Py_XDECREF(own);
+        Py_DECREF(globals);
+    }
+    return same;
+}
+
+static PyObject *
+outermost(PyObject *is_library, PyObject *const *arguments, Py_ssize_t count)
+{
+    if (count != 3 || !PyFrame_Check(arguments[0])) {
+        return PyErr_Format(PyExc_TypeError, "outermost takes a frame, a name and a module's name");
+    }
+    PyFrameObject *frame = (PyFrameObject *)Py_NewRef(arguments[0]), *found = NULL;
+    int last = 0;
+    while (frame != NULL && last == 0) {
+        PyCodeObject *code = PyFrame_GetCode(frame);
+        last = is_of(frame, code, arguments[1], arguments[2]);
+        int counts = last > 0;
+        if (last == 0) {
+            int librarys = is_librarys(is_library, (PyObject *)code);
+            last = librarys < 0 ? -1 : 0;
+            counts = !librarys && PyUnicode_CompareWithASCIIString(code->co_name, "<module>");
+        }
+        if (counts) {
+            Py_XSETREF(found, (PyFrameObject *)Py_NewRef(frame));
+        }
+        Py_DECREF(code);
+        go_back(&frame);
+    }
+    Py_XDECREF(frame);
+    if (last < 0) {
+        Py_XDECREF(found);
+        return NULL;
+    }
+    return found == NULL ? Py_NewRef(Py_None) : (PyObject *)found;
+}
+
 static PyMethodDef walks[] = {
     {"whole", whole, METH_O, PyDoc_STR("whole(frame)\n--\n\nSee `stacks`.")},
     {"caller", caller, METH_O, PyDoc_STR("caller(frame)\n--\n\nSee `stacks`.")},
     {"site_of", site_of, METH_O, PyDoc_STR("site_of(stack)\n--\n\nSee `stacks`.")},
+    {"outermost", (PyCFunction)(void (*)(void))outermost, METH_FASTCALL,
+     PyDoc_STR("outermost(frame, name, module)\n--\n\nSee `stacks`.")},
 };
 
 static PyObject *
@@ -188,7 +244,7 @@ bound_to(PyObject *module, PyObject *is_library)
 static PyMethodDef functions[] = {
     {"bound_to", bound_to, METH_O,
      PyDoc_STR("bound_to(is_library)\n--\n\n"
-               "Return `whole`, `caller` and `site_of` for that notion of a library.")},
+               "Return `whole`, `caller`, `site_of` and `outermost` for that notion of a library.")},
     {NULL, NULL, 0, NULL},
 };
 

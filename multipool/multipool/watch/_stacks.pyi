@@ -8,4 +8,5 @@ def bound_to(
     Callable[[FrameType | None], list[Any]],
     Callable[[FrameType], tuple[CodeType, int]],
     Callable[[Sequence[Any]], tuple[CodeType, int]],
+    Callable[[FrameType, str, str], FrameType | None],
 ]: ...

@@ -17,8 +17,10 @@ from multipool.watch.walks import Place as Place
 from multipool.watch.walks import Stack as Stack
 
 # In C, where it was built.
-whole, caller, site_of = (
-    compiled.bound_to(is_library) if compiled.wanted else (walks.whole, walks.caller, walks.site_of)
+whole, caller, site_of, outermost = (
+    compiled.bound_to(is_library)
+    if compiled.wanted
+    else (walks.whole, walks.caller, walks.site_of, walks.outermost)
 )
 
 

@@ -82,3 +82,20 @@ def site_of(stack: Stack) -> Place:
     except IndexError:
         index = 0
     return stack[index], stack[index + 1]
+
+
+def outermost(frame: FrameType, name: str, module: str) -> FrameType | None:
+    """Return the outermost frame, from *frame* on, of a function of the application's.
+
+    But of the function *name* of *module*, if there is one, the innermost. None: there is neither.
+    """
+    found: FrameType | None = None
+    outer: FrameType | None = frame
+    while outer is not None:
+        code = outer.f_code
+        if code.co_name == name and outer.f_globals.get("__name__") == module:
+            return outer
+        if code.co_name != "<module>" and not is_library[code.co_filename]:
+            found = outer
+        outer = outer.f_back
+    return found
