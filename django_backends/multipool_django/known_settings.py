@@ -10,13 +10,21 @@ from typing import Any, Final
 
 from django.conf import settings
 
-#: What was asked for before, by name.
-values: Final[dict[str, Any]] = object.__getattribute__(settings, "__dict__")
 
+class _Known:
+    """Has the dict of Django's own ``settings`` for its own, and asks these for what is not there.
 
-def known(name: str, values: dict[str, Any] = values) -> Any:
-    """Return the setting *name*."""
-    try:
-        return values[name]
-    except KeyError:
+    It may stand in their place for whoever reads them.
+    """
+
+    def __init__(self) -> None:
+        vars(type(self))["__dict__"].__set__(self, object.__getattribute__(settings, "__dict__"))
+
+    def __getattr__(self, name: str) -> Any:
         return getattr(settings, name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        setattr(settings, name, value)  # who overrides them is told, and forgets what it was
+
+
+known: Final[Any] = _Known()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from multipool import Pool
-from multipool_django.known_settings import known, values
+from multipool_django.known_settings import known
 
 
 class Snapshot:
@@ -42,7 +42,7 @@ class Snapshot:
             "OPTIONS": {name: {**o} if isinstance(o, dict) else o for name, o in options},
         }
         self._time_zone = time_zone
-        self._use_tz = known("USE_TZ")
+        self._use_tz = known.USE_TZ
         self.params = params
         self.hold = hold
         #: What Django makes of the option of this name, and the alias's pool; None until asked.
@@ -55,12 +55,8 @@ class Snapshot:
 
     def holds(self, settings_dict: dict[str, Any], time_zone: str | None) -> bool:
         """Return whether all is still as it was."""
-        try:  # as `known` does, in line
-            use_tz = values["USE_TZ"]
-        except KeyError:
-            use_tz = known("USE_TZ")
         return (
             self._settings == settings_dict
             and self._time_zone == time_zone
-            and self._use_tz == use_tz
+            and self._use_tz == known.USE_TZ
         )

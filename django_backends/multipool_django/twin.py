@@ -24,11 +24,13 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import django
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db.backends import postgresql
 
 from multipool import get_driver
 from multipool.errors import PoolConfigError
+from multipool_django.known_settings import known
 
 ORIGINAL: Final = postgresql.__name__
 
@@ -101,6 +103,8 @@ class Twin:
         # For `inspect`, which looks for the source of a class in its module's file.
         namespace["__file__"] = spec.origin
         exec(code, namespace)  # noqa: S102  # the very purpose: the installed Django's own code
+        if namespace.get("settings") is settings:
+            namespace["settings"] = known  # of which each cursor asks for one
 
     def _import(
         self,
