@@ -16,14 +16,16 @@ from django.db.backends.utils import CursorWrapper
 
 # What is left out here. Where another library has put its own in the place of one of them, as
 # those that trace queries do, Django's way is gone.
-_HOOKS: Final = ("__getattr__", "execute", "_execute", "_execute_with_wrappers")
+_HOOKS: Final = ("__init__", "__getattr__", "execute", "_execute", "_execute_with_wrappers")
 
 
 class ShortCursorWrapper(CursorWrapper):
     """Does what Django's does, for as long as nothing but Django has a say in it."""
 
-    #: The connection that its wrapper of Django's had when this was made.
-    made_on: Any = None
+    def __init__(self, cursor: Any, db: Any) -> None:
+        self.cursor, self.db = cursor, db
+        #: The connection that its wrapper of Django's had when this was made.
+        self.made_on = db.connection
 
     def execute(self, sql: Any, params: Any = None) -> Any:
         """Execute *sql*, as Django does."""
@@ -95,7 +97,7 @@ def _djangos(name: str) -> Any:
     return found if own else None
 
 
-_getattr, _execute, _inner, _with_wrappers = map(_djangos, _HOOKS)
+_init, _getattr, _execute, _inner, _with_wrappers = map(_djangos, _HOOKS)
 
 # What Django's has none of, since it passes them on: a library may add one. To ask for each takes
 # longer than to see that nothing was added.
@@ -104,20 +106,13 @@ _own: Final = vars(CursorWrapper)  # as it is, not as it was
 _size: Final = len(_own) if _SHORT.isdisjoint(_own) else -1
 
 
-def wrapped(cursor: Any, db: Any) -> CursorWrapper:
-    """Return what Django is to have of a driver's *cursor*, made on the connection of *db*."""
-    made = wrapper_class()(cursor, db)
-    if isinstance(made, ShortCursorWrapper):  # another's class has no such attribute
-        made.made_on = db.connection
-    return made
-
-
 def wrapper_class() -> type[CursorWrapper]:
     """Return the class that a cursor for Django is to be wrapped in."""
     theirs = utils.CursorWrapper
     # django-stubs leave out the two that begin with an underscore.
     if (
         theirs is CursorWrapper
+        and theirs.__init__ is _init
         and theirs.execute is _execute
         and theirs._execute is _inner  # type: ignore[attr-defined]
         and theirs._execute_with_wrappers is _with_wrappers  # type: ignore[attr-defined]

@@ -22,7 +22,7 @@ from multipool.watch.usage import Span
 from multipool_django import errands, passwords, querysets, shortcut, startup
 from multipool_django.callers import depth_of_asker
 from multipool_django.checks import check_pooled_aliases
-from multipool_django.cursors import wrapped
+from multipool_django.cursors import wrapper_class
 from multipool_django.ended_cursors import end_all
 from multipool_django.hold.connecting import connect_on_demand
 from multipool_django.hold.connection import OnDemandConnection
@@ -194,9 +194,9 @@ class PooledWrapper(PooledAlias):
                 else:
                     cursor = self._create_cursor()
                 if self._thread_ident == get_ident() and not (
-                    self.force_debug_cursor or known("DEBUG")
+                    self.force_debug_cursor or known.DEBUG
                 ):
-                    return wrapped(cursor, self)
+                    return wrapper_class()(cursor, self)
                 return self._prepare_cursor(cursor)
             return self._prepare_cursor(self.create_cursor(name))
         except Exception:
@@ -221,7 +221,7 @@ class PooledWrapper(PooledAlias):
 
     def make_cursor(self, cursor: Any) -> Any:
         """Return what Django is to have of the driver's *cursor*."""
-        return wrapped(cursor, self)
+        return wrapper_class()(cursor, self)
 
     def validate_thread_sharing(self) -> None:
         """Raise `DatabaseError` if this thread may not use the wrapper."""

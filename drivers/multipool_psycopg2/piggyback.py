@@ -256,7 +256,9 @@ class PiggybackConnection(Connection):
                             sight.cursor_foretold = -1
                         else:
                             sight.cursor_made()
-                    return _cursor(self, cursor_factory=made)
+                    # What psycopg2's own does but for refusing a closed connection, in two thirds
+                    # of the time.
+                    return _cursor(self, cursor_factory=made) if self.closed else made(self, None)
             return super().cursor(name, cursor_factory, withhold, scrollable)
 
     def private_cursor(self) -> Any:

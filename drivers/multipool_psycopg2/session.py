@@ -39,7 +39,7 @@ class Settings:
             and conn.binary_types == binaries
             and not self._notices
             and not conn.notifies
-            and not has_begun(conn)
+            and _status(conn) != STATUS_BEGIN  # as `has_begun` does, in line
         )
 
     def restore(self, conn: Connection) -> None:

@@ -25,7 +25,7 @@ from multipool_django.cursors import ShortCursorWrapper, wrapper_class
 MakeAlias = Callable[..., Any]
 
 #: What another library may have replaced.
-HOOKS = ("execute", "_execute", "_execute_with_wrappers", "__getattr__")
+HOOKS = ("__init__", "execute", "_execute", "_execute_with_wrappers", "__getattr__")
 
 
 @pytest.fixture
