@@ -19,7 +19,7 @@ from multipool_pg8000 import files
 from multipool_pg8000.binding import BINDINGS
 from multipool_pg8000.cursor import Cursor
 from multipool_pg8000.encodings import codec_of
-from multipool_pg8000.tls import MODES, TLS
+from multipool_pg8000.tls import TLS
 
 #: The adapter's own keyword arguments, beside libpq's.
 OWN: Final = ("autocommit", "binding", "cursor_factory")
@@ -61,9 +61,11 @@ _SESSION: Final = {"PGDATESTYLE": "datestyle", "PGTZ": "timezone", "PGGEQO": "ge
 
 # Parameters of which only these values can be had.
 _ONLY: Final = {
+    "binding": BINDINGS,
     "channel_binding": ("prefer",),
     "gssdelegation": ("0",),
     "gssencmode": ("disable", "prefer"),
+    "keepalives": ("0", "1"),
     "max_protocol_version": ("3.0", "latest"),
     "min_protocol_version": ("3.0",),
     "sslcertmode": ("allow",),
@@ -77,25 +79,8 @@ _REFUSED: Final = frozenset(
     require_auth requiressl scram_client_key scram_server_key sslcrldir sslkeylogfile
     """.split()
 )
-_CHOICES: Final = {
-    "binding": BINDINGS,
-    "load_balance_hosts": ("disable", "random"),
-    "sslmode": MODES,
-    "target_session_attrs": (
-        "any",
-        "read-write",
-        "read-only",
-        "primary",
-        "standby",
-        "prefer-standby",
-    ),
-    "keepalives": ("0", "1"),
-}
-_WHOLE_NUMBERS: Final = (
-    "connect_timeout",
-    "keepalives_count",
-    "keepalives_idle",
-    "keepalives_interval",
+_SOCKET_OPTIONS: Final = (
+    *("keepalives", "keepalives_count", "keepalives_idle", "keepalives_interval"),
     "tcp_user_timeout",
 )
 #: Where the socket may lie: Debian's place first, then PostgreSQL's own.
@@ -156,14 +141,8 @@ def check(params: Mapping[str, Any]) -> None:
             continue
         if name in _REFUSED:
             raise PoolConfigError(f"connection parameter {name} is not supported by pg8000")
-        allowed = _ONLY.get(name) or _CHOICES.get(name)
-        if allowed is not None and str(value) not in allowed:
-            raise PoolConfigError(
-                f"bad connection parameter {name}: must be {_either(allowed)}"
-                + (" with pg8000" if name in _ONLY else "")
-            )
-        if name in _WHOLE_NUMBERS and not _is_whole(value):
-            raise PoolConfigError(f"bad connection parameter {name}: must be a whole number")
+        if name in _ONLY:
+            conninfo.refuse_unless_among(_ONLY[name], name, value, " with pg8000")
     encoding = params.get("client_encoding")
     if encoding and codec_of(str(encoding)) is None:
         raise PoolConfigError(
@@ -201,11 +180,7 @@ def settings(params: Mapping[str, Any]) -> Settings:
         connect_timeout=timeout if timeout > 0 else None,
         target_session_attrs=texts.get("target_session_attrs", "any"),
         load_balance=texts.get("load_balance_hosts") == "random",
-        keepalive={
-            name: int(texts[name])
-            for name in ("keepalives", *_WHOLE_NUMBERS[1:])
-            if texts.get(name)
-        },
+        keepalive={name: int(texts[name]) for name in _SOCKET_OPTIONS if texts.get(name)},
         startup=_startup(texts, dbname),
         own=own,
     )
@@ -281,12 +256,3 @@ def _system_user() -> str:
         raise PoolConfigError(
             "connection parameter user is missing, and the system user has no name"
         ) from None
-
-
-def _is_whole(value: Any) -> bool:
-    text = str(value)
-    return text.removeprefix("-").isdecimal() and not isinstance(value, bool)
-
-
-def _either(allowed: tuple[str, ...]) -> str:
-    return " or ".join(filter(None, [", ".join(allowed[:-1]), allowed[-1]]))

@@ -16,13 +16,11 @@ from typing import Final, Self
 from multipool_pg8000.errors import OperationalError
 from multipool_pg8000.transport import TLSSocket
 
-MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
-
 _VERSIONS: Final = {
-    "TLSv1": ssl.TLSVersion.TLSv1,
-    "TLSv1.1": ssl.TLSVersion.TLSv1_1,
-    "TLSv1.2": ssl.TLSVersion.TLSv1_2,
-    "TLSv1.3": ssl.TLSVersion.TLSv1_3,
+    "tlsv1": ssl.TLSVersion.TLSv1,
+    "tlsv1.1": ssl.TLSVersion.TLSv1_1,
+    "tlsv1.2": ssl.TLSVersion.TLSv1_2,
+    "tlsv1.3": ssl.TLSVersion.TLSv1_3,
 }
 
 
@@ -76,7 +74,7 @@ def _context(tls: TLS, changed: tuple[int | None, ...]) -> ssl.SSLContext:
     context.sslsocket_class = TLSSocket
     for name, value in (("minimum", tls.minimum), ("maximum", tls.maximum)):
         if value is not None:
-            setattr(context, f"{name}_version", _version(f"ssl_{name[:3]}_protocol_version", value))
+            setattr(context, f"{name}_version", _VERSIONS[value.casefold()])
     # With a root certificate at hand, "require" verifies as "verify-ca" does.
     verify = tls.mode.startswith("verify") or (tls.mode == "require" and tls.rootcert is not None)
     context.check_hostname = tls.mode == "verify-full"
@@ -112,13 +110,6 @@ def _trust(context: ssl.SSLContext, tls: TLS) -> None:
         raise OperationalError(
             f"sslrootcert {tls.rootcert!r} or sslcrl cannot be used: {error}"
         ) from error
-
-
-def _version(parameter: str, value: str) -> ssl.TLSVersion:
-    version = _VERSIONS.get(value)
-    if version is None:
-        raise OperationalError(f"{parameter} must be one of {', '.join(_VERSIONS)}")
-    return version
 
 
 def _if_there(path: str) -> str | None:

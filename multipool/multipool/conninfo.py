@@ -36,6 +36,35 @@ SECRETS: Final = frozenset(
     ["password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"]
 )
 
+_FLAG: Final = ("0", "1")
+_PROTOCOLS: Final = ("3.0", "3.2", "latest")
+_TLS: Final = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
+#: Those that libpq knows a few values of.
+CHOICES: Final = {
+    "channel_binding": ("disable", "prefer", "require"),
+    "gssdelegation": _FLAG,
+    "gssencmode": ("disable", "prefer", "require"),
+    "load_balance_hosts": ("disable", "random"),
+    "max_protocol_version": _PROTOCOLS,
+    "min_protocol_version": _PROTOCOLS,
+    "ssl_max_protocol_version": _TLS,
+    "ssl_min_protocol_version": _TLS,
+    "sslcertmode": ("disable", "allow", "require"),
+    "sslcompression": _FLAG,
+    "sslmode": ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
+    "sslnegotiation": ("postgres", "direct"),
+    "sslsni": _FLAG,
+    "target_session_attrs": (
+        *("any", "read-write", "read-only", "primary", "standby", "prefer-standby"),
+    ),
+}
+_WHOLE_NUMBERS: Final = frozenset(
+    """
+    connect_timeout keepalives keepalives_count keepalives_idle keepalives_interval
+    tcp_user_timeout
+    """.split()
+)
+
 _SCHEMES: Final = ("postgresql://", "postgres://")
 _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})|%00")
 
@@ -61,8 +90,9 @@ def parse(dsn: str) -> dict[str, str]:
 def check(params: Mapping[str, Any], extra: Iterable[str] = ()) -> None:
     """Refuse a parameter that is neither one of libpq's nor one of *extra*.
 
-    *extra* are the driver's own keyword arguments. Also refuses ports that are none.
-    Raises `PoolConfigError`, which names the parameter and those allowed.
+    *extra* are the driver's own keyword arguments. Also refuses a value that libpq would not
+    take, where it takes a few, a number or a port. Raises `PoolConfigError`, which names the
+    parameter and those allowed, or the values.
     """
     known = KEYWORDS.union(extra)
     for name in params:
@@ -71,6 +101,13 @@ def check(params: Mapping[str, Any], extra: Iterable[str] = ()) -> None:
                 f"unknown connection parameter {name!r}{did_you_mean(name, known)};"
                 f" allowed: {', '.join(sorted(known))}"
             )
+    for name, value in params.items():
+        if value is None or value == "":  # libpq's default
+            continue
+        if name in CHOICES:
+            refuse_unless_among(CHOICES[name], name, value)
+        if name in _WHOLE_NUMBERS and not _is_whole(value):
+            raise PoolConfigError(f"bad connection parameter {name}: must be a whole number")
     port = params.get("port")
     if port is not None:
         for one in str(port).split(","):
@@ -79,6 +116,21 @@ def check(params: Mapping[str, Any], extra: Iterable[str] = ()) -> None:
                     "bad connection parameter port: must be a number from 1 to 65535,"
                     " or several separated by commas"
                 )
+
+
+def refuse_unless_among(
+    allowed: tuple[str, ...], name: str, value: object, whose: str = ""
+) -> None:
+    """Refuse the *value* of parameter *name* unless it is one of those *allowed*, in words."""
+    # libpq heeds the case but for versions of TLS.
+    fold = str.casefold if allowed is _TLS else str
+    if fold(str(value)) not in map(fold, allowed):
+        either = " or ".join(filter(None, [", ".join(allowed[:-1]), allowed[-1]]))
+        raise PoolConfigError(f"bad connection parameter {name}: must be {either}{whose}")
+
+
+def _is_whole(value: object) -> bool:
+    return str(value).removeprefix("-").isdecimal() and not isinstance(value, bool)
 
 
 #: What other libraries, and Django's settings, call it, where that is not spelt alike.

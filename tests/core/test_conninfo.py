@@ -59,3 +59,20 @@ def test_every_keyword_of_the_installed_libpq_is_known():
 def test_secrets_are_redacted():
     shown = conninfo.redact({"host": "db", "password": "hunter2", "sslpassword": "x"})
     assert shown == {"host": "db", "password": "***", "sslpassword": "***"}
+
+
+@pytest.mark.parametrize("name", conninfo.CHOICES)
+def test_libpq_takes_the_same_values(name):
+    pq = pytest.importorskip("psycopg", reason="asks psycopg's libpq").pq
+    if name not in {option.keyword.decode() for option in pq.Conninfo.get_defaults()}:
+        pytest.skip(f"this libpq is older than {name}")
+
+    def refused(value):
+        conn = pq.PGconn.connect(f"host=/nowhere sslmode=disable {name}={value}".encode())
+        return f'invalid {name} value: "{value}"' in conn.error_message.decode().replace(
+            f'"{name}"', name
+        )
+
+    assert [value for value in conninfo.CHOICES[name] if refused(value)] == []
+    # Of what is no flag it makes a 0, and says nothing.
+    assert refused("nonsense") is (conninfo.CHOICES[name] != ("0", "1"))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from multipool import conninfo
+from multipool import Pool, conninfo
+from multipool.errors import PoolConfigError
 from multipool.testing.server import uri
 
 ASKED = """
@@ -52,6 +53,29 @@ def test_of_several_hosts_the_first_that_answers_is_taken(driver, server):
     first = {**server.params, "host": f"/nowhere,{server.home}"}
     first["port"] = f"{server.port},{server.port}"
     assert answer(driver, uri(first)) == answer(driver, server.dsn)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("sslmode", "requird", "disable, allow, prefer, require, verify-ca or verify-full"),
+        ("sslmode", "REQUIRE", "disable, allow, prefer, require, verify-ca or verify-full"),
+        ("target_session_attrs", "master", "any, read-write, read-only, primary"),
+        ("ssl_min_protocol_version", "1.2", "TLSv1, TLSv1.1, TLSv1.2 or TLSv1.3"),
+        ("connect_timeout", "soon", "a whole number"),
+        ("keepalives_idle", True, "a whole number"),
+    ],
+)
+def test_a_value_that_libpq_does_not_take_is_refused_at_once(driver, name, value, allowed):
+    with pytest.raises(PoolConfigError) as refused:
+        Pool({"host": "/nowhere", name: value}, driver=driver, name="shop")
+    assert f"pool 'shop': bad connection parameter {name}: must be {allowed}" in str(refused.value)
+
+
+def test_values_that_libpq_takes_are_taken(driver):
+    for value in (None, "", "disable", "verify-full"):
+        driver.check_params({"sslmode": value})
+    driver.check_params({"connect_timeout": -1, "ssl_min_protocol_version": "tlsV1.2"})
 
 
 def test_ssl_that_the_server_does_not_have_is_refused_where_required(driver, server):

@@ -103,6 +103,7 @@ def test_a_service_that_is_not_there_is_named(monkeypatch, tmp_path):
         ({"require_auth": "scram-sha-256"}, "require_auth is not supported by pg8000"),
         ({"krbsrvname": "x"}, "krbsrvname is not supported"),
         ({"target_session_attrs": "master"}, "target_session_attrs: must be any"),
+        ({"ssl_min_protocol_version": "SSLv3"}, "ssl_min_protocol_version: must be TLSv1,"),
         ({"client_encoding": "klingon"}, "client_encoding"),
         ({"binding": "both"}, "binding: must be server or client"),
         ({"cursor_factory": dict}, "cursor_factory: must be a subclass"),

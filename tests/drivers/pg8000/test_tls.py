@@ -132,10 +132,9 @@ def test_the_certificate_is_verified_when_asked_for(connect):
         ({"sslmode": "verify-ca"}, "needs sslrootcert"),
         ({"sslmode": "verify-ca", "sslrootcert": "/nowhere"}, "'/nowhere'"),
         ({"sslmode": "require", "sslcert": "/nowhere"}, "sslcert '/nowhere'"),
-        ({"sslmode": "require", "ssl_min_protocol_version": "SSLv3"}, "ssl_min_protocol_version"),
     ],
 )
-def test_a_file_or_version_that_is_wrong_is_named(connect, params, says, monkeypatch, tmp_path):
+def test_a_file_that_is_wrong_is_named(connect, params, says, monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(OperationalError, match=says):
         connect(**params)
