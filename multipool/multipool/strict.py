@@ -1,15 +1,18 @@
 """Single-use proxies: with ``strict=True`` a lease that has ended can no longer be used.
 
 The object that a pool usually lends is the connection itself, so a reference that somebody
-kept meets the next borrower's transaction. Here each lease, and each cursor of it, is a
-proxy that forwards everything and raises `ConnectionNotLeased` once the lease is over. It
-costs a Python call for each use, and C functions that want the driver's own object
+kept meets the next borrower's transaction. Here each lease is a proxy, and so is what it is
+asked for that goes on using the connection: its cursors, methods, rows that are still to come,
+and blocks. They forward everything and raise `ConnectionNotLeased` once the lease is over. That
+costs some Python calls for each use, and C functions that want the driver's own object
 (``register_type``, ``execute_values``) are given ``proxy.unwrap()``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any, Self
 
 from multipool.errors import ConnectionNotLeased
@@ -40,8 +43,32 @@ class _Proxy:
             )
         return self._target
 
+    def _single_use(self, value: Any) -> Any:
+        """Return *value*, or a proxy of it if it would go on using the connection."""
+        if value is self._target:
+            return self
+        proxy: type[_Proxy]
+        if value is self._slot.conn_ref():
+            proxy = LeasedConnection
+        elif hasattr(type(value), "fetchone"):
+            proxy = LeasedCursor
+        elif isinstance(value, Iterator):
+            proxy = _Rows
+        elif isinstance(value, AbstractContextManager):
+            proxy = _Block
+        else:
+            return value
+        return proxy(value, self._slot, self._serial)
+
+    def _call(self, name: str, *args: Any, **options: Any) -> Any:
+        return self._single_use(getattr(self.unwrap(), name)(*args, **options))
+
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.unwrap(), name)
+        target = self.unwrap()
+        found = getattr(target, name)
+        if getattr(found, "__self__", None) is target:  # a method, which may be called later
+            return partial(self._call, name)
+        return self._single_use(found)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in _OWN:
@@ -53,60 +80,47 @@ class _Proxy:
         return f"<{type(self).__name__} of {type(self._target).__name__}>"
 
 
-class LeasedCursor(_Proxy):
-    """A cursor of a leased connection."""
+class _Rows(_Proxy):
+    """What is read from the connection as somebody asks for it."""
 
     __slots__ = ()
 
-    def execute(self, *args: Any, **options: Any) -> Any:
-        """Execute as the driver does; where that returns the cursor, this one is returned."""
-        target = self.unwrap()
-        result = target.execute(*args, **options)
-        return self if result is target else result
-
-    @property
-    def connection(self) -> LeasedConnection:
-        """The lease that the cursor belongs to."""
-        self.unwrap()
-        return LeasedConnection(self._slot.conn_ref(), self._slot, self._serial)
-
-    def __enter__(self) -> Self:
-        self.unwrap().__enter__()
+    def __iter__(self) -> Self:
         return self
+
+    def __next__(self) -> Any:
+        return self._single_use(next(self.unwrap()))
+
+
+class _Block(_Proxy):
+    """A context manager."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> Any:
+        return self._single_use(self.unwrap().__enter__())
 
     def __exit__(self, *error: Any) -> Any:
         return self.unwrap().__exit__(*error)
 
     def __iter__(self) -> Any:
-        return iter(self.unwrap())
-
-    def __next__(self) -> Any:
-        return next(self.unwrap())
+        return self._single_use(iter(self.unwrap()))
 
 
-class LeasedConnection(_Proxy):
+class LeasedCursor(_Block, _Rows):
+    """A cursor of a leased connection."""
+
+    __slots__ = ()
+
+
+class LeasedConnection(_Block):
     """A leased connection."""
 
     __slots__ = ()
 
-    def cursor(self, *args: Any, **options: Any) -> LeasedCursor:
-        """Return the driver's cursor, as single-use as the lease."""
-        return LeasedCursor(self.unwrap().cursor(*args, **options), self._slot, self._serial)
-
-    def execute(self, *args: Any, **options: Any) -> LeasedCursor:
-        """Execute on a new cursor and return it, where the driver has that."""
-        return LeasedCursor(self.unwrap().execute(*args, **options), self._slot, self._serial)
-
     def close(self) -> None:
         """Give the connection back."""
         self.unwrap().close()
-
-    def __enter__(self) -> Self:
-        self.unwrap().__enter__()
-        return self
-
-    def __exit__(self, *error: Any) -> Any:
-        return self.unwrap().__exit__(*error)
 
 
 class StrictLease(Lease):

@@ -10,6 +10,7 @@ from hard_cases.outside import ask
 from support import Thread, until
 
 from multipool import ConnectionNotLeased, PoolTimeout, hotpath
+from multipool.strict import LeasedCursor
 
 
 def test_a_second_return_is_refused(make_pool):
@@ -105,19 +106,80 @@ def test_a_lease_that_is_ended_by_its_number_is_not_the_next_one(make_pool, driv
 def test_a_single_use_lease_cannot_be_used_after_its_end(make_pool):
     pool = make_pool(max_size=1, strict=True)
     conn = pool.getconn()
-    cursor = conn.cursor()
-    cursor.execute("select 1")
+    cursor, other_cursor = conn.cursor(), conn.cursor()
+    assert isinstance(cursor, LeasedCursor)
+    cursor.execute("select generate_series(1, 5)")
+    rows = iter(cursor)
+    assert tuple(next(rows)) == (1,)
+    fetchone, commit = cursor.fetchone, conn.commit
+    assert cursor.connection.cursor
     pool.putconn(conn)
     with pool.connection() as other:
         for stale in (
             conn.close,
             lambda: conn.cursor(),
             lambda: conn.commit(),
+            lambda: conn.autocommit,
+            lambda: setattr(conn, "autocommit", True),
             lambda: cursor.execute("select 1"),
+            lambda: cursor.connection,
+            lambda: next(rows),
+            lambda: next(iter(cursor)),
+            other_cursor.__enter__,
+            conn.__enter__,
+            fetchone,
+            commit,
         ):
             with pytest.raises(ConnectionNotLeased):
                 stale()
         assert ask(other, "select 42") == [(42,)]
+
+
+def test_a_single_use_lease_is_used_as_the_driver_s_own(make_pool):
+    pool = make_pool(max_size=1, strict=True)
+    with pool.connection() as conn:
+        with conn.cursor() as cursor:
+            cursor.execute("select generate_series(1, %s)", (3,))
+            assert cursor.connection.cursor().connection.unwrap() is conn.unwrap()
+            assert tuple(cursor.fetchone()) == (1,)
+            assert [tuple(row) for row in cursor] == [(2,), (3,)]
+        assert repr(conn).startswith("<LeasedConnection of ")
+        before = conn.autocommit
+        conn.rollback()
+        conn.autocommit = not before
+        assert conn.unwrap().autocommit is conn.autocommit is (not before)
+
+
+def test_what_psycopg_reads_or_ends_later_is_single_use_too(make_pool, driver):
+    if driver.name != "psycopg":
+        pytest.skip("the others have no blocks and no streams")
+    pool = make_pool(max_size=1, strict=True)
+    conn = pool.getconn()
+    cursor = conn.execute("select 1")
+    assert isinstance(cursor, LeasedCursor)
+    assert cursor.execute("select 2; select 3") is cursor
+    assert [each.fetchone() for each in cursor.results()] == [(2,), (3,)]
+    with conn.transaction() as transaction:
+        assert transaction.connection.execute("select 4").fetchone() == (4,)
+    with cursor.copy("copy (select 5) to stdout") as copy:
+        assert [bytes(block) for block in copy] == [b"5\n"]
+    with conn.pipeline():
+        assert conn.execute("select 6").fetchone() == (6,)
+    conn.commit()
+    stream = cursor.stream("select generate_series(1, 3)")
+    assert list(stream) == [(1,), (2,), (3,)]
+    conn.commit()
+    block, notifies = conn.transaction(), conn.notifies(timeout=0)
+    conn.close()
+    with pool.connection():
+        for stale in (
+            block.__enter__,
+            lambda: next(notifies),
+            lambda: transaction.connection,
+            lambda: copy.read,
+        ):
+            with pytest.raises(ConnectionNotLeased):
+                stale()
 
 
 def test_a_thread_that_holds_the_whole_pool_is_told_at_once_that_it_would_wait_for_itself(
