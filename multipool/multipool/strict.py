@@ -60,7 +60,7 @@ class _Proxy:
             return value
         return proxy(value, self._slot, self._serial)
 
-    def _call(self, name: str, *args: Any, **options: Any) -> Any:
+    def _call(self, name: str, /, *args: Any, **options: Any) -> Any:
         return self._single_use(getattr(self.unwrap(), name)(*args, **options))
 
     def __getattr__(self, name: str) -> Any:

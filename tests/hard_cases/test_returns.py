@@ -143,6 +143,9 @@ def test_a_single_use_lease_is_used_as_the_driver_s_own(make_pool):
             assert cursor.connection.cursor().connection.unwrap() is conn.unwrap()
             assert tuple(cursor.fetchone()) == (1,)
             assert [tuple(row) for row in cursor] == [(2,), (3,)]
+        with conn.cursor(name="on_the_server") as cursor:
+            cursor.execute("select 4")
+            assert [tuple(row) for row in cursor] == [(4,)]
         assert repr(conn).startswith("<LeasedConnection of ")
         before = conn.autocommit
         conn.rollback()
