@@ -118,10 +118,13 @@ READ_CONFIGURED: Final = (
     " where pg_catalog.current_setting('role') <> 'none'"
 )
 
-#: DISCARD ALL in pieces, since that may not stand beside other statements in one message.
+#: DISCARD ALL in pieces, since that may not stand beside other statements in one message. And what
+#: that leaves: whoever knows what `random` was seeded with knows what it returns.
 RESET: Final = (
     "close all; set session authorization default; reset all; deallocate all; unlisten *;"
-    " select pg_catalog.pg_advisory_unlock_all(); discard temp; discard sequences"
+    " select pg_catalog.pg_advisory_unlock_all(); discard temp; discard sequences;"
+    " select pg_catalog.setseed(pg_catalog.date_part("
+    "'microseconds', pg_catalog.clock_timestamp()) / 60000000)"
 )
 
 

@@ -161,7 +161,7 @@ def test_a_strict_lease_ends_with_its_return(make_pool):
     pool.putconn(conn)
     other = pool.getconn()
     for stale in (
-        conn.cursor,
+        lambda: conn.cursor(),
         conn.close,
         lambda: cursor.execute("select 1"),
         lambda: pool.putconn(conn),

@@ -40,6 +40,18 @@ def test_the_next_borrower_finds_nothing_on_the_server_of(what, reset, one, driv
     assert after == before
 
 
+@pytest.mark.parametrize("reset", ["auto", "always", "never"])
+def test_the_next_borrower_s_random_numbers_are_nobody_s_to_foretell(one, reset):
+    pool = one(reset=reset)
+    found = set()
+    for _ in range(2):
+        with pool.connection() as conn:
+            run(conn, "select setseed(0.5)")
+        with pool.connection() as conn:
+            found.update(ask(conn, "select random()"))
+    assert len(found) == (1 if reset == "never" else 2)
+
+
 @pytest.mark.parametrize("prepare", [None, {"threshold": 1}])
 @pytest.mark.parametrize("queries", [False, True])
 def test_the_next_borrower_finds_nothing_of_what_a_called_function_is_known_to_leave(
