@@ -12,7 +12,7 @@ from multipool.borrower import here
 from multipool.clock import clock
 from multipool.errors import PoolClosed, PoolError, PoolTimeout, one_more
 from multipool.inner import Inner
-from multipool.opening import open_in
+from multipool.opening import AT_ONCE, open_in
 from multipool.places import CLOSED, Grant, Refused, Room
 from multipool.slot import Slot
 from multipool.watch.pressure import press
@@ -38,7 +38,7 @@ def check_out(inner: Inner, timeout: float | None, frame: FrameType, stack: bool
     while True:
         conn = grant
         if isinstance(grant, Room):
-            conn = open_in(inner, grant, deadline)
+            conn = open_in(inner, grant, deadline, 0.0 if timeout > 0 else AT_ONCE)
             clock.read()
         if conn is not None:
             slot: Slot = conn._multipool_slot

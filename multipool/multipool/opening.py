@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from time import monotonic
-from typing import Any
+from typing import Any, Final
 
 from multipool.config import PoolHook
 from multipool.driver import FULL, REFUSAL
@@ -17,9 +17,14 @@ from multipool.slot import Slot
 
 log = logging.getLogger("multipool")
 
+#: Seconds that connecting may take where nobody is to be waited for. libpq has no less.
+AT_ONCE: Final = 2.0
 
-def open_in(inner: Inner, room: Room, deadline: float) -> Any | None:
+
+def open_in(inner: Inner, room: Room, deadline: float, least: float = 0.0) -> Any | None:
     """Open a connection in *room* and return it.
+
+    *least*: the seconds that connecting may take, however near the *deadline* is.
 
     A refusal is raised at once, and so is the failure of a pool that has never had a
     connection: nothing says that its server will ever answer. Afterwards the first thread
@@ -47,7 +52,7 @@ def open_in(inner: Inner, room: Room, deadline: float) -> Any | None:
                 return None
             started = monotonic()
             try:
-                conn = inner.caretaker.open(slot, max(deadline - started, 0.0))
+                conn = inner.caretaker.open(slot, max(deadline - started, least))
                 break
             except inner.driver.Error as error:
                 inner.totals.add("connect_errors")

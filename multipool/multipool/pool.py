@@ -111,7 +111,8 @@ class Pool:
 
         Args:
             timeout: seconds that waiting and connecting may take together; None means the
-                pool's ``timeout``, 0 or less means now or never.
+                pool's ``timeout``. With 0 or less nobody is waited for: it is what is idle, or
+                what opens where there is room, within two seconds.
 
         Returns the driver's own connection, outside of any transaction. Raises
         `PoolTimeout`, `TooManyWaiting`, `PoolClosed`, `PoolConfigError` for what is no timeout,

@@ -5,8 +5,11 @@ from __future__ import annotations
 import threading
 from _thread import start_new_thread
 
+import pytest
 from hard_cases.outside import run
 from support import Thread, until
+
+from multipool import PoolTimeout
 
 
 def test_each_of_eight_threads_gets_its_turns_on_one_connection(make_pool):
@@ -29,6 +32,18 @@ def test_each_of_eight_threads_gets_its_turns_on_one_connection(make_pool):
         thread.outcome()
     # One that the system kept from asking has missed a turn or two; nobody was passed over.
     assert max(turns.values()) <= 1.3 * min(turns.values())
+
+
+def test_who_waits_for_nobody_has_what_opens_where_there_is_room(make_pool):
+    pool = make_pool(max_size=2, timeout=0)
+    first = pool.getconn()
+    with pool.connection(timeout=-1) as second:
+        run(second, "select 1")
+        with pytest.raises(PoolTimeout):
+            pool.getconn()
+    assert pool.getconn() is second
+    pool.putconn(second)
+    pool.putconn(first)
 
 
 def test_a_thread_whose_first_function_is_the_checkout_itself_gets_a_connection(make_pool):
