@@ -10,9 +10,10 @@ costs some Python calls for each use, and C functions that want the driver's own
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ContextDecorator
 from functools import partial
+from types import GeneratorType
 from typing import Any, Self
 
 from multipool.errors import ConnectionNotLeased
@@ -52,9 +53,10 @@ class _Proxy:
             proxy = LeasedConnection
         elif hasattr(type(value), "fetchone"):
             proxy = LeasedCursor
-        elif isinstance(value, Iterator):
+        # Not more than what functions of the drivers' make: a row may be anything.
+        elif isinstance(value, GeneratorType):
             proxy = _Rows
-        elif isinstance(value, AbstractContextManager):
+        elif isinstance(value, AbstractContextManager) and isinstance(value, ContextDecorator):
             proxy = _Block
         else:
             return value
@@ -93,24 +95,28 @@ class _Rows(_Proxy):
 
 
 class _Block(_Proxy):
-    """A context manager."""
+    """A context manager. What it has for its block is the driver's own."""
 
     __slots__ = ()
 
     def __enter__(self) -> Any:
-        return self._single_use(self.unwrap().__enter__())
+        found = self.unwrap().__enter__()
+        return self if found is self._target else found
 
     def __exit__(self, *error: Any) -> Any:
         return self.unwrap().__exit__(*error)
 
-    def __iter__(self) -> Any:
-        return self._single_use(iter(self.unwrap()))
+    def __call__(self, *args: Any) -> Any:
+        return self.unwrap()(*args)  # as a decorator
 
 
 class LeasedCursor(_Block, _Rows):
     """A cursor of a leased connection."""
 
     __slots__ = ()
+
+    def __iter__(self) -> Any:
+        return self._single_use(iter(self.unwrap()))
 
 
 class LeasedConnection(_Block):
