@@ -26,5 +26,8 @@ class _Known:
     def __setattr__(self, name: str, value: object) -> None:
         setattr(settings, name, value)  # who overrides them is told, and forgets what it was
 
+    def __delattr__(self, name: str) -> None:
+        delattr(settings, name)
+
 
 known: Final[Any] = _Known()

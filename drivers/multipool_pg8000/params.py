@@ -163,7 +163,8 @@ def settings(params: Mapping[str, Any]) -> Settings:
     Raises `PoolConfigError`.
     """
     given = {name: value for name, value in params.items() if value not in (None, "")}
-    found = {**_from_environment(), **_from_service(given), **given}
+    merged = {**_from_environment(), **_from_service(given), **given}
+    found = {name: value for name, value in merged.items() if value != ""}
     check(found)
     own: dict[str, Any] = {name: found.pop(name) for name in OWN if name in found}
     texts = {name: str(value) for name, value in found.items()}

@@ -37,6 +37,8 @@ SECRETS: Final = frozenset(
 )
 
 _FLAG: Final = ("0", "1")
+# To libpq a flag is off unless it begins with a 1. Who says "on" is told; this is what it means.
+_OFF: Final = frozenset(["false", "no", "off"])
 _PROTOCOLS: Final = ("3.0", "3.2", "latest")
 _TLS: Final = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 #: Those that libpq knows a few values of.
@@ -64,6 +66,8 @@ _WHOLE_NUMBERS: Final = frozenset(
     tcp_user_timeout
     """.split()
 )
+# As strtol() reads it.
+_WHOLE: Final = re.compile(r"\s*[+-]?\d+\s*", re.ASCII)
 
 _SCHEMES: Final = ("postgresql://", "postgres://")
 _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})|%00")
@@ -91,8 +95,8 @@ def check(params: Mapping[str, Any], extra: Iterable[str] = ()) -> None:
     """Refuse a parameter that is neither one of libpq's nor one of *extra*.
 
     *extra* are the driver's own keyword arguments. Also refuses a value that libpq would not
-    take, where it takes a few, a number or a port. Raises `PoolConfigError`, which names the
-    parameter and those allowed, or the values.
+    take, where it takes a few, a number or a port, and a flag that it would misread. Raises
+    `PoolConfigError`, which names the parameter and those allowed, or the values.
     """
     known = KEYWORDS.union(extra)
     for name in params:
@@ -122,6 +126,8 @@ def refuse_unless_among(
     allowed: tuple[str, ...], name: str, value: object, whose: str = ""
 ) -> None:
     """Refuse the *value* of parameter *name* unless it is one of those *allowed*, in words."""
+    if allowed is _FLAG and str(value).casefold() in _OFF:
+        return
     # libpq heeds the case but for versions of TLS.
     fold = str.casefold if allowed is _TLS else str
     if fold(str(value)) not in map(fold, allowed):
@@ -130,7 +136,7 @@ def refuse_unless_among(
 
 
 def _is_whole(value: object) -> bool:
-    return str(value).removeprefix("-").isdecimal() and not isinstance(value, bool)
+    return _WHOLE.fullmatch(str(value)) is not None and not isinstance(value, bool)
 
 
 #: What other libraries, and Django's settings, call it, where that is not spelt alike.

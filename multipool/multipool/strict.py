@@ -5,14 +5,15 @@ kept meets the next borrower's transaction. Here each lease is a proxy, and so i
 asked for that goes on using the connection: its cursors, methods, rows that are still to come,
 and blocks. They forward everything and raise `ConnectionNotLeased` once the lease is over. That
 costs some Python calls for each use, and C functions that want the driver's own object
-(``register_type``, ``execute_values``) are given ``proxy.unwrap()``.
+(``register_type``, ``execute_values``) are given ``proxy.unwrap()``. No proxies are psycopg2's
+large objects, and the cursor that an error of its tells.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ContextDecorator
-from functools import partial
+from functools import partial, wraps
 from types import GeneratorType
 from typing import Any, Self
 
@@ -66,6 +67,8 @@ class _Proxy:
         return self._single_use(getattr(self.unwrap(), name)(*args, **options))
 
     def __getattr__(self, name: str) -> Any:
+        if name in _OWN:  # it was made without, as `copy` makes objects
+            raise AttributeError(name)
         target = self.unwrap()
         found = getattr(target, name)
         if getattr(found, "__self__", None) is target:  # a method, which may be called later
@@ -77,6 +80,9 @@ class _Proxy:
             object.__setattr__(self, name, value)
         else:
             setattr(self.unwrap(), name, value)
+
+    def __delattr__(self, name: str) -> None:
+        delattr(self.unwrap(), name)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {type(self._target).__name__}>"
@@ -94,8 +100,8 @@ class _Rows(_Proxy):
         return self._single_use(next(self.unwrap()))
 
 
-class _Block(_Proxy):
-    """A context manager. What it has for its block is the driver's own."""
+class _With(_Proxy):
+    """A context manager. What it has for its block is the driver's own, but for itself."""
 
     __slots__ = ()
 
@@ -106,11 +112,21 @@ class _Block(_Proxy):
     def __exit__(self, *error: Any) -> Any:
         return self.unwrap().__exit__(*error)
 
-    def __call__(self, *args: Any) -> Any:
-        return self.unwrap()(*args)  # as a decorator
+
+class _Block(_With):
+    """One that is a decorator too."""
+
+    __slots__ = ()
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def within(*args: Any, **options: Any) -> Any:
+            return self.unwrap()(function)(*args, **options)
+
+        return within
 
 
-class LeasedCursor(_Block, _Rows):
+class LeasedCursor(_With, _Rows):
     """A cursor of a leased connection."""
 
     __slots__ = ()
@@ -119,7 +135,7 @@ class LeasedCursor(_Block, _Rows):
         return self._single_use(iter(self.unwrap()))
 
 
-class LeasedConnection(_Block):
+class LeasedConnection(_With):
     """A leased connection."""
 
     __slots__ = ()

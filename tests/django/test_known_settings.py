@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from typing import Any
+from unittest import mock
 
 import pytest
 from django.conf import settings
@@ -38,6 +39,16 @@ def test_who_sets_one_sets_django_s() -> None:
     assert settings.DEBUG is known.DEBUG is not before
     with override_settings(DEBUG=before):
         assert known.DEBUG is before
+
+
+@pytest.mark.usefixtures("restored")
+@pytest.mark.parametrize("read", [False, True])
+def test_what_a_test_puts_in_its_place_is_gone_afterwards(read: bool) -> None:
+    before = settings.USE_TZ
+    settings.USE_TZ = before  # forgotten: nobody has asked since
+    with mock.patch.object(known, "USE_TZ", not before):
+        assert not read or settings.USE_TZ is not before
+    assert settings.USE_TZ is before
 
 
 def test_what_is_none_is_refused_as_django_does() -> None:

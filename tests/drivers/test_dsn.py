@@ -63,6 +63,7 @@ def test_of_several_hosts_the_first_that_answers_is_taken(driver, server):
         ("target_session_attrs", "master", "any, read-write, read-only, primary"),
         ("ssl_min_protocol_version", "1.2", "TLSv1, TLSv1.1, TLSv1.2 or TLSv1.3"),
         ("connect_timeout", "soon", "a whole number"),
+        ("connect_timeout", 2.5, "a whole number"),
         ("keepalives_idle", True, "a whole number"),
     ],
 )
@@ -75,7 +76,20 @@ def test_a_value_that_libpq_does_not_take_is_refused_at_once(driver, name, value
 def test_values_that_libpq_takes_are_taken(driver):
     for value in (None, "", "disable", "verify-full"):
         driver.check_params({"sslmode": value})
-    driver.check_params({"connect_timeout": -1, "ssl_min_protocol_version": "tlsV1.2"})
+    for number in (-1, "+5", " 5 \n"):
+        driver.check_params({"connect_timeout": number})
+    driver.check_params({"ssl_min_protocol_version": "tlsV1.2"})
+
+
+@pytest.mark.parametrize("value", [True, "on", "true"])
+def test_a_flag_that_libpq_would_read_as_off_is_refused(driver, value):
+    with pytest.raises(PoolConfigError, match="sslsni: must be 0 or 1"):
+        driver.check_params({"sslsni": value})
+
+
+def test_a_flag_may_be_off_in_words():
+    for value in (False, "off", "no", "False", 0):
+        conninfo.check({"sslsni": value, "sslcompression": value})
 
 
 def test_ssl_that_the_server_does_not_have_is_refused_where_required(driver, server):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -147,6 +148,8 @@ def test_a_single_use_lease_is_used_as_the_driver_s_own(make_pool):
             cursor.execute("select 4")
             assert [tuple(row) for row in cursor] == [(4,)]
         assert repr(conn).startswith("<LeasedConnection of ")
+        assert not callable(conn)
+        assert copy.copy(conn).unwrap() is conn.unwrap()
         before = conn.autocommit
         conn.rollback()
         conn.autocommit = not before
@@ -166,9 +169,9 @@ def test_what_psycopg_reads_or_ends_later_is_single_use_too(make_pool, driver):
     assert [each.fetchone() for each in cursor.results()] == [(2,), (3,)]
     with conn.transaction() as transaction:
         raise psycopg.Rollback(transaction)
-    with cursor.copy("copy (select 5) to stdout") as copy:
+    with cursor.copy("copy (select 5) to stdout") as copying:
         blocks = []
-        while block := copy.read():
+        while block := copying.read():
             blocks.append(bytes(block))
         assert blocks == [b"5\n"]
     with conn.pipeline():
@@ -178,11 +181,18 @@ def test_what_psycopg_reads_or_ends_later_is_single_use_too(make_pool, driver):
     assert list(stream) == [(1,), (2,), (3,)]
     conn.commit()
     block, notifies = conn.transaction(), conn.notifies(timeout=0)
+
+    @conn.transaction()
+    def decorated():
+        return conn.execute("select 7").fetchone()
+
+    assert decorated() == (7,)
     conn.close()
     with pool.connection():
         for stale in (
             block.__enter__,
             lambda: next(notifies),
+            decorated,
         ):
             with pytest.raises(ConnectionNotLeased):
                 stale()

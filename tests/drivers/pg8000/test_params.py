@@ -81,6 +81,16 @@ def test_what_was_given_comes_before_the_service_and_that_before_the_environment
     assert settings({"service": "mine", "port": 9}).hosts[0].port == 9
 
 
+def test_what_a_service_leaves_empty_is_libpqs_default(monkeypatch, tmp_path):
+    services = tmp_path / "services"
+    names = ("ssl_min_protocol_version", "connect_timeout", "sslmode", "port")
+    services.write_text("[mine]\n" + "".join(f"{name}=\n" for name in names))
+    monkeypatch.setenv("PGSERVICEFILE", str(services))
+    found = settings({"service": "mine"})
+    assert (found.tls.minimum, found.tls.mode) == ("TLSv1.2", "prefer")
+    assert (found.connect_timeout, found.hosts[0].port) == (None, 5432)
+
+
 def test_a_service_that_is_not_there_is_named(monkeypatch, tmp_path):
     with pytest.raises(PoolConfigError, match="service 'nope' is in none of"):
         settings({"service": "nope"})

@@ -301,6 +301,26 @@ def test_a_block_in_autocommit_is_a_transaction(pair):
         assert conn.get_transaction_status() == IDLE
 
 
+class NamesItself(psycopg2.extensions.cursor):
+    """Names itself, and leaves to psycopg2 what becomes of its rows."""
+
+    def __init__(self, conn, name=None):
+        super().__init__(conn, name or "on_the_server")
+        self.withhold = True
+
+
+def test_a_cursor_that_names_itself_is_as_psycopg2_makes_it(pair):
+    made = []
+    for conn in pair:
+        conn.cursor_factory = NamesItself
+        with conn.cursor() as cursor:
+            made.append((cursor.name, cursor.scrollable, cursor.withhold))
+            cursor.execute("select generate_series(1, 3)")
+            assert cursor.fetchone() == (1,)
+        conn.rollback()
+    assert made == [("on_the_server", None, False)] * 2
+
+
 def test_a_closed_connection_says_so(pair):
     for conn in pair:
         driver.close(conn)
