@@ -33,7 +33,7 @@ class PooledCreation:
                 if wrapper.settings_dict["NAME"] == template:
                     wrapper.close()
             close_pools_to(template)
-        # A mixin: what it stands in front of has it.
+        # A mixin: what it stands in front of has it, and django-stubs leave it out there too.
         super()._execute_create_test_db(cursor, parameters, keepdb)  # type: ignore[misc]
 
     def _destroy_test_db(self, test_database_name: str, verbosity: int) -> None:

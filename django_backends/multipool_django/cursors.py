@@ -109,13 +109,13 @@ _size: Final = len(_own) if _SHORT.isdisjoint(_own) else -1
 def wrapper_class() -> type[CursorWrapper]:
     """Return the class that a cursor for Django is to be wrapped in."""
     theirs = utils.CursorWrapper
-    # django-stubs leave out the two that begin with an underscore.
+    own: Any = theirs  # django-stubs leave out the two that begin with an underscore
     if (
         theirs is CursorWrapper
         and theirs.__init__ is _init
         and theirs.execute is _execute
-        and theirs._execute is _inner  # type: ignore[attr-defined]
-        and theirs._execute_with_wrappers is _with_wrappers  # type: ignore[attr-defined]
+        and own._execute is _inner
+        and own._execute_with_wrappers is _with_wrappers
         and theirs.__getattr__ is _getattr
         and (len(_own) == _size or _SHORT.isdisjoint(_own))
     ):

@@ -102,9 +102,11 @@ def _heed_views() -> None:
         _view.set(("view", match.view_name, "/" + match.route[:_LONGEST]))
         return match
 
-    # No type says that a function has this attribute, or that a method may be replaced.
-    resolve_request._multipool_resolve = resolve  # type: ignore[attr-defined]
-    BaseHandler.resolve_request = resolve_request  # type: ignore[method-assign]
+    # No type says that a function has such an attribute, or that a method may be replaced.
+    ours: Any = resolve_request
+    handler: Any = BaseHandler
+    ours._multipool_resolve = resolve
+    handler.resolve_request = ours
 
 
 request_started.connect(_at_start, dispatch_uid="multipool_django.errands")

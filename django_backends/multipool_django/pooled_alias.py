@@ -6,7 +6,7 @@ import copy
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS
@@ -34,6 +34,13 @@ class PooledAlias(BaseDatabaseWrapper):
     IsolationLevel: ClassVar[Any]
 
     isolation_level: Any
+
+    if TYPE_CHECKING:
+        # Django's own, which django-stubs leave out.
+        def _commit(self) -> None: ...
+        def _rollback(self) -> None: ...
+        def _close(self) -> None: ...
+
     # What the settings came to when they were looked at last.
     _seen: Snapshot | None = None
 

@@ -248,8 +248,7 @@ class PooledWrapper(PooledAlias):
             self._refuse_given_back()
         connection = self.connection
         if connection is None or self.queries_logged or _base._commit is not shortcut.commit:
-            # What django-stubs leave out, here and below.
-            super()._commit()  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+            super()._commit()
             return
         # Django's own is the same, within the context manager that logs it.
         with self.wrap_database_errors:
@@ -258,7 +257,7 @@ class PooledWrapper(PooledAlias):
     def _rollback(self) -> None:
         if self._was_given_back():
             self._refuse_given_back()
-        super()._rollback()  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+        super()._rollback()
 
     def init_connection_state(self) -> None:
         """Do what is left to do at each checkout; `Opening` has done the rest."""
@@ -331,7 +330,7 @@ class PooledWrapper(PooledAlias):
         connection = self.connection
         slot = getattr(connection, "_multipool_slot", None)
         if slot is None and not self.pooled:
-            super()._close()  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+            super()._close()
             return
         # At once, even inside atomic(): from here on it may be somebody else's.
         self.connection = None

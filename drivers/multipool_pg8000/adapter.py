@@ -45,7 +45,7 @@ class Pg8000Driver(Driver):
     def abandon(self, conn: Connection) -> None:
         conn.hang_up()
 
-    # In C, in the place of a method, which would cost more than it.
+    # In C, in the place of a method, which would cost more than it. To mypy that is none.
     status = staticmethod(attrgetter("state"))  # type: ignore[assignment]
 
     def fileno(self, conn: Connection) -> int:

@@ -57,7 +57,12 @@ CHOICES: Final = {
     "sslnegotiation": ("postgres", "direct"),
     "sslsni": _FLAG,
     "target_session_attrs": (
-        *("any", "read-write", "read-only", "primary", "standby", "prefer-standby"),
+        "any",
+        "read-write",
+        "read-only",
+        "primary",
+        "standby",
+        "prefer-standby",
     ),
 }
 _WHOLE_NUMBERS: Final = frozenset(

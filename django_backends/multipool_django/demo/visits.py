@@ -30,9 +30,9 @@ def main() -> None:
     """Go the way of the job; then do as ordered, and tell each time what came of it."""
     orders = child.orders()
     job = next(orders)
+    modules: dict[str, Any] = sys.modules  # typeshed knows only modules there
     for module in job["hidden"]:
-        # So that it is not found; typeshed knows only modules there.
-        sys.modules[module] = None  # type: ignore[assignment]
+        modules[module] = None  # so that it is not found
     from multipool_django.demo import settings
 
     settings.configure(job["engine"], job["params"], job["pool"], **job["database"])
