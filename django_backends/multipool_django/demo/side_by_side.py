@@ -33,7 +33,8 @@ class SideBySide:
         """
         found: dict[Way, list[Figures]] = {way: [] for way in self._visitors}
         for turn in range(rounds + 1):
-            for way, visitor in self._visitors.items():
+            # Who comes first changes, and with it who comes after whom.
+            for way, visitor in list(self._visitors.items())[:: -1 if turn % 2 else 1]:
                 visitor.order(what=what, number=number, seconds=seconds)
                 figures = Figures(**visitor.hear()["figures"])
                 if turn:
