@@ -123,10 +123,10 @@ class PooledAlias(BaseDatabaseWrapper):
 
     def _snapshot(self) -> Snapshot:
         seen = self._seen
-        if seen is None or not seen.holds(self.settings_dict, self.timezone_name):
+        if seen is None or not seen.holds(self):
             params = self._make_params()
             hold = options.hold(self.alias, self.settings_dict)
-            seen = self._seen = Snapshot(self.settings_dict, self.timezone_name, params, hold)
+            seen = self._seen = Snapshot(self, params, hold)
         return seen
 
     def _pool(self, params: dict[str, Any], seen: Snapshot) -> Pool:

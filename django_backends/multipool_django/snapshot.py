@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any, Final
 
 from multipool import Pool
 from multipool_django.known_settings import known
+
+#: Returns what the parameters of a wrapper of Django's are made from, beside ``USE_TZ``. In C, as
+#: the comparison with a `Snapshot`'s is: each checkout pays for it.
+origins: Final[Callable[[Any], object]] = attrgetter("settings_dict", "timezone_name")
 
 
 class Snapshot:
@@ -17,32 +23,23 @@ class Snapshot:
     """
 
     __slots__ = (
-        "_settings",
-        "_time_zone",
-        "_use_tz",
         "hold",
         "is_plain",
         "isolation_level",
+        "origins",
         "params",
         "pool",
+        "use_tz",
         "was_gone",
     )
 
-    def __init__(
-        self,
-        settings_dict: dict[str, Any],
-        time_zone: str | None,
-        params: dict[str, Any],
-        hold: str,
-    ) -> None:
+    def __init__(self, wrapper: Any, params: dict[str, Any], hold: str) -> None:
+        settings = wrapper.settings_dict
         # As deep as a pool's options lie.
-        options = settings_dict["OPTIONS"].items()
-        self._settings = {
-            **settings_dict,
-            "OPTIONS": {name: {**o} if isinstance(o, dict) else o for name, o in options},
-        }
-        self._time_zone = time_zone
-        self._use_tz = known.USE_TZ
+        options = settings["OPTIONS"].items()
+        own = {name: {**o} if isinstance(o, dict) else o for name, o in options}
+        self.origins = {**settings, "OPTIONS": own}, wrapper.timezone_name
+        self.use_tz = known.USE_TZ
         self.params = params
         self.hold = hold
         #: What Django makes of the option of this name, and the alias's pool; None until asked.
@@ -53,10 +50,6 @@ class Snapshot:
         self.is_plain = False
         self.was_gone = False
 
-    def holds(self, settings_dict: dict[str, Any], time_zone: str | None) -> bool:
+    def holds(self, wrapper: Any) -> bool:
         """Return whether all is still as it was."""
-        return (
-            self._settings == settings_dict
-            and self._time_zone == time_zone
-            and self._use_tz == known.USE_TZ
-        )
+        return bool(self.origins == origins(wrapper) and self.use_tz == known.USE_TZ)

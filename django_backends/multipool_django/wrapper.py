@@ -31,6 +31,7 @@ from multipool_django.hold.greeting import forget
 from multipool_django.hold.making import adopt
 from multipool_django.known_settings import known
 from multipool_django.pooled_alias import PooledAlias
+from multipool_django.snapshot import origins
 from multipool_django.validation import PoolValidation
 
 
@@ -89,7 +90,9 @@ class PooledWrapper(PooledAlias):
             seen is None
             or not seen.was_gone
             or BaseDatabaseWrapper.connect is not shortcut.connect
-            or not seen.holds(self.settings_dict, self.timezone_name)
+            # As `Snapshot.holds` has it, but for the call.
+            or seen.origins != origins(self)
+            or seen.use_tz != known.USE_TZ
         ):
             return False
         pool = seen.pool

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from psycopg2 import ProgrammingError
@@ -97,18 +98,19 @@ class PiggybackConnection(Connection):
         readonly = _characteristic("readonly")
         deferrable = _characteristic("deferrable")
 
-        @property
-        def autocommit(self) -> bool:
-            """Whether each statement is its own transaction. Cannot be set in a transaction."""
-            return self._wants_autocommit
-
-        @autocommit.setter
-        def autocommit(self, value: bool) -> None:
+        def _set_autocommit(self, value: bool) -> None:
             if _transaction_status(self) != IDLE or not _autocommit.__get__(self):
                 self._refuse_in_transaction("set_session")
                 self._rejoin()
             self.touch_unless_settled()
             self._wants_autocommit = bool(value)
+
+        # Read in C, since each checkout and each return does.
+        autocommit = property(
+            attrgetter("_wants_autocommit"),
+            _set_autocommit,
+            doc="Whether each statement is its own transaction. Cannot be set in a transaction.",
+        )
 
         @property
         def status(self) -> int:

@@ -86,13 +86,13 @@ def test_a_stack_is_the_same(in_c, chain):
     assert files_of(in_c["site_of"](stack)) == files_of(walks.site_of(stack))
 
 
-def outermost_in_a_thread(chain, *both):
+def outermost_in_a_thread(chain, *both, name="execute"):
     """Return what each of *both* finds from the last of these on, in a thread of a library's."""
     found = []
 
     def last(_):
         frame = sys._getframe(1)
-        found.extend(walk(frame, "execute", "base") for walk in both)
+        found.extend(walk(frame, name, "base") for walk in both)
 
     thread = threading.Thread(target=LIBRARYS, args=([*chain, last],))
     thread.start()
@@ -127,7 +127,11 @@ def test_the_outermost_is_the_same(in_c, chain):
     ids=str,
 )
 def test_the_outermost_is_a_function_of_the_application_s_or_the_named_one(in_c, chain, expected):
-    for found in outermost_in_a_thread(chain, in_c["outermost"], walks.outermost):
+    equal = "".join(["exe", "cute"])  # and no string that the interpreter has but once
+    for found in [
+        *outermost_in_a_thread(chain, in_c["outermost"], walks.outermost),
+        *outermost_in_a_thread(chain, in_c["outermost"], name=equal),
+    ]:
         assert (found and found.f_code) is (expected and expected.__code__)
 
 
@@ -157,7 +161,12 @@ def test_no_stack_has_no_site_and_no_frame_has_no_stack(in_c):
     for walk in ("whole", "caller"):
         with pytest.raises(TypeError, match="no frame"):
             in_c[walk]("frame")
-    for arguments in [("frame", "execute", "base"), (sys._getframe(), "execute"), ()]:
+    for arguments in [
+        ("frame", "execute", "base"),
+        (sys._getframe(), 1, "base"),
+        (sys._getframe(), "execute"),
+        (),
+    ]:
         with pytest.raises(TypeError, match="outermost takes"):
             in_c["outermost"](*arguments)
 

@@ -172,7 +172,10 @@ site_of(PyObject *is_library, PyObject *argument)
 static int
 is_of(PyFrameObject *frame, PyCodeObject *code, PyObject *name, PyObject *module)
 {
-    int same = code->co_name == name ? 1 : PyObject_RichCompareBool(code->co_name, name, Py_EQ);
+    int same = code->co_name == name;
+    if (!same && !(PyUnicode_CHECK_INTERNED(code->co_name) && PyUnicode_CHECK_INTERNED(name))) {
+        same = PyObject_RichCompareBool(code->co_name, name, Py_EQ);
+    }
     if (same > 0) {
         PyObject *globals = PyFrame_GetGlobals(frame);
         PyObject *own = Py_XNewRef(PyDict_GetItemString(globals, "__name__"));
@@ -186,17 +189,21 @@ is_of(PyFrameObject *frame, PyCodeObject *code, PyObject *name, PyObject *module
 static PyObject *
 outermost(PyObject *is_library, PyObject *const *arguments, Py_ssize_t count)
 {
-    if (count != 3 || !PyFrame_Check(arguments[0])) {
+    if (count != 3 || !PyFrame_Check(arguments[0]) || !PyUnicode_Check(arguments[1])) {
         return PyErr_Format(PyExc_TypeError, "outermost takes a frame, a name and a module's name");
     }
     PyFrameObject *frame = (PyFrameObject *)Py_NewRef(arguments[0]), *found = NULL;
-    int last = 0;
+    PyObject *file = NULL; /* of the frame before: several in a row are of the same one */
+    int last = 0, librarys = 1;
     while (frame != NULL && last == 0) {
         PyCodeObject *code = PyFrame_GetCode(frame);
         last = is_of(frame, code, arguments[1], arguments[2]);
         int counts = last > 0;
         if (last == 0) {
-            int librarys = is_librarys(is_library, (PyObject *)code);
+            if (code->co_filename != file) {
+                file = code->co_filename;
+                librarys = is_librarys(is_library, (PyObject *)code);
+            }
             last = librarys < 0 ? -1 : 0;
             counts = !librarys && PyUnicode_CompareWithASCIIString(code->co_name, "<module>");
         }
