@@ -6,20 +6,19 @@ connections as there are threads. Liveness is on wherever it says "checks", and 
 
 On the loopback all processes share one processor. Where they have several, three processes of
 the same Django code differ by a tenth for as long as they live, by which of their server
-processes the system keeps where: more than the ways differ.
-
-Turns are short and many, since the speed of a shared machine changes within the second. And who
-is the best of the others is found in one half of the turns and measured in the other half, both
-ways round: the best of eight that each err by 3 % would seem 4 % better than it is.
+processes the system keeps where: more than the ways differ. Even there two processes of the very
+same way differ by some per cent, so each way has several, one after the other. Turns are short
+and many, since the speed of a shared machine changes within the second. And the best of the
+others is not measured with the processes among which it was the best: of eight ways that each
+err by 3 %, that one would seem 4 % too good.
 """
 
 from __future__ import annotations
 
 import statistics
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
@@ -36,12 +35,15 @@ from multipool_django.demo.ways import Way
 from tests import pgbouncer
 
 Results = Mapping[Way, Figures]
-#: What was found in either half of the turns.
-Halves = tuple[Results, Results]
+#: How many processes each way has, one after the other; and what was found with each.
+LOTS: Final = 4
+Lots = Sequence[Results]
 
-#: By the number of threads: the seconds of a turn, and how many there are in each half.
-NEAR: Final = {1: (0.1, 12), 8: (0.15, 8), 32: (0.3, 5)}
-FAR: Final = {1: (0.3, 3), 8: (0.3, 3), 32: (0.3, 3)}
+#: By the number of threads: the seconds of a turn, and how many there are in each lot.
+NEAR: Final = {1: (0.1, 6), 8: (0.15, 4), 32: (0.3, 3)}
+FAR: Final = {1: (0.3, 2), 8: (0.3, 2), 32: (0.3, 2)}
+#: The same where there is one query, and no page.
+SELECT: Final = {1: (0.05, 20)}
 
 DELAY: Final = 0.005  # seconds, each way
 #: How far two ways that do the same may differ: these are the figures of a machine at work.
@@ -92,17 +94,20 @@ def _measure(
     verdicts: list[Verdict],
 ) -> None:
     """Add tables and verdicts of the views of the shop at *params*."""
-    for what, by_threads in _views(stop, params, effort, where):
-        together = {number: _together(halves) for number, halves in by_threads.items()}
+    turns = FAR if "away" in where else NEAR
+    for what, by_threads in _found(stop, params, effort, _all(), VIEWS, turns).items():
+        together = {number: _together(lots) for number, lots in by_threads.items()}
         tables.append(_table(f"{what}: {VIEWS[what]}, {where}", together))
         worst = min(map(_by_best_other, by_threads.values()))
         named = f"{what}, {where}: ours by the best other, worst"
         verdicts.append(Verdict(named, worst, at_least=EQUAL))
         if what == "deliver" and "away" in where:
             verdicts += _round_trip_verdicts(together[min(together)])
-    kept = _select(stop, params, effort)
-    tables.append(_table(f"select 1; connection.close(), {where}", {1: kept}))
-    verdicts += _select_verdicts(kept, where)
+    kept = [*_all(), ways.never_closed("psycopg2")]
+    (by_threads,) = _found(stop, params, effort, kept, ["select"], SELECT).values()
+    ((number, lots),) = by_threads.items()
+    tables.append(_table(f"select 1; connection.close(), {where}", {number: _together(lots)}))
+    verdicts += _select_verdicts(_together(lots), where)
 
 
 @contextmanager
@@ -116,26 +121,27 @@ def shop(stop: Stop) -> Iterator[EmbeddedServer]:
         yield server
 
 
-def _views(
-    stop: Stop, params: Mapping[str, str], effort: Effort, where: str
-) -> Iterator[tuple[str, dict[int, Halves]]]:
-    """Yield for each page what each number of threads had of each way."""
-    turns = effort.pick(FAR if "away" in where else NEAR, {2: (0.02, 1)})
-    with _side_by_side(stop, _all(), params) as side_by_side:
-        # Every thread of every way connects, so that nobody's first time is measured.
-        side_by_side.compare("product", max(turns), 0.3, 1)
-        for what in VIEWS:
-            found: dict[int, Halves] = {}
-            for number, (seconds, rounds) in turns.items():
-                half = partial(side_by_side.compare, what, number, seconds, rounds)
-                found[number] = half(), half()
-            yield what, found
-
-
-def _select(stop: Stop, params: Mapping[str, str], effort: Effort) -> Results:
-    seconds, rounds = effort.pick((0.05, 60), (0.02, 1))
-    with _side_by_side(stop, [*_all(), ways.never_closed("psycopg2")], params) as side_by_side:
-        return side_by_side.compare("select", 1, seconds, rounds)
+def _found(
+    stop: Stop,
+    params: Mapping[str, str],
+    effort: Effort,
+    some: Sequence[Way],
+    whats: Iterable[str],
+    turns: Mapping[int, tuple[float, int]],
+) -> dict[str, dict[int, Lots]]:
+    """Return of each of *whats* what each number of threads had of each way."""
+    quick = {min(2, max(turns)): (0.02, 1)}
+    turns = effort.pick(turns, quick)
+    found: dict[str, dict[int, list[Results]]] = {what: {n: [] for n in turns} for what in whats}
+    for _ in range(effort.pick(LOTS, 2)):
+        with _side_by_side(stop, some, params) as side_by_side:
+            # Every thread of every way connects, so that nobody's first time is measured.
+            side_by_side.compare("product", max(turns), 0.3, 1)
+            for what, by_threads in found.items():
+                for number, (seconds, rounds) in turns.items():
+                    results = side_by_side.compare(what, number, seconds, rounds)
+                    by_threads[number].append(results)
+    return {what: {**by_threads} for what, by_threads in found.items()}
 
 
 def _behind_pgbouncer(
@@ -213,16 +219,17 @@ def _versions() -> Table:
     return Table("Versions", ["distribution", "version"], rows, prose=True)
 
 
-def _together(halves: Halves) -> Results:
-    return {way: median_of([half[way] for half in halves]) for way in halves[0]}
+def _together(lots: Lots) -> Results:
+    return {way: median_of([lot[way] for lot in lots]) for way in lots[0]}
 
 
-def _by_best_other(halves: Halves) -> float:
-    """Return our best way's rate by that of the best other; neither measured where chosen."""
+def _by_best_other(lots: Lots) -> float:
+    """Return our best way's rate by that of the best other, neither chosen where it is measured."""
     ratios = []
-    for chosen, measured in (halves, halves[::-1]):
-        ours, other = (_best_way(chosen, ours=mine) for mine in (True, False))
-        ratios.append(measured[ours].per_second / measured[other].per_second)
+    for lot in lots:
+        rest = _together([each for each in lots if each is not lot])
+        ours, other = (_best_way(rest, ours=mine) for mine in (True, False))
+        ratios.append(lot[ours].per_second / lot[other].per_second)
     return statistics.geometric_mean(ratios)
 
 
