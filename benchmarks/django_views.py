@@ -36,7 +36,7 @@ from tests import pgbouncer
 
 Results = Mapping[Way, Figures]
 #: How many processes each way has, one after the other; and what was found with each.
-LOTS: Final = 4
+LOTS: Final = 3
 Lots = Sequence[Results]
 
 #: By the number of threads: the seconds of a turn, and how many there are in each lot.
