@@ -133,10 +133,10 @@ def _found(
     quick = {min(2, max(turns)): (0.02, 1)}
     turns = effort.pick(turns, quick)
     found: dict[str, dict[int, list[Results]]] = {what: {n: [] for n in turns} for what in whats}
-    for _ in range(effort.pick(LOTS, 2)):
+    for _ in range(effort.pick(LOTS, 1)):
         with _side_by_side(stop, some, params) as side_by_side:
             # Every thread of every way connects, so that nobody's first time is measured.
-            side_by_side.compare("product", max(turns), 0.3, 1)
+            side_by_side.compare("product", max(turns), effort.pick(0.3, 0.02), 1)
             for what, by_threads in found.items():
                 for number, (seconds, rounds) in turns.items():
                     results = side_by_side.compare(what, number, seconds, rounds)
@@ -227,7 +227,8 @@ def _by_best_other(lots: Lots) -> float:
     """Return our best way's rate by that of the best other, neither chosen where it is measured."""
     ratios = []
     for lot in lots:
-        rest = _together([each for each in lots if each is not lot])
+        # Where there is but one, in a quick run, nothing is meant by it.
+        rest = _together([each for each in lots if each is not lot] or lots)
         ours, other = (_best_way(rest, ours=mine) for mine in (True, False))
         ratios.append(lot[ours].per_second / lot[other].per_second)
     return statistics.geometric_mean(ratios)
