@@ -35,13 +35,12 @@ from multipool_django.demo.ways import Way
 from tests import pgbouncer
 
 Results = Mapping[Way, Figures]
-#: How many processes each way has, one after the other; and what was found with each.
+#: How many processes each way has, one after the other.
 LOTS: Final = 3
-Lots = Sequence[Results]
 
 #: By the number of threads: the seconds of a turn, and how many there are in each lot.
 NEAR: Final = {1: (0.1, 6), 8: (0.15, 4), 32: (0.3, 3)}
-FAR: Final = {1: (0.3, 2), 8: (0.3, 2), 32: (0.3, 2)}
+FAR: Final = dict.fromkeys(NEAR, (0.3, 2))
 #: The same where there is one query, and no page.
 SELECT: Final = {1: (0.05, 20)}
 
@@ -95,7 +94,7 @@ def _measure(
 ) -> None:
     """Add tables and verdicts of the views of the shop at *params*."""
     turns = FAR if "away" in where else NEAR
-    for what, by_threads in _found(stop, params, effort, _all(), VIEWS, turns).items():
+    for what, by_threads in _in_lots(stop, params, effort, _all(), VIEWS, turns).items():
         together = {number: _together(lots) for number, lots in by_threads.items()}
         tables.append(_table(f"{what}: {VIEWS[what]}, {where}", together))
         worst = min(map(_by_best_other, by_threads.values()))
@@ -103,11 +102,10 @@ def _measure(
         verdicts.append(Verdict(named, worst, at_least=EQUAL))
         if what == "deliver" and "away" in where:
             verdicts += _round_trip_verdicts(together[min(together)])
-    kept = [*_all(), ways.never_closed("psycopg2")]
-    (by_threads,) = _found(stop, params, effort, kept, ["select"], SELECT).values()
-    ((number, lots),) = by_threads.items()
-    tables.append(_table(f"select 1; connection.close(), {where}", {number: _together(lots)}))
-    verdicts += _select_verdicts(_together(lots), where)
+    some = [*_all(), ways.never_closed("psycopg2")]
+    kept = _together(_in_lots(stop, params, effort, some, ["select"], SELECT)["select"][1])
+    tables.append(_table(f"select 1; connection.close(), {where}", {1: kept}))
+    verdicts += _select_verdicts(kept, where)
 
 
 @contextmanager
@@ -121,17 +119,16 @@ def shop(stop: Stop) -> Iterator[EmbeddedServer]:
         yield server
 
 
-def _found(
+def _in_lots(
     stop: Stop,
     params: Mapping[str, str],
     effort: Effort,
     some: Sequence[Way],
     whats: Iterable[str],
     turns: Mapping[int, tuple[float, int]],
-) -> dict[str, dict[int, Lots]]:
-    """Return of each of *whats* what each number of threads had of each way."""
-    quick = {min(2, max(turns)): (0.02, 1)}
-    turns = effort.pick(turns, quick)
+) -> dict[str, dict[int, list[Results]]]:
+    """Return of each of *whats* what each number of threads had of each way, lot by lot."""
+    turns = effort.pick(turns, {min(2, max(turns)): (0.02, 1)})
     found: dict[str, dict[int, list[Results]]] = {what: {n: [] for n in turns} for what in whats}
     for _ in range(effort.pick(LOTS, 1)):
         with _side_by_side(stop, some, params) as side_by_side:
@@ -141,7 +138,7 @@ def _found(
                 for number, (seconds, rounds) in turns.items():
                     results = side_by_side.compare(what, number, seconds, rounds)
                     by_threads[number].append(results)
-    return {what: {**by_threads} for what, by_threads in found.items()}
+    return found
 
 
 def _behind_pgbouncer(
@@ -219,11 +216,11 @@ def _versions() -> Table:
     return Table("Versions", ["distribution", "version"], rows, prose=True)
 
 
-def _together(lots: Lots) -> Results:
+def _together(lots: Sequence[Results]) -> Results:
     return {way: median_of([lot[way] for lot in lots]) for way in lots[0]}
 
 
-def _by_best_other(lots: Lots) -> float:
+def _by_best_other(lots: Sequence[Results]) -> float:
     """Return our best way's rate by that of the best other, neither chosen where it is measured."""
     ratios = []
     for lot in lots:

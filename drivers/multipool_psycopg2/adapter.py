@@ -62,7 +62,8 @@ class Psycopg2Driver(Driver):
         with suppress(Exception), Path(os.devnull).open("r+b") as nothing:
             os.dup2(nothing.fileno(), conn.fileno(), inheritable=False)
 
-    # The C method itself, in the place of one of ours, which would cost more than it.
+    # The C method itself, in the place of one of ours, which would cost more than it. To mypy
+    # that is no method.
     status = staticmethod(plain_connection.get_transaction_status)  # type: ignore[assignment]
 
     def fileno(self, conn: Connection) -> int:

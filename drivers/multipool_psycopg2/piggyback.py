@@ -54,10 +54,11 @@ def _piggyback(factory: type) -> type:
     if issubclass(factory, PiggybackCursor):
         return factory
     bases = (PiggybackCursor, factory)
-    made: Any = type(factory.__name__, bases, {"__module__": factory.__module__})
+    made = type(factory.__name__, bases, {"__module__": factory.__module__})
+    cursor_class: Any = made
     driver: Any = super(Watching, made)
-    made._multipool_plain = driver.execute
-    return made  # type: ignore[no-any-return]
+    cursor_class._multipool_plain = driver.execute
+    return made
 
 
 @cache
