@@ -124,7 +124,8 @@ class PlannedCursor(_Planned):
         return True
 
 
-class PlannedClientCursor(PlannedByText, _Planned):  # type: ignore[misc]  # `_send` is the latter's
+# `connection` is a property in psycopg and an attribute in psycopg2: no declaration suits both.
+class PlannedClientCursor(PlannedByText, _Planned):  # pyright: ignore[reportIncompatibleMethodOverride]
     """For cursors that write the parameters into the text."""
 
     _conn: Any

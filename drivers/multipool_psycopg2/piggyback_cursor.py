@@ -45,6 +45,7 @@ class PiggybackCursor(Watching):
 
     def execute(self, query: Any, vars: Any = None) -> Any:  # noqa: A002  # psycopg2's name
         """Execute *query*, as psycopg2 does."""
+        # By `_connection` the type would be known, for a call more of each query.
         conn: PiggybackConnection = self.connection  # type: ignore[assignment]
         if self._prefix:  # a cursor that never had one has no dict of its own either
             self._prefix = 0

@@ -21,7 +21,7 @@ INTEGER: Final = int, ISQLQuote
 _autocommit: Any = plain_connection.autocommit
 
 
-class PlannedCursor(PlannedByText, Watching):  # type: ignore[misc]  # `_send` is the latter's
+class PlannedCursor(PlannedByText, Watching):
     """In front of a cursor class that watches."""
 
     # What was sent last instead of a statement, and that statement with its parameters.

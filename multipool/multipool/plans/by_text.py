@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from time import perf_counter
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from multipool import placeholders
 from multipool.driver import IDLE, INERROR
@@ -44,8 +44,11 @@ class PlannedByText:
 
     #: Returns a text with parameters written into it, as ``execute`` would send it.
     _merged: Callable[[str, Any], bytes]
-    #: Executes a message as a statement of the user's, beginning a transaction if need be.
-    _send: Callable[[bytes], object]
+
+    if TYPE_CHECKING:  # it is that of the class behind
+
+        def _send(self, message: bytes) -> Any:
+            """Execute *message* as a statement of the user's, in a transaction if need be."""
 
     @abstractmethod
     def _begins(self) -> bool:
