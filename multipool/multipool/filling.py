@@ -26,6 +26,8 @@ class Filling:
         self._pauses = Pauses()
 
     def failed(self, error: Exception) -> None:
-        """Note that an attempt failed."""
+        """Note that an attempt failed; of several at once the first counts."""
         self.error = without_frames(error)
-        self.next_try = monotonic() + self._pauses.next()
+        now = monotonic()
+        if now >= self.next_try:
+            self.next_try = now + self._pauses.next()

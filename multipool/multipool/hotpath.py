@@ -86,14 +86,14 @@ def lay(
         except ValueError:
             frame = frame_of(0)
         if waiting:
-            return check_out(alive(), timeout, frame, _stack)
+            return check_out(alive(), timeout, frame, _stack, now)
         try:
             conn = idle.pop()
         except IndexError:
-            return check_out(alive(), timeout, frame, _stack)
+            return check_out(alive(), timeout, frame, _stack, now)
         slot: Slot = conn._multipool_slot
         if slot.wary and not lendable(alive(), conn, slot):
-            return check_out(alive(), timeout, frame, _stack)
+            return check_out(alive(), timeout, frame, _stack, now)
         slot.code = frame.f_code
         slot.lasti = frame.f_lasti
         if tracing.stacks and _stack:

@@ -194,7 +194,10 @@ class Inner:
                 self.upkeep.soon(self)
 
     def confine(self, limit: float) -> None:
-        """Have *limit* connections at most: idle ones above it are closed now, others later."""
+        """Have at most *limit* connections, or ``max_size`` if that is less.
+
+        Idle ones above it are closed now, others as they come back.
+        """
         places = self.places
         with places.lock:
             places.limit = min(limit, self.config.limit)
@@ -311,8 +314,12 @@ class Upkeep(ABC):
     due: float
 
     @abstractmethod
-    def tend(self, inner: Inner) -> None:
-        """Look after a pool from now on, and look at it at once."""
+    def tend(self, inner: Inner, deadline: float | None = None) -> None:
+        """Look after a pool from now on, and look at it at once.
+
+        Where the caller does so, connecting ends by the monotonic time *deadline*, or when the
+        pool's ``timeout`` is over.
+        """
 
     @abstractmethod
     def soon(self, inner: Inner) -> None:

@@ -18,17 +18,24 @@ from multipool.slot import Slot
 from multipool.watch.pressure import press
 
 
-def check_out(inner: Inner, timeout: float | None, frame: FrameType, stack: bool = True) -> Any:
+def check_out(
+    inner: Inner,
+    timeout: float | None,
+    frame: FrameType,
+    stack: bool = True,
+    began: float | None = None,
+) -> Any:
     """Lend a connection to the caller in *frame*: open one, or wait for one, if need be.
 
-    *stack*: a whole stack is wanted, where any is kept.
+    *stack*: a whole stack is wanted, where any is kept. *began*: the monotonic time from which
+    *timeout* counts, if it is not now.
     """
     if inner.places.lock.locked():
         refusing.refuse_amid(inner)
     if timeout is None:
         timeout = inner.config.timeout
     clock.now = now = monotonic()
-    deadline = now + timeout
+    deadline = (now if began is None else began) + timeout
     if inner.places.lost:
         inner.upkeep.soon(inner)  # which reports them
     inner.upkeep.step(inner, deadline)
@@ -149,7 +156,7 @@ def look_around(inner: Inner, timeout: float | None) -> None:
 
 def look_back(inner: Inner) -> None:
     """Do what is due in a return, before the lease is over: it may have lasted too long."""
-    if monotonic() >= inner.upkeep.due:
+    if clock.read() >= inner.upkeep.due:
         look_around(inner, None)
 
 

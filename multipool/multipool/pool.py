@@ -8,6 +8,7 @@ nobody should wait for is left to `upkeep`.
 from __future__ import annotations
 
 import itertools
+import math
 import warnings
 from collections.abc import Callable, Mapping
 from time import monotonic, sleep
@@ -238,12 +239,14 @@ class Pool:
         inner = self._inner
         inner.refuse_if_closed()
         refusing.refuse_resize_amid(inner)
-        with inner.places.lock:  # two calls at once may each change one of the bounds
-            inner.config = inner.config.replace(
-                name=inner.name, **{k: v for k, v in changes.items() if v is not None}
-            )
-        inner.places.match()
-        inner.confine(inner.config.limit if inner.stake is None else inner.stake.cap)
+        try:
+            with inner.places.lock:  # two calls at once may each change one of the bounds
+                inner.config = inner.config.replace(
+                    name=inner.name, **{k: v for k, v in changes.items() if v is not None}
+                )
+        finally:
+            inner.places.match()
+        inner.confine(math.inf if inner.stake is None else inner.stake.cap)
         inner.upkeep.tend(inner)
 
     def drain(self) -> None:
@@ -264,7 +267,7 @@ class Pool:
         refuse_unless_seconds(inner.name, "timeout", timeout)
         deadline = monotonic() + timeout
         inner.filling.begin_anew()
-        inner.upkeep.tend(inner)
+        inner.upkeep.tend(inner, deadline)
         while True:
             inner.refuse_if_closed()
             stats = self.stats()
@@ -280,6 +283,7 @@ class Pool:
                     f" {refusing.whole_state(inner)}",
                 )
             sleep(_POLL)
+            inner.upkeep.step(inner, deadline)
 
     # -- prepared statements ---------------------------------------------------------------
 
@@ -392,6 +396,7 @@ class Pool:
         # Polled, since a lost connection's finaliser may take no lock to tell us.
         while self.stats().size and monotonic() < deadline:
             sleep(_POLL)
+            inner.upkeep.step(inner, deadline)
 
     def _leave(self) -> None:
         self._inner.leave()

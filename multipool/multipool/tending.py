@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from time import monotonic
-from typing import Any
+from typing import Any, Final
 
 from multipool.caretaker import NEVER, SHORTEST
 from multipool.inner import Inner
@@ -13,6 +13,9 @@ from multipool.places import Room
 from multipool.watch.rounds import watch
 
 log = logging.getLogger("multipool")
+
+#: Seconds between two looks at a pool that cannot be filled up: an outage, a budget.
+_PAUSE: Final = 1.0
 
 
 def tend(inner: Inner, deadline: float | None = None) -> float:
@@ -62,13 +65,15 @@ def _alive(inner: Inner) -> int:
 
 
 def _fill(inner: Inner, deadline: float | None) -> float:
-    """Open as many connections as ``min_size`` lacks; return when to look again."""
+    """Open as many connections as ``min_size`` lacks; return when to look again.
+
+    That is no time which is over, else upkeep's thread would do nothing but look.
+    """
     places, filling = inner.places, inner.filling
     if filling.next_try > monotonic():
         return filling.next_try
     rooms: list[Room] = []
     with places.lock:
-        outage = places.outage
         while not inner.closed and _alive(inner) < inner.config.min_size:
             room = places.reserve()
             if room is None:
@@ -79,7 +84,16 @@ def _fill(inner: Inner, deadline: float | None) -> float:
     places.match()
     while rooms:
         inner.upkeep.open(_open_idle, inner, rooms.pop(), deadline)
-    return max(filling.next_try, outage.next_try) if outage else filling.next_try or NEVER
+        if inner.inline and (filling.error is not None or _is_over(deadline)):
+            rooms.clear()  # which frees the places; the others would fail as well
+    now = monotonic()
+    if filling.next_try > now:
+        return filling.next_try
+    return NEVER if inner.closed or _alive(inner) >= inner.config.min_size else now + _PAUSE
+
+
+def _is_over(deadline: float | None) -> bool:
+    return deadline is not None and monotonic() >= deadline
 
 
 def _open_idle(inner: Inner, room: Room, deadline: float | None) -> None:
@@ -89,6 +103,7 @@ def _open_idle(inner: Inner, room: Room, deadline: float | None) -> None:
         conn: Any = open_in(inner, room, deadline)
     except Exception as error:
         inner.filling.failed(error)
+        inner.upkeep.soon(inner)  # which does not know yet when the next try is
         log.warning(
             "pool %r: a connection for min_size could not be opened: %s",
             inner.name,
@@ -96,5 +111,8 @@ def _open_idle(inner: Inner, room: Room, deadline: float | None) -> None:
         )
     else:
         if conn is not None:
+            alone = inner.filling.error is not None
             inner.filling.begin_anew()
             inner.shelve(conn)
+            if alone:
+                inner.upkeep.soon(inner)  # for the others

@@ -51,11 +51,11 @@ class Inline(Upkeep):
         self._made: dict[str, Any] = {}
         self.ended = _nobody_looks
 
-    def tend(self, inner: Inner) -> None:
+    def tend(self, inner: Inner, deadline: float | None = None) -> None:
         if inner.places.lock.locked():  # it may be this very thread, which a signal interrupted
             self.due = 0.0
         else:
-            tend(inner)
+            tend(inner, _or_timeout(inner, deadline))
 
     def soon(self, inner: Inner) -> None:
         self.due = 0.0
@@ -65,7 +65,7 @@ class Inline(Upkeep):
             self.due = NEVER  # what is done now may come by here again
             due = 0.0
             try:
-                due = tend(inner, deadline)
+                due = tend(inner, _or_timeout(inner, deadline))
             finally:
                 # Unless there is something to do again already. With no call in between, so
                 # nobody else comes in, nor an interrupt.
@@ -107,6 +107,10 @@ class Inline(Upkeep):
         return self
 
 
+def _or_timeout(inner: Inner, deadline: float | None) -> float:
+    return monotonic() + inner.config.timeout if deadline is None else deadline
+
+
 class Thread(Upkeep):
     """One daemon thread for every pool of the process, and its helpers."""
 
@@ -125,7 +129,7 @@ class Thread(Upkeep):
         self._closers = Helpers(_CLOSERS)
         self._openers = Helpers(_OPENERS)
 
-    def tend(self, inner: Inner) -> None:
+    def tend(self, inner: Inner, deadline: float | None = None) -> None:
         with self._lock:
             self._pools.add(inner)
         self._wake()

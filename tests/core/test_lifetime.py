@@ -8,6 +8,7 @@ from support import Thread, until
 
 from multipool import PoolTimeout
 from multipool.config import PoolConfig
+from multipool.inner import Inner
 from multipool.testing.fake import Hang, Raise, errors
 
 
@@ -224,3 +225,18 @@ def test_two_bounds_that_are_changed_at_once_are_both_in_force(make_pool, monkey
     pool.resize(min_size=1)
     threads[0].outcome()
     assert (pool.config.min_size, pool.config.max_size) == (1, 7)
+
+
+def test_a_bound_that_is_changed_while_another_is_in_force_at_last(make_pool, monkeypatch):
+    pool = make_pool(min_size=0, max_size=4)
+    confine, limits = Inner.confine, []
+
+    def confine_late(inner, limit):
+        limits.append(limit)
+        if len(limits) == 1:
+            pool.resize(max_size=7)
+        confine(inner, limit)
+
+    monkeypatch.setattr(Inner, "confine", confine_late)
+    pool.resize(min_size=1)
+    assert pool.config.max_size == pool._inner.places.limit == 7

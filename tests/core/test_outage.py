@@ -8,6 +8,7 @@ from support import Thread, until
 
 from multipool import PoolClosed, PoolTimeout
 from multipool.testing.fake import Raise, errors
+from multipool.upkeep import Thread as UpkeepThread
 
 
 def _connected(pool):
@@ -241,6 +242,64 @@ def test_what_fails_to_fill_up_is_tried_again_by_one_and_later(fake, make_pool):
     assert fake.calls["connect"] == 4
     with pytest.raises(errors.OperationalError, match="wrong password"):
         pool.wait()
+
+
+def test_upkeep_sleeps_when_nobody_comes_after_an_outage(fake, make_pool, rounds):
+    pool = make_pool()
+    _connected(pool)
+    _stop(fake, pool)
+    with pytest.raises(PoolTimeout):
+        pool.getconn(timeout=0.1)
+    before = rounds()
+    pool.drain()  # a reason to look at it
+    time.sleep(0.5)
+    assert 1 <= rounds() - before < 10
+
+
+def test_upkeep_sleeps_when_a_borrower_has_opened_what_could_not_be_filled_up(
+    fake, make_pool, rounds
+):
+    fake.stop()
+    pool = make_pool(min_size=1)
+    until(lambda: pool.stats().connect_errors == 1)
+    fake.start()
+    _connected(pool)
+    time.sleep(1.1)  # until it would be tried again
+    before = rounds()
+    pool.drain()
+    time.sleep(0.5)
+    assert 1 <= rounds() - before < 10
+
+
+def test_what_fails_to_fill_up_is_filled_up_when_the_server_is_there(fake, make_pool):
+    fake.stop()
+    pool = make_pool(min_size=3)
+    until(lambda: pool.stats().connect_errors == 3)
+    fake.start()
+    until(lambda: pool.stats().size == 3, 4)
+
+
+def test_what_an_outage_kept_from_being_filled_up_is_so_after_it(fake, make_pool):
+    pool = make_pool(min_size=2, timeout=0.1)
+    pool.wait()
+    _stop(fake, pool)
+    with pytest.raises(PoolTimeout):
+        pool.getconn()
+    fake.start()
+    until(lambda: pool.stats().idle == 2, 10)
+
+
+@pytest.fixture
+def rounds(monkeypatch):
+    """Return how often the thread has looked at all pools."""
+    look, looks = UpkeepThread._round, []
+
+    def note_and_look(thread):
+        looks.append(thread)
+        return look(thread)
+
+    monkeypatch.setattr(UpkeepThread, "_round", note_and_look)
+    return lambda: len(looks)
 
 
 @pytest.mark.parametrize("upkeep", ["thread", "inline"])

@@ -378,6 +378,39 @@ def test_inline_upkeep_keeps_to_the_callers_timeout(fake, make_pool):
     assert time.monotonic() - started < 10
 
 
+def test_inline_upkeep_has_no_more_than_the_timeout_for_all_it_opens(fake, make_pool, allowed):
+    """Filling up and the borrower's own connection together, and one attempt of the former."""
+    pool = make_pool(min_size=5, max_size=9, upkeep="inline", timeout=0.2)
+    fake.always("connect", Sleep(20))
+    with pytest.raises(errors.OperationalError):
+        pool.getconn()
+    assert len(allowed) == 2
+    assert sum(allowed) <= 0.2
+    assert pool.stats().size == 0
+
+
+def test_inline_upkeep_keeps_to_the_timeout_of_those_who_wait_for_it(fake, make_pool, allowed):
+    pool = make_pool(min_size=5, max_size=9, upkeep="inline", timeout=20)
+    fake.always("connect", Raise(errors.OperationalError("timed out")))
+    with pytest.raises(errors.OperationalError):
+        pool.wait(timeout=0.2)
+    assert len(allowed) == 1
+    assert allowed[0] <= 0.2
+
+
+@pytest.fixture
+def allowed(monkeypatch):
+    """Return how many seconds each connect was given."""
+    connect, seconds = FakeDriver.connect, []
+
+    def note_and_connect(driver, params, timeout):
+        seconds.append(timeout)
+        return connect(driver, params, timeout)
+
+    monkeypatch.setattr(FakeDriver, "connect", note_and_connect)
+    return seconds
+
+
 def test_inline_upkeep_fills_up_again_when_connections_were_closed(fake, make_pool):
     pool = make_pool(min_size=2, upkeep="inline", max_idle=None, max_lifetime=None)
     pool.putconn(pool.getconn())
