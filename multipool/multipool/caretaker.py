@@ -264,9 +264,13 @@ class Caretaker:
     def end(self, conn: Any, patience: float) -> None:
         """Close *conn*, and wait for the server to do so too, for *patience* seconds at most."""
         other = _duplicate(self._driver.fileno(conn)) if patience > 0 else None
-        self._driver.close(conn)
-        if other is not None:
-            _await_end(other, patience)
+        try:
+            self._driver.close(conn)
+            if other is not None:
+                _await_end(other, patience)
+        finally:
+            if other is not None:
+                os.close(other)
 
     def abandon(self, conn: Any, slot: Slot) -> None:
         """Let go of a connection that belongs to the parent process. Never raises."""
@@ -289,9 +293,6 @@ def _duplicate(fd: int) -> int | None:
 
 
 def _await_end(fd: int, patience: float) -> None:
-    try:
-        poll = select.poll()
-        poll.register(fd, getattr(select, "POLLRDHUP", select.POLLIN))
-        poll.poll(patience * 1000)
-    finally:
-        os.close(fd)
+    poll = select.poll()
+    poll.register(fd, getattr(select, "POLLRDHUP", select.POLLIN))
+    poll.poll(patience * 1000)

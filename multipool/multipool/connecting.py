@@ -37,11 +37,13 @@ def with_keepalive(params: Mapping[str, Any]) -> dict[str, Any]:
 def with_timeout(params: Mapping[str, Any], timeout: float | None) -> dict[str, Any]:
     """Return *params* with a ``connect_timeout`` of at most *timeout* seconds, rounded up.
 
-    A ``connect_timeout`` in *params* counts if it is shorter; 0 or less means none there.
+    Of several hosts each gets its share, since libpq counts anew for each. A ``connect_timeout``
+    in *params* counts if it is shorter; 0 or less means none there.
     """
     if timeout is None:
         return dict(params)
-    limit = max(math.ceil(timeout), _SHORTEST)
+    hosts = str(params.get("hostaddr") or params.get("host") or "").count(",") + 1
+    limit = max(math.ceil(timeout / hosts), _SHORTEST)
     wanted = check_timeout(params)
     return {**params, "connect_timeout": min(limit, wanted) if wanted > 0 else limit}
 

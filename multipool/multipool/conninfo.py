@@ -182,9 +182,7 @@ def _parse_uri(rest: str) -> dict[str, str]:
     rest, _, query = rest.partition("?")
     hosts, _, dbname = rest.partition("/")
     if "@" in hosts or "@" in dbname:
-        raise PoolConfigError(
-            "bad DSN: more than one '@'; write an '@' in the user or password as %40, a '/' as %2F"
-        )
+        raise _more_than_one_at()
     user, _, password = userinfo.partition(":")
     for name, value in (("user", user), ("password", password), ("dbname", dbname)):
         if value:
@@ -203,11 +201,19 @@ def _parse_uri(rest: str) -> dict[str, str]:
                 "bad DSN: after '?' expected name=value pairs joined by '&',"
                 " with '=' and '&' in a value written as %3D and %26"
             )
+        if name not in KEYWORDS and "@" in query:
+            raise _more_than_one_at()  # the name is a part of the password
         _refuse_spill(name, params)
         if name == "ssl" and value == "true":  # JDBC's spelling, which libpq reads too
             name, value = "sslmode", "require"
         params[name] = _decode(value, name)
     return params
+
+
+def _more_than_one_at() -> PoolConfigError:
+    return PoolConfigError(
+        "bad DSN: more than one '@'; write an '@' in the user or password as %40, a '/' as %2F"
+    )
 
 
 def _refuse_spill(name: str, before: dict[str, str]) -> None:

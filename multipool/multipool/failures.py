@@ -18,14 +18,21 @@ _FULL: Final = re.compile(
     re.IGNORECASE,
 )
 
-_OUTAGE: Final = re.compile(
+#: Said by the line, or by libpq of it.
+_NO_ANSWER: Final = re.compile(
     r"connection refused|connection reset|timed out|timeout expired|no route to host"
     r"|network is unreachable|host is (?:down|unreachable)|temporary failure in name resolution"
-    r"|is the server running|closed the connection unexpectedly|broken pipe"
-    r"|the database system is|not yet accepting connections|terminating connection due to"
+    r"|is the server running|closed the connection unexpectedly|broken pipe",
+    re.IGNORECASE,
+)
+#: Said by a server that starts or stops, or by a PgBouncer that cannot reach its own.
+_NOT_NOW: Final = re.compile(
+    r"the database system is|not yet accepting connections|terminating connection due to"
     r"|server conn crashed|server login (?:has been )?fail|connection to server was lost",
     re.IGNORECASE,
 )
+#: Why a PgBouncer cannot, where it will not help to ask again.
+_NEVER: Final = re.compile(r"authentication failed|does not exist", re.IGNORECASE)
 
 
 def judge(sqlstate: str | None, message: str) -> str:
@@ -37,7 +44,7 @@ def judge(sqlstate: str | None, message: str) -> str:
         return OUTAGE if sqlstate.startswith(("57P0", "08")) and sqlstate != "57P04" else REFUSAL
     if _FULL.search(message):
         return FULL
-    fatal = "FATAL:" in message
-    if _OUTAGE.search(message) and (not fatal or "the database system is" in message):
-        return OUTAGE
-    return REFUSAL
+    if _NOT_NOW.search(message):
+        return REFUSAL if _NEVER.search(message) else OUTAGE
+    # What a server says that refuses may hold these words too.
+    return OUTAGE if _NO_ANSWER.search(message) and "FATAL:" not in message else REFUSAL

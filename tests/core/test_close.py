@@ -5,6 +5,7 @@ import gc
 import subprocess
 import sys
 import weakref
+from pathlib import Path
 
 import pytest
 from support import Thread, until
@@ -233,3 +234,20 @@ def test_a_finaliser_may_ask_for_the_pools_while_its_thread_does(make_pool):
 def test_a_pool_is_not_copied(make_pool):
     with pytest.raises(TypeError, match="one process"):
         copy.copy(make_pool())
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="there is no /proc to count in")
+def test_an_interrupt_while_a_connection_is_closed_leaves_no_descriptor(make_pool, monkeypatch):
+    """Which would keep its session alive."""
+
+    def interrupt(driver, conn):
+        raise KeyboardInterrupt
+
+    pool = make_pool()
+    with pool.connection() as conn:
+        before = len(list(Path("/proc/self/fd").iterdir()))
+        monkeypatch.setattr(FakeDriver, "close", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            pool._inner.caretaker.end(conn, patience=1.0)
+        monkeypatch.undo()
+        assert len(list(Path("/proc/self/fd").iterdir())) == before

@@ -1,6 +1,8 @@
 """What is added to a user's connection parameters."""
 
-from multipool.connecting import with_keepalive
+import pytest
+
+from multipool.connecting import with_keepalive, with_timeout
 
 
 def test_keepalive_is_on_unless_the_user_speaks_of_it():
@@ -11,3 +13,18 @@ def test_keepalive_is_on_unless_the_user_speaks_of_it():
 
 def test_nothing_is_added_to_a_service_whose_file_may_say_more():
     assert with_keepalive({"service": "shop"}) == {"service": "shop"}
+
+
+@pytest.mark.parametrize(
+    ("params", "limit", "each"),
+    [
+        ({"host": "db"}, 30, 30),
+        ({"host": "a,b,c"}, 30, 10),
+        ({"host": "db", "hostaddr": "10.0.0.1,10.0.0.2"}, 29.5, 15),
+        ({"host": "a,b,c"}, 1, 2),
+        ({"host": "a,b", "connect_timeout": "3"}, 30, 3),
+        ({"connect_timeout": 0}, 4.2, 5),
+    ],
+)
+def test_the_time_to_connect_in_is_shared_by_all_hosts(params, limit, each):
+    assert with_timeout(params, limit)["connect_timeout"] == each

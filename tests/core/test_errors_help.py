@@ -148,6 +148,7 @@ def test_a_value_error_handler_catches_configuration_errors():
         ("postgresql://app:hunter2@db:port/shop", "port: must be a number from 1 to 65535"),
         ("postgresql://app:hunter2/shop", "port: must be a number"),
         ("postgresql://app:x@hunter2@db/shop", "more than one '@'"),
+        ("postgresql://app:x@9?hunter2=1@db/shop", "more than one '@'"),
         ("postgresql://app:hunter2@db/shop?sslmod=require", "unknown .*'sslmod'.*'sslmode'"),
         ("postgresql://app:hunter2%@db/shop", "invalid percent-escape in the password"),
         ("postgresql://app:%ff@db/shop", "the password is not UTF-8"),

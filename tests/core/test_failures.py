@@ -1,0 +1,45 @@
+"""Why a connect failed, where there are words alone to tell by."""
+
+import pytest
+
+from multipool.driver import FULL, OUTAGE, REFUSAL
+from multipool.failures import judge
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ('connection to server at "db", port 5432 failed: Connection refused', OUTAGE),
+        ("FATAL:  the database system is starting up", OUTAGE),
+        ("FATAL:  terminating connection due to administrator command", OUTAGE),
+        ("FATAL:  sorry, too many clients already", FULL),
+        ('FATAL:  password authentication failed for user "app"', REFUSAL),
+        ('FATAL:  database "timeout expired" does not exist', REFUSAL),
+        ("FATAL:  canceling authentication due to timeout expired", REFUSAL),
+        # A PgBouncer's, whose own server is away, or refuses.
+        ("FATAL:  server login has been failing, try again later (server_login_retry)", OUTAGE),
+        ("FATAL:  server conn crashed?", OUTAGE),
+        ("FATAL:  server login failed: FATAL password authentication failed", REFUSAL),
+        ("FATAL:  server login has been failing, cached error: db does not exist", REFUSAL),
+        ("FATAL:  no such database: nowhere", REFUSAL),
+        ("FATAL:  Passwort stimmt nicht", REFUSAL),
+    ],
+)
+def test_a_failed_connect_is_judged_by_its_words(message, expected):
+    assert judge(None, message) == expected
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "expected"),
+    [
+        ("53300", FULL),
+        ("57P01", OUTAGE),
+        ("57P03", OUTAGE),
+        ("57P04", REFUSAL),
+        ("08006", OUTAGE),
+        ("28P01", REFUSAL),
+        ("3D000", REFUSAL),
+    ],
+)
+def test_a_sqlstate_tells_more_than_words(sqlstate, expected):
+    assert judge(sqlstate, "connection refused") == expected
