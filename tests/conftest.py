@@ -125,12 +125,20 @@ def params(dsn: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def pgbouncer(server: EmbeddedServer, params: dict[str, str]) -> Iterator[dict[str, str]]:
-    """The parameters of the scratch database behind a PgBouncer in transaction mode."""
+def pgbouncer_program() -> str:
+    """Where PgBouncer is."""
     program = pgbouncers.program()
     if program is None:
         pytest.skip("install pgbouncer (apt-get install pgbouncer)")
-    with pgbouncers.running(program, params) as through:
+    return program
+
+
+@pytest.fixture(scope="session")
+def pgbouncer(
+    server: EmbeddedServer, params: dict[str, str], pgbouncer_program: str
+) -> Iterator[dict[str, str]]:
+    """The parameters of the scratch database behind a PgBouncer in transaction mode."""
+    with pgbouncers.running(pgbouncer_program, params) as through:
         yield through
 
 

@@ -7,6 +7,7 @@ here.
 
 from __future__ import annotations
 
+from functools import cache
 from types import FunctionType
 from typing import Any, Final
 
@@ -19,12 +20,56 @@ from django.db.backends.utils import CursorWrapper
 _HOOKS: Final = ("__init__", "__getattr__", "execute", "_execute", "_execute_with_wrappers")
 
 
-class ShortCursorWrapper(CursorWrapper):
+#: What goes to the server by methods of a driver's cursor that Django does not know.
+_SENT: Final = frozenset(["copy", "copy_expert", "copy_from", "copy_to", "stream"])
+
+
+class RefusingCursorWrapper(CursorWrapper):
+    """Sends nothing any more once Django has closed the connection that it was made on.
+
+    That may be another's by then. To be put before the class that Django, or who traces it, has.
+    """
+
+    #: The connection that its wrapper of Django's had when this was made.
+    made_on: Any
+
+    def __init__(self, cursor: Any, db: Any) -> None:
+        super().__init__(cursor, db)
+        self.made_on = db.connection
+
+    def execute(self, *args: Any, **options: Any) -> Any:
+        """Execute a statement, as Django does."""
+        if self.made_on is not self.db.connection:
+            self._refuse()
+        return super().execute(*args, **options)
+
+    def executemany(self, *args: Any, **options: Any) -> Any:
+        """Execute a statement for each of its parameters, as Django does."""
+        if self.made_on is not self.db.connection:
+            self._refuse()
+        return super().executemany(*args, **options)
+
+    def callproc(self, *args: Any, **options: Any) -> Any:
+        """Call a function, as Django does."""
+        if self.made_on is not self.db.connection:
+            self._refuse()
+        return super().callproc(*args, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _SENT and self.made_on is not self.db.connection:
+            self._refuse()
+        return super().__getattr__(name)
+
+    def _refuse(self) -> None:
+        with self.db.wrap_database_errors:
+            raise self.db.Database.InterfaceError("connection already closed")
+
+
+class ShortCursorWrapper(RefusingCursorWrapper):
     """Does what Django's does, for as long as nothing but Django has a say in it."""
 
     def __init__(self, cursor: Any, db: Any) -> None:
         self.cursor, self.db = cursor, db
-        #: The connection that its wrapper of Django's had when this was made.
         self.made_on = db.connection
 
     def execute(self, sql: Any, params: Any = None) -> Any:
@@ -43,23 +88,6 @@ class ShortCursorWrapper(CursorWrapper):
         except Exception:
             with db.wrap_database_errors:
                 raise
-
-    def executemany(self, sql: Any, param_list: Any) -> Any:
-        """Execute *sql* for each of *param_list*, as Django does."""
-        if self.made_on is not self.db.connection:
-            self._refuse()
-        return super().executemany(sql, param_list)
-
-    def callproc(self, *args: Any, **options: Any) -> Any:
-        """Call a function, as Django does."""
-        if self.made_on is not self.db.connection:
-            self._refuse()
-        return super().callproc(*args, **options)
-
-    def _refuse(self) -> None:
-        # Django has closed that connection, and it may be another's by now.
-        with self.db.wrap_database_errors:
-            raise self.db.Database.InterfaceError("connection already closed")
 
     def fetchone(self) -> Any:
         """Return the next row, as the driver does."""
@@ -120,4 +148,11 @@ def wrapper_class() -> type[CursorWrapper]:
         and (len(_own) == _size or _SHORT.isdisjoint(_own))
     ):
         return ShortCursorWrapper
-    return theirs
+    return refusing(theirs) if isinstance(theirs, type) else theirs
+
+
+@cache
+def refusing(theirs: type[CursorWrapper]) -> type[CursorWrapper]:
+    """Return the subclass of *theirs* that is a `RefusingCursorWrapper` too."""
+    names = {"__module__": theirs.__module__, "__doc__": theirs.__doc__}
+    return type(theirs.__name__, (RefusingCursorWrapper, theirs), names)

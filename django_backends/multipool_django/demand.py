@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -78,7 +79,9 @@ def _application(config: PoolConfig, settings: Mapping[str, Any]) -> str | None:
 
 def _server(settings: Mapping[str, Any]) -> tuple[object, ...]:
     service = settings["OPTIONS"].get("service")
-    return settings["HOST"], str(settings["PORT"]), service
+    host = settings["HOST"] or os.environ.get("PGHOST", "")
+    port = settings["PORT"] or os.environ.get("PGPORT") or 5432
+    return host, str(port), service
 
 
 def _opened_with(settings: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ class Opening:
     Args:
         wrapper: The class of wrapper to borrow the code from.
         settings: The alias's settings.
+        params: What Django would connect with.
         then: The user's own ``configure``, called last.
     """
 
@@ -31,12 +32,16 @@ class Opening:
         self,
         wrapper: type[PooledAlias],
         settings: dict[str, Any],
+        params: Mapping[str, Any],
         then: Callable[[Any], object] | None,
     ) -> None:
         self._wrapper = wrapper
         self._driver = get_driver(wrapper.driver)
         # A copy, since the test runner changes the settings in place.
         self._settings = {**settings, "OPTIONS": {**settings["OPTIONS"]}}
+        self._params = dict(params)
+        if callable(params.get("password")):
+            del self._params["password"]  # it was asked already
         self._then = then
 
     def __call__(self, connection: Any) -> bool:
@@ -47,7 +52,7 @@ class Opening:
         # No alias, so no pool.
         wrapper: Any = self._wrapper(self._settings, NO_DB_ALIAS)
         wrapper.Database = SimpleNamespace(connect=lambda **params: connection)
-        wrapper.connection = wrapper.get_new_connection({})
+        wrapper.connection = wrapper.get_new_connection({**self._params})
         # After the isolation level, as in Django: psycopg2 turns autocommit off with it.
         connection.autocommit = True
         told: bool = wrapper._configure_connection(connection)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.base.client import BaseDatabaseClient
 
 
@@ -24,6 +26,22 @@ def resolved(params: Mapping[str, Any]) -> dict[str, Any]:
             f"the callable in PASSWORD returned {type(password).__name__}; it must return a string"
         )
     return {**params, "password": password}
+
+
+@dataclass(frozen=True)
+class PasswordOfSubclass:
+    """The password that the ``get_connection_params`` of a subclass of ours has, anew each time.
+
+    Two of the same class and alias are equal, so that they lead to the same pool.
+    """
+
+    wrapper: type[BaseDatabaseWrapper]
+    settings: dict[str, Any] = field(repr=False)
+    alias: str
+
+    def __call__(self) -> Any:
+        """Ask a wrapper of its own, since those of the threads come and go."""
+        return self.wrapper(self.settings, self.alias).get_connection_params().get("password")
 
 
 class PasswordForShell(BaseDatabaseClient):

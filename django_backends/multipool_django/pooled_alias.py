@@ -18,6 +18,7 @@ from multipool_django import options, startup
 from multipool_django.binding import bind_as_asked
 from multipool_django.health import HealthCheck
 from multipool_django.opening import Opening
+from multipool_django.passwords import PasswordOfSubclass
 from multipool_django.snapshot import Snapshot
 from multipool_django.targets import Target, close_pools, pool_for
 from multipool_django.type_handlers import SIGNALS, dispatch_by_driver
@@ -131,6 +132,10 @@ class PooledAlias(BaseDatabaseWrapper):
 
     def _pool(self, params: dict[str, Any], seen: Snapshot) -> Pool:
         if params != seen.params:  # of a subclass that has its own ideas
+            if params.get("password") != seen.params.get("password"):
+                # Perhaps a token, good for minutes: each new connection asks for one.
+                password = PasswordOfSubclass(type(self), self.settings_dict, self.alias)
+                params = {**params, "password": password}
             return self._find_pool(params)
         if seen.pool is None or seen.pool.closed:
             seen.pool = self._find_pool(params)
@@ -140,10 +145,12 @@ class PooledAlias(BaseDatabaseWrapper):
         if self.holds_by_transaction and SIGNALS in sys.modules:
             dispatch_by_driver()  # whoever had a shared pool made
         target = Target(
+            type(self),
             params,
             self.timezone_name,
             self.settings_dict["OPTIONS"].get("assume_role"),
             self.settings_dict["OPTIONS"].get("isolation_level"),
+            bool(self.settings_dict["CONN_HEALTH_CHECKS"]),
         )
         owner = options.owner(self.alias, self.settings_dict)
         return pool_for(owner, target, lambda: self._make_pool(params))
@@ -156,7 +163,9 @@ class PooledAlias(BaseDatabaseWrapper):
             config = PoolConfig.from_options(pool_options)
             if self.settings_dict["CONN_HEALTH_CHECKS"] and config.check is None:
                 pool_options["check"] = HealthCheck(driver, config.check_after)
-            pool_options["configure"] = Opening(type(self), self.settings_dict, config.configure)
+            pool_options["configure"] = Opening(
+                type(self), self.settings_dict, params, config.configure
+            )
             driver.check_params(params)  # which the pool does only when it connects
             conninfo = startup.conninfo(params, self.timezone_name)
             return Pool(conninfo, driver=driver, **pool_options)

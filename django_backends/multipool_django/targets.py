@@ -21,10 +21,13 @@ class Target:
     time zone.
     """
 
+    #: The class of Django's wrapper, whose code sets a connection up.
+    wrapper: type
     params: dict[str, Any] = field(repr=False)
     time_zone: str | None
     role: str | None
     isolation_level: Any
+    health_checks: bool
 
 
 #: By owner, in the order of their making. A list, since a target need not be hashable.

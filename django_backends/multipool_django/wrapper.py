@@ -6,7 +6,7 @@ import time
 from _thread import get_ident
 from asyncio import _get_running_loop
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import WeakSet
@@ -22,7 +22,7 @@ from multipool.watch.usage import Span
 from multipool_django import errands, passwords, querysets, shortcut, startup
 from multipool_django.callers import depth_of_asker
 from multipool_django.checks import check_pooled_aliases
-from multipool_django.cursors import wrapper_class
+from multipool_django.cursors import refusing, wrapper_class
 from multipool_django.ended_cursors import end_all
 from multipool_django.hold.connecting import connect_on_demand
 from multipool_django.hold.connection import OnDemandConnection
@@ -225,6 +225,15 @@ class PooledWrapper(PooledAlias):
     def make_cursor(self, cursor: Any) -> Any:
         """Return what Django is to have of the driver's *cursor*."""
         return wrapper_class()(cursor, self)
+
+    def make_debug_cursor(self, cursor: Any) -> Any:
+        """Return the same where Django logs what is executed."""
+        made: Any = super().make_debug_cursor(cursor)
+        theirs: Any = type(made)
+        with suppress(TypeError):  # a tracer's proxy
+            made.__class__ = refusing(theirs)
+            made.made_on = self.connection
+        return made
 
     def validate_thread_sharing(self) -> None:
         """Raise `DatabaseError` if this thread may not use the wrapper."""

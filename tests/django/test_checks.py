@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pgbouncer as pgbouncers
 import pytest
 from django.core.checks import Tags, registry, run_checks
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
 from django.db.backends.signals import connection_created
 from django.test import override_settings
 
 from multipool import Pool
 from multipool_django import processes
+from multipool_django.demand import demand
 
 MakeAlias = Callable[..., Any]
 
@@ -266,6 +269,18 @@ def test_the_pools_of_all_aliases_on_a_server_count_and_a_shared_one_counts_once
         assert check_database() == []
 
 
+def test_a_server_is_the_same_however_its_port_is_written(
+    make_alias: MakeAlias, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PGPORT", raising=False)
+    monkeypatch.setenv("PGHOST", "db")
+    make_alias("default", HOST="db", PORT="")
+    make_alias("second", HOST="", PORT=5432)
+    make_alias("third", HOST="db", PORT="5433")
+    found = demand(connections["default"].settings_dict, 1)
+    assert found.aliases == ["default", "second"]
+
+
 def test_what_shares_a_budget_counts_as_that_whatever_the_number_of_processes(
     make_alias: MakeAlias,
 ) -> None:
@@ -300,15 +315,17 @@ def test_a_budget_that_the_pools_cannot_use_up_counts_as_what_they_can(
 
 
 def test_a_role_assumed_behind_a_pooler_is_warned_about(
-    make_alias: MakeAlias, pgbouncer: dict[str, str]
+    make_alias: MakeAlias, params: dict[str, str], pgbouncer_program: str
 ) -> None:
-    make_alias(
-        HOST=pgbouncer["host"],
-        PORT=pgbouncer["port"],
-        OPTIONS={"assume_role": "pg_monitor"},
-        DISABLE_SERVER_SIDE_CURSORS=True,
-    )
-    ((number, _, hint),) = check_database()
+    # One of its own: the role stays on its connections, which is what the warning is about.
+    with pgbouncers.running(pgbouncer_program, params) as pooler:
+        make_alias(
+            HOST=pooler["host"],
+            PORT=pooler["port"],
+            OPTIONS={"assume_role": "pg_monitor"},
+            DISABLE_SERVER_SIDE_CURSORS=True,
+        )
+        ((number, _, hint),) = check_database()
     assert number == "multipool.W003"
     assert "ALTER ROLE" in hint
 

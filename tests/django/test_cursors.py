@@ -20,7 +20,7 @@ from django.db.backends.utils import CursorWrapper
 from django.db.transaction import TransactionManagementError
 from django.db.utils import DatabaseError, Error
 
-from multipool_django.cursors import ShortCursorWrapper, wrapper_class
+from multipool_django.cursors import ShortCursorWrapper, refusing, wrapper_class
 
 MakeAlias = Callable[..., Any]
 
@@ -62,7 +62,7 @@ def test_django_s_own_is_taken_where_another_library_has_replaced_a_method(
     with connection.cursor() as cursor:
         cursor.execute("select 1")
         cursor.fetchone()
-    assert type(cursor) is CursorWrapper
+    assert type(cursor) is refusing(CursorWrapper)
     assert called
 
 
@@ -92,7 +92,17 @@ def test_a_class_in_the_place_of_django_s_is_taken(monkeypatch: pytest.MonkeyPat
         pass
 
     monkeypatch.setattr(utils, "CursorWrapper", Other)
-    assert wrapper_class() is Other
+    assert wrapper_class() is refusing(Other)
+
+
+def test_a_function_in_the_place_of_django_s_class_is_taken(
+    connection: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def other(cursor: Any, db: Any) -> tuple[Any, Any]:
+        return cursor, db
+
+    monkeypatch.setattr(utils, "CursorWrapper", other)
+    assert connection.cursor()[1] is connection
 
 
 @pytest.mark.parametrize(

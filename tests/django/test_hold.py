@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, InterfaceError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from django.test.utils import CaptureQueriesContext
@@ -208,6 +208,33 @@ def test_a_cursor_on_the_server_says_so_when_its_transaction_is_over(authors: An
         list(names)
 
 
+def test_a_cursor_on_the_server_is_not_looked_for_on_another_connection(authors: Any) -> None:
+    """Not even where the leases of both have the same number."""
+    with transaction.atomic():
+        names = Author.objects.values_list("name", flat=True).iterator(chunk_size=1)
+        next(names)
+        first = authors.connection.lent._multipool_slot
+        number = first.serial
+    with authors.pool.connection() as theirs:
+        assert theirs._multipool_slot is first
+        with transaction.atomic():
+            ask(authors, "select 1")
+            authors.connection._serial = number
+            authors.connection.lent._multipool_slot.serial = number
+            with pytest.raises(InterfaceError, match="went back"):
+                list(names)
+            assert ask(authors, "select 42") == 42
+
+
+def test_a_cursor_whose_transaction_is_over_takes_no_other_connection(authors: Any) -> None:
+    with transaction.atomic():
+        names = Author.objects.values_list("name", flat=True).iterator(chunk_size=1)
+        next(names)
+    with pytest.raises(InterfaceError, match="went back"):
+        list(names)
+    assert used(authors) == 0
+
+
 def test_it_stays_within_a_hold(held: Any) -> None:
     with held.pool.hold():
         assert used(held) == 0
@@ -217,6 +244,14 @@ def test_it_stays_within_a_hold(held: Any) -> None:
             assert ask(held, "select pg_backend_pid()") == pid
         assert used(held) == 1
         assert held.connection.info.backend_pid == pid
+    assert used(held) == 0
+
+
+def test_what_was_handed_out_within_a_hold_goes_back_at_its_end(held: Any) -> None:
+    held.ensure_connection()
+    with held.pool.hold():
+        assert held.connection.info.backend_pid
+        assert used(held) == 1
     assert used(held) == 0
 
 
@@ -461,6 +496,39 @@ def test_a_receiver_that_comes_later_hears_once_of_the_connections_there_are(hel
         connection_created.disconnect(receive)
     assert ask(held, "select 1") == 1
     assert seen == [held]
+
+
+def test_what_was_greeted_is_still_lent_to_who_borrowed_it(authors: Any) -> None:
+    """Else two threads would have one connection, and a block's statements be on two."""
+
+    def receive(connection: Any, **kwargs: Any) -> None:
+        ask(connection, "select 1")
+
+    connection_created.connect(receive)
+    try:
+        with transaction.atomic():
+            assert used(authors) == 1
+            pid = ask(authors, "select pg_backend_pid()")
+            with authors.pool.connection() as other:
+                assert other.info.backend_pid != pid
+        assert used(authors) == 0
+        authors.pool.drain()
+        assert authors.connection.unwrap()._multipool_slot.leased
+    finally:
+        connection_created.disconnect(receive)
+
+
+def test_a_receiver_that_closes_the_connection_is_told_of(held: Any) -> None:
+    def receive(connection: Any, **kwargs: Any) -> None:
+        connection.close()
+
+    connection_created.connect(receive)
+    try:
+        with pytest.raises(InterfaceError, match="a receiver of connection_created closed"):
+            ask(held, "select 1")
+        assert used(held) == 0
+    finally:
+        connection_created.disconnect(receive)
 
 
 def test_a_receiver_that_raises_lets_nobody_have_the_connection(held: Any) -> None:

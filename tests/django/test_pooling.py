@@ -180,6 +180,7 @@ def test_a_dict_that_names_a_pool_has_room_for_hold_alone(
         ({"NAME": "postgres"}, "select current_database()"),
         ({"TIME_ZONE": "Asia/Tokyo"}, "show timezone"),
         ({"OPTIONS": {"pool": "web", "assume_role": "pg_monitor"}}, "select current_user"),
+        ({"CONN_HEALTH_CHECKS": True}, "select pg_backend_pid()"),
     ],
 )
 def test_different_targets_never_share_a_pool(

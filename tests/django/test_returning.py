@@ -15,6 +15,7 @@ from django.db import (
     connections,
     transaction,
 )
+from django.db.backends.utils import CursorWrapper
 from support import Thread
 
 from multipool.driver import INTRANS
@@ -103,12 +104,25 @@ def test_a_cursor_on_the_server_that_is_closed_late_disturbs_no_other_s_transact
         assert pid() == before
 
 
+@pytest.mark.parametrize("traced", [None, "logged", "patched"])
 @pytest.mark.parametrize("method", ["execute", "executemany", "callproc"])
 @pytest.mark.parametrize("hold", ["request", "transaction"])
 def test_a_cursor_that_was_kept_over_the_close_of_its_connection_executes_nothing_any_more(
-    make_alias: MakeAlias, hold: str, method: str
+    make_alias: MakeAlias,
+    monkeypatch: pytest.MonkeyPatch,
+    hold: str,
+    method: str,
+    traced: str | None,
 ) -> None:
-    kept = make_alias(OPTIONS={"pool": {"max_size": 2, "timeout": 5, "hold": hold}})
+    kept: Any = make_alias(OPTIONS={"pool": {"max_size": 2, "timeout": 5, "hold": hold}})
+    kept.force_debug_cursor = traced == "logged"
+    if traced == "patched":  # as those do who trace queries
+        own = CursorWrapper.execute
+
+        def execute(self: Any, sql: Any, params: Any = None) -> Any:
+            return own(self, sql, params)
+
+        monkeypatch.setattr(CursorWrapper, "execute", execute)
     given: dict[str, Any] = {
         "execute": ("select 1",),
         "executemany": ("select %s", [(1,)]),

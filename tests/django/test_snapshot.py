@@ -97,3 +97,35 @@ def test_a_subclass_with_parameters_of_its_own_has_a_pool_for_each_of_them(
             assert cursor.fetchone()[0] == token
         own.close()
     own.close_pool()
+
+
+@pytest.mark.parametrize("hold", ["request", "transaction"])
+def test_a_subclass_whose_password_is_a_token_has_one_pool_which_asks_for_each_connection(
+    make_alias: MakeAlias, hold: str
+) -> None:
+    connection = make_alias(OPTIONS={"pool": {"hold": hold}})
+    tokens: list[str] = []
+
+    class Wrapper(type(connection)):  # type: ignore[misc]
+        def get_connection_params(self) -> dict[str, Any]:
+            tokens.append(f"token {len(tokens)}")
+            return {**super().get_connection_params(), "password": tokens[-1]}
+
+        def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+            assert "dbname" in conn_params
+            return super().get_new_connection(conn_params)
+
+    own = Wrapper(connection.settings_dict, "default")
+    pools = set()
+    for _ in range(2):
+        with own.cursor() as cursor:
+            cursor.execute("select 1")
+        own.close()
+        pools.add(own.pool)
+        own.pool.drain()
+    (pool,) = pools
+    assert pool.stats().opened == 2
+    one, two = (pool._inner.target.params()["password"] for _ in range(2))
+    assert one != two
+    assert {one, two} < set(tokens)
+    own.close_pool()

@@ -124,11 +124,16 @@ class OnDemandConnection:
             self._begun = now
         greeted = getattr(conn, "_multipool_greeted", None)
         if greeted != (len(connection_created.receivers), wrapper.alias):
+            self._keeping += 1  # not `kept`, which lets go at its end: it is borrowed for a use
             try:
-                greet(wrapper, conn, pool.driver, self.kept())
+                greet(wrapper, conn, pool.driver)
             except BaseException:
                 self.end_lease()
                 raise
+            finally:
+                self._keeping -= 1
+            if self._lent is not conn:
+                raise self.interface_error("a receiver of connection_created closed the connection")
         if for_statement:
             sight = conn._multipool_sight
             if sight is not None:
@@ -207,9 +212,10 @@ class OnDemandConnection:
         with self._turn:
             conn = self._borrow()
             conn.touch(CLIENT)  # whatever is done to it, nobody may see
-            bounded = self._keeping or not self._autocommits
-            if not bounded and block_of(self._pool._inner) is None:
-                self._handed_out = True
+            if not self._keeping and self._autocommits:
+                block = block_of(self._pool._inner)
+                if block is None or not block.at_end(self, self._let_go_in_turn):
+                    self._handed_out = True
         return conn
 
     def interface_error(self, reason: str) -> Exception:

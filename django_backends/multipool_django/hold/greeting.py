@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from django.db.backends.signals import connection_created
@@ -13,9 +12,7 @@ if TYPE_CHECKING:
     from multipool_django.wrapper import PooledWrapper
 
 
-def greet(
-    wrapper: PooledWrapper, conn: Any, driver: Driver, kept: AbstractContextManager[None]
-) -> None:
+def greet(wrapper: PooledWrapper, conn: Any, driver: Driver) -> None:
     """Send Django's signal for *conn*, which *wrapper* has just checked out.
 
     For the first time, or the first since receivers have come or gone (those of an app that was
@@ -33,14 +30,13 @@ def greet(
     if not connection_created.has_listeners(type(wrapper)):
         return
     try:
-        with kept:
-            connection_created.send(sender=type(wrapper), connection=wrapper)
-            slot = conn._multipool_slot
-            if slot is not None and slot.touched:
-                before, touched = getattr(conn, "_multipool_before", None) or (slot.settings, 0)
-                conn._multipool_before = before, touched | slot.touched
-                slot.settings = driver.remember(conn, configured=True)
-                slot.touched = 0
+        connection_created.send(sender=type(wrapper), connection=wrapper)
+        slot = conn._multipool_slot
+        if slot is not None and slot.touched:
+            before, touched = getattr(conn, "_multipool_before", None) or (slot.settings, 0)
+            conn._multipool_before = before, touched | slot.touched
+            slot.settings = driver.remember(conn, configured=True)
+            slot.touched = 0
     except BaseException:
         conn._multipool_greeted = None
         raise

@@ -23,12 +23,14 @@ class OnDemandNamedCursor:
         make: Called with it, makes the driver's cursor.
     """
 
-    __slots__ = ("_closed", "_make", "_serial", "_stand_in", "_theirs")
+    __slots__ = ("_closed", "_make", "_serial", "_stand_in", "_theirs", "_theirs_on")
 
     def __init__(self, stand_in: OnDemandConnection, make: Callable[[Any], Any]) -> None:
         self._stand_in = stand_in
         self._make = make
+        # The driver's cursor, and the lease that it was made in: of which connection, which one.
         self._theirs: Any = None
+        self._theirs_on: Any = None
         self._serial = 0
         self._closed = False
 
@@ -71,7 +73,7 @@ class OnDemandNamedCursor:
 
     def _is_there(self) -> bool:
         stand_in = self._stand_in
-        return stand_in._lent is not None and stand_in._serial == self._serial
+        return stand_in._lent is self._theirs_on and stand_in._serial == self._serial
 
     def _cursor(self) -> Any:
         """Return the driver's cursor; the caller has the turn."""
@@ -79,8 +81,11 @@ class OnDemandNamedCursor:
         if self._closed:
             raise stand_in.interface_error("cursor already closed")
         if self._theirs is None:
-            self._theirs = self._make(stand_in._borrow())
-            self._serial = stand_in._serial
+            conn = stand_in._borrow()
+            self._theirs = self._make(conn)
+            self._theirs_on, self._serial = conn, stand_in._serial
+        elif stand_in._ended:
+            raise stand_in.interface_error("connection already closed")
         elif not self._is_there():
             raise stand_in.interface_error(
                 "the transaction of this cursor is over, and its connection went back"
@@ -105,6 +110,7 @@ class OnDemandNamedCursor:
         """Return the driver's own cursor."""
         stand_in = self._stand_in
         with stand_in._turn:
-            if self not in stand_in._open:
+            # For one whose connection went back nothing is borrowed.
+            if (self._theirs is None or self._is_there()) and self not in stand_in._open:
                 stand_in.unwrap()
             return self._cursor()
