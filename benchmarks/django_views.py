@@ -38,9 +38,10 @@ Results = Mapping[Way, Figures]
 #: How many processes each way has, one after the other.
 LOTS: Final = 3
 
-#: By the number of threads: the seconds of a turn, and how many there are in each lot.
-NEAR: Final = {1: (0.1, 6), 8: (0.15, 4), 32: (0.3, 3)}
-FAR: Final = dict.fromkeys(NEAR, (0.3, 2))
+#: By the number of threads: the seconds of a turn, and how many there are in each lot. The more
+#: threads, the fewer visits each makes in a turn, and the more a turn differs from the next.
+NEAR: Final = {1: (0.1, 6), 8: (0.15, 4), 32: (0.6, 4)}
+FAR: Final = {1: (0.3, 2), 8: (0.3, 4), 32: (0.4, 4)}
 #: The same where there is one query, and no page.
 SELECT: Final = {1: (0.05, 20)}
 

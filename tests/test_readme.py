@@ -11,6 +11,19 @@ import pytest
 from multipool import PoolConfig
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+BENCHMARKS = (Path(__file__).parents[1] / "docs/benchmarks.md").read_text(encoding="utf-8")
+
+_BY_HAND = "By hand: getconn and putconn, or what the pool calls them"
+_HELD = "Held 1000 µs"
+#: What the rows of the README's table tell, and by which table and column of the benchmarks.
+COMPARED = {
+    "checkout and return, µs": (_BY_HAND, "µs"),
+    "the same, multipool in Python alone": (_BY_HAND, "µs"),
+    "32 threads on 10 connections, held 1 ms: leases a second": (_HELD, "leases/s"),
+    "the busiest thread's leases by the idlest's": (_HELD, "busiest/idlest"),
+    "the longest wait, ms": (_HELD, "longest wait, ms"),
+}
+POOLS = {"SQLAlchemy": "SQLAlchemy QueuePool", "DBUtils": "DBUtils PooledDB"}
 
 
 def section(heading: str) -> str:
@@ -33,6 +46,26 @@ def _shown(default: object) -> str:
     if isinstance(default, (str, bool)):
         return f"`{default}`" if isinstance(default, bool) else f'`"{default}"`'
     return f"{default:g}"
+
+
+def test_its_comparison_is_what_the_benchmarks_found():
+    (_, *pools), _, *rows = _cells(section("How it compares"))
+    assert [what for what, *_ in rows] == list(COMPARED)
+    for what, *shown in rows:
+        title, column = COMPARED[what]
+        (_, *columns), _, *found = _cells(BENCHMARKS.partition(f"\n**{title}**\n")[2])
+        figures = {pool: row[columns.index(column)] for pool, *row in found}
+        for pool, figure in zip(pools, shown, strict=True):
+            if figure not in ("", "raises"):
+                name = "multipool, Python alone" if "alone" in what else POOLS.get(pool, pool)
+                decimals = len(figure.partition(".")[2])
+                assert figure == f"{float(figures[name]):,.{decimals}f}", (what, pool)
+
+
+def _cells(text: str) -> list[list[str]]:
+    """Return the rows of the first table in *text*, its head and its rule included."""
+    table = re.search(r"(?:^\|.*\|\n)+", text, re.MULTILINE)[0]
+    return [[cell.strip() for cell in row[1:-1].split("|")] for row in table.splitlines()]
 
 
 @pytest.mark.parametrize("heading", ["Run it", "Test it"])
