@@ -46,7 +46,12 @@ class ObservedCursor(Observed):
             told.rows = 0
             for row in driver.stream(sent, *args, **options):
                 told.rows += 1
-                yield row
+                had = perf_counter()
+                try:
+                    yield row
+                finally:
+                    if told.sight is not None:  # what is done with a row is not the statement's
+                        told.begun += perf_counter() - had
 
     @contextmanager
     def copy(self, statement: Any, *args: Any, **options: Any) -> Iterator[Any]:

@@ -59,7 +59,8 @@ def without_comment(sql: str) -> str:
 
 
 #: Texts that were looked at and leave nothing behind. Adapters look in here before they ask
-#: `touches`, which is what each execution of theirs pays.
+#: `touches`, which is what each execution of theirs pays. None with a string literal, which may be
+#: a password, and seldom comes again.
 innocent: Final[set[str]] = set()
 _MANY: Final = 2048
 
@@ -70,11 +71,15 @@ def touches(sql: str) -> bool:
         return False
     if _touches(sql):
         return True
-    if len(sql) <= _LONG:
+    if _is_to_be_remembered(sql):
         if len(innocent) >= _MANY:
             innocent.clear()
         innocent.add(sql)
     return False
+
+
+def _is_to_be_remembered(sql: str) -> bool:
+    return len(sql) <= _LONG and "'" not in sql and "$" not in sql
 
 
 def _touches(sql: str) -> bool:
@@ -100,7 +105,7 @@ def carries_begin(sql: str) -> bool:
 
     In doubt it is not: that costs one round trip.
     """
-    return _carries(sql) if len(sql) > _LONG else _carries_remembered(sql)
+    return _carries_remembered(sql) if _is_to_be_remembered(sql) else _carries(sql)
 
 
 def _carries(sql: str) -> bool:

@@ -12,7 +12,7 @@ from multipool.borrower import NOBODY, Borrower
 from multipool.clock import clock
 from multipool.errors import ConnectionNotLeased, PoolError
 from multipool.watch.doing import frame_of, task_here
-from multipool.watch.stacks import Stack, frame_at, line_of, whole
+from multipool.watch.stacks import Stack, frame_at, line_of, site_of, whole
 
 if TYPE_CHECKING:
     from multipool.watch.usage import Span
@@ -284,7 +284,12 @@ class Slot:
             raise ConnectionNotLeased("this connection's pool is gone")
 
     def where(self) -> str:
-        """Return the line of code that checked the connection out, as ``file.py:12 in name``."""
+        """Return the line of code that checked the connection out, as ``file.py:12 in name``.
+
+        The application's, where it is known who called what did.
+        """
+        if self.stack_lease == self.serial and self.stack is not None:
+            return line_of(*site_of(self.stack))
         return "unknown" if self.code is None else line_of(self.code, self.lasti)
 
     def checked_out_at(self, first: Stack | None = None) -> Stack | None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from multipool.session import carries_begin, reset_sql, touches
+from multipool.session import carries_begin, innocent, reset_sql, touches
 
 
 @pytest.mark.parametrize(
@@ -108,3 +108,15 @@ def test_one_statement_that_ends_no_transaction_carries_its_begin(sql):
 )
 def test_what_is_in_doubt_carries_no_begin(sql):
     assert not carries_begin(sql)
+
+
+@pytest.mark.parametrize(
+    "sql", ["alter role r password 'hunter2'", "alter role r password $$hunter2$$"]
+)
+def test_no_text_with_a_literal_is_remembered(sql):
+    for _ in range(2):
+        assert not touches(sql)
+        assert not carries_begin(sql)
+        assert not carries_begin(f"select {sql}; x")
+    assert not [text for text in innocent if "hunter2" in text]
+    assert carries_begin("select 'a'")

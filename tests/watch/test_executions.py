@@ -2,8 +2,10 @@
 
 import io
 import sys
+import time
 from _thread import start_new_thread
 from operator import call
+from time import perf_counter
 
 import pytest
 from support import line_of, piggybacking, until
@@ -13,13 +15,15 @@ from multipool.watch.stacks import lines_of
 
 
 class Told(list):
-    """Keeps what it is told: executions, and in `more` how they went on."""
+    """Keeps what it is told: executions, in `more` how they went on, and the `seconds` of all."""
 
     def __init__(self):
         self.more = []
+        self.seconds = 0.0
 
     def executed(self, sql, place, seconds, rows, error):
         assert seconds > 0
+        self.seconds += seconds
         self.append((sql, lines_of(place)[0], rows, type(error)))
 
     def went_on(self, text, place, more):
@@ -161,6 +165,19 @@ def test_a_copy_is_told_once(pool, told):
             cursor.callproc("abs", (1,))
     assert len(told) == 3
     assert told[1][0].lower().startswith("copy")
+
+
+def test_what_is_done_with_a_streamed_row_is_not_the_statements_time(pool, told):
+    if pool.driver.name != "psycopg":
+        pytest.skip("only psycopg streams")
+    used, begun = 0.0, perf_counter()
+    with pool.connection() as conn:
+        for _ in conn.cursor().stream("select generate_series(1, 3)"):
+            had = perf_counter()
+            time.sleep(0.1)
+            used += perf_counter() - had
+    assert told.seconds + used <= perf_counter() - begun
+    assert told[0][2] == 3
 
 
 def test_what_the_pool_itself_executes_is_not_told(pool, told):

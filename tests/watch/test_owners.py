@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 from support import Thread, line_of, until
 
@@ -62,6 +63,42 @@ def test_a_task_that_awaits_with_a_connection_in_its_hands_is_found_where_it_wai
         line_of(pause, "asyncio.sleep"),
         line_of(work, "await pause()"),
     ]
+
+
+def test_a_thread_of_a_loop_or_an_executor_may_be_at_somebody_elses_work_and_that_is_said():
+    """Where no whole stack was kept, which knows the task."""
+    pool = Pool("", driver=FakeDriver())
+    seen = {}
+
+    async def hold():
+        with pool.connection():
+            await asyncio.sleep(0.1)
+
+    async def work():
+        await asyncio.sleep(0)
+        (seen["loop"],) = pool.held(0)
+
+    def hold_and_look():
+        with pool.connection():
+            (seen["itself"],) = pool.held(0)
+
+    def look():
+        (seen["executor"],) = pool.held(0)
+
+    async def main():
+        await asyncio.gather(hold(), work())
+        with ThreadPoolExecutor(1) as executor:
+            executor.submit(hold_and_look).result()
+            conn = executor.submit(pool.getconn).result()
+            executor.submit(look).result()
+            executor.submit(pool.putconn, conn).result()
+
+    asyncio.run(main())
+    doubt = " (or what it held it for goes on elsewhere)"
+    assert seen["loop"].doing[0] == line_of(work, "pool.held") + doubt
+    assert seen["executor"].doing[0] == line_of(look, "pool.held") + doubt
+    assert seen["itself"].doing[0] == line_of(hold_and_look, "pool.held")
+    pool.close()
 
 
 def test_a_task_that_is_done_is_said_to_be():

@@ -269,3 +269,13 @@ def test_a_report_survives_json() -> None:
     assert again.others == report.others
     assert (again.by, again.calls, again.seconds) == (report.by, report.calls, report.seconds)
     assert str(again) == str(report)
+
+
+def test_code_that_is_compiled_anew_each_time_is_one_place() -> None:
+    tally = Tally(most=5, surplus=2)
+    for _ in range(50):
+        code = compile("def rule():\n    pass", "<rule>", "exec")
+        tally.count("select ?", (code, 2), 0.001, 1, False)
+        tally.go_on("select ?", (code, 2), More(0.001, 0.001, 1, None))
+    (entry,) = tally.entries.values()
+    assert (entry.calls, entry.rows, tally.others.calls) == (50, 100, 0)

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from support import Thread, line_of
 
+from multipool import Pool, PoolTimeout
 from multipool.slot import Slot
+from multipool.testing.fake import FakeDriver
 from multipool.watch.library import application, is_library
 from multipool.watch.stacks import caller, lines_of, site_of, whole
 
@@ -137,3 +139,20 @@ def test_a_lease_made_in_a_recursion_is_shown_with_the_callers_that_all_of_its_c
     made, lasti, *callers = slot.checked_out_at(stack)
     assert (made, lasti) == (first_statement.__code__, 7)
     assert callers == list(stack[2 * 4 :])
+
+
+def test_an_exhausted_pool_names_the_applications_line_where_a_library_took_the_connection():
+    pool = Pool("", driver=FakeDriver(), max_size=1, trace="full")
+    conn = in_a_library(pool.getconn)
+    with pytest.raises(PoolTimeout) as caught:
+        pool.getconn(timeout=0)
+    assert f"checked out at {ASKED}" in str(caught.value)
+    pool.putconn(conn)
+    pool.close()
+
+
+def test_no_end_of_files_is_remembered(monkeypatch):
+    monkeypatch.setattr("multipool.watch.library._MOST", 10)
+    for number in range(50):
+        assert not is_library[f"<rule {number}>"]
+    assert len(is_library) <= 10

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
-from types import FrameType
-from typing import Any
+from types import CodeType, FrameType
+from typing import Any, Final
 from weakref import ReferenceType, ref
 
 from multipool.borrower import NOBODY, Borrower
+from multipool.watch.library import is_library
 from multipool.watch.stacks import Stack, lines_of, whole
+
+#: What runs one thing after another in a thread: `asyncio` its callbacks, an executor its jobs.
+_SERVING: Final = frozenset(["_run_once", "_worker"])
 
 # Asyncio's, once somebody has imported it.
 _tasks: Any = None
@@ -35,8 +39,14 @@ def _find_asyncio() -> Any:
     return _events
 
 
-def doing(borrower: Borrower, task: ReferenceType[Any] | None) -> tuple[str, ...]:
-    """Return the lines where *borrower* is now, or in parentheses why that cannot be told."""
+def doing(
+    borrower: Borrower, task: ReferenceType[Any] | None, code: CodeType | None = None
+) -> tuple[str, ...]:
+    """Return the lines where *borrower* is now, or in parentheses why that cannot be told.
+
+    *code*: where its lease began. A thread that runs an event loop, or an executor's jobs, and
+    has that no more in its stack may be at somebody else's work by now: that is said.
+    """
     if task is not None:
         found = task()
         if found is None or found.done():
@@ -49,7 +59,25 @@ def doing(borrower: Borrower, task: ReferenceType[Any] | None) -> tuple[str, ...
     if borrower.ended:
         return ("(its thread has ended)",)
     frame = frame_of(borrower)
-    return ("(not running: no thread of Python's)",) if frame is None else lines_of(whole(frame))
+    if frame is None:
+        return ("(not running: no thread of Python's)",)
+    lines = lines_of(whole(frame))
+    if task is None and code is not None and _may_have_moved_on(frame, code):
+        return f"{lines[0]} (or what it held it for goes on elsewhere)", *lines[1:]
+    return lines
+
+
+def _may_have_moved_on(frame: FrameType | None, code: CodeType) -> bool:
+    serves_many = False
+    shared = is_library[code.co_filename]  # as an executor's own, in which every job runs
+    while frame is not None:
+        if frame.f_code is code and not shared:
+            return False
+        serves_many = serves_many or (
+            frame.f_code.co_name in _SERVING and is_library[frame.f_code.co_filename]
+        )
+        frame = frame.f_back
+    return serves_many
 
 
 def frame_of(borrower: Borrower) -> FrameType | None:

@@ -65,7 +65,7 @@ def describe(inner: Inner, slot: Slot) -> Holder | None:
         query=_lines(sight, "query", serial, checked_out),
         statement=_statement(sight, serial),
         opened=lines_of(slot.opened_at),
-        doing=doing(borrower, slot.task if slot.stack_lease == serial else None)
+        doing=doing(borrower, slot.task if slot.stack_lease == serial else None, slot.code)
         if inner.tracing.base
         else (),
     )

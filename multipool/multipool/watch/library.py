@@ -10,6 +10,10 @@ from typing import Final
 _PACKAGES: Final = frozenset({"site-packages", "dist-packages"})
 
 
+#: So many files are remembered.
+_MOST: Final = 20_000
+
+
 class _Libraries(dict[str, bool]):
     """By the name of a file, as code objects have it, whether it is a library's. It learns."""
 
@@ -20,6 +24,8 @@ class _Libraries(dict[str, bool]):
         self._exempt: set[Path] = set()
 
     def __missing__(self, filename: str) -> bool:
+        if len(self) >= _MOST:  # as where each of many texts is compiled under a name of its own
+            self._forget()
         self[filename] = found = self._judge(filename)
         (library if found else application).add(filename)
         return found

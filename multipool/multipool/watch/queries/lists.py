@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, NamedTuple
 
 _OPENING: Final = {")": "(", "]": "["}
 
 _AND_SO_ON: Final = ", ..."
 
-# What stands alone in a list and is a value: a placeholder, a literal, an array; with a cast.
+# What stands alone in a list and is a value, with a cast: a literal or an array, or a placeholder.
+_CONSTANT: Final = r"\?|null|true|false|default|array\[\?(?:,\ \.\.\.)?\]"
+_CAST: Final = r"""(?:::["\w.\[\] ]++(?:\(\?(?:,\ \.\.\.)?\))?+(?:\[\])*+)*+"""
+_LITERAL: Final = re.compile(rf"[-+]?+\ ?+(?:{_CONSTANT}){_CAST}", re.IGNORECASE)
 _VALUE: Final = re.compile(
-    r"""
-    [-+]?+\ ?+
-    (?:\?|%(?:\(\w+\))?[sbt]|\$\d++|null|true|false|default|array\[\?(?:,\ \.\.\.)?\])
-    (?:::["\w.\[\] ]++(?:\(\?(?:,\ \.\.\.)?\))?+(?:\[\])*+)*+
-    """,
-    re.VERBOSE | re.IGNORECASE,
+    rf"[-+]?+\ ?+(?:{_CONSTANT}|%(?:\(\w+\))?[sbt]|\$\d++){_CAST}", re.IGNORECASE
 )
-_KEYWORD: Final = frozenset(["null", "true", "false", "default"])
+
+
+class _Group(NamedTuple):
+    """What stands in brackets, and whether that is nothing but values."""
+
+    text: str
+    values: bool
 
 
 class Text:
@@ -26,11 +30,11 @@ class Text:
 
     def __init__(self) -> None:
         self._pieces: list[str] = []
-        # For each group that is open: where it begins, and what stood in the one before it, if
-        # only a comma is between them.
-        self._open: list[tuple[int, str | None]] = []
-        # Where the group ends that was closed last, and what stood in it.
-        self._closed: tuple[int, str] | None = None
+        # For each group that is open: where it begins, and the one before it, if only a comma is
+        # between them.
+        self._open: list[tuple[int, _Group | None]] = []
+        # Where the group ends that was closed last, and what it was.
+        self._closed: tuple[int, _Group] | None = None
         self._blank = False
 
     def blank(self) -> None:
@@ -52,11 +56,11 @@ class Text:
             pieces.append(piece)
         self._blank = False
 
-    def _sibling(self) -> str | None:
+    def _sibling(self) -> _Group | None:
         if self._closed is None or not self._pieces or self._pieces[-1] != ", ":
             return None
-        end, text = self._closed
-        return text if end == len(self._pieces) - 1 else None
+        end, group = self._closed
+        return group if end == len(self._pieces) - 1 else None
 
     def _close(self, bracket: str) -> None:
         pieces = self._pieces
@@ -64,16 +68,22 @@ class Text:
             pieces.append(bracket)  # nothing that a server would accept
             return
         start, sibling = self._open.pop()
-        before = pieces[start - 2 : start] if start > 1 else []
-        any_number = [piece.lower() for piece in before] == ["in", " "]
-        text = pieces[start] + _collapsed(pieces[start + 1 :], any_number) + bracket
-        if sibling == text:
+        before = [piece.lower() for piece in pieces[max(start - 2, 0) : start]]
+        inner = pieces[start + 1 :]
+        items = _items(inner)
+        values = all(map(_VALUE.fullmatch, items))
+        if values and (len(items) > 1 or before == ["in", " "]):
+            inner = [_first(items), _AND_SO_ON]
+        elif values and ("values" in before or sibling is not None):  # a row of one
+            inner = [_first(items)]
+        group = _Group("".join([pieces[start], *inner, bracket]), values)
+        if sibling is not None and (sibling == group or (sibling.values and values)):
             del pieces[start - 1 :]
             if pieces[-1] != _AND_SO_ON:
                 pieces.append(_AND_SO_ON)
         else:
-            pieces[start:] = [text]
-        self._closed = len(pieces), text
+            pieces[start:] = [group.text]
+        self._closed = len(pieces), group
 
     def leave_out_what_is_open(self) -> None:
         """Drop the innermost group if it is a row of several, or a list of values so far.
@@ -107,10 +117,6 @@ def _items(pieces: list[str]) -> list[str]:
     return items
 
 
-def _collapsed(pieces: list[str], any_number: bool) -> str:
-    """Return what stands in a group; *any_number* says that one value is as good as several."""
-    items = _items(pieces)
-    if (len(items) > 1 or any_number) and all(map(_VALUE.fullmatch, items)):
-        first = items[0].lower()
-        return ("?" if first in _KEYWORD else items[0]) + _AND_SO_ON
-    return "".join(pieces)
+def _first(values: list[str]) -> str:
+    """Return what is shown of a list; of a literal that is neither its sign nor its type."""
+    return "?" if _LITERAL.fullmatch(values[0]) else values[0]

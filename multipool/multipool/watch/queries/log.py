@@ -69,7 +69,7 @@ class QueryLog:
             code, lasti = place = site_of(stack)
             index = bucket(seconds)
             try:
-                entry = entries[text, id(code), lasti]
+                entry = entries[text, code.co_filename, code.co_firstlineno, lasti]
             except KeyError:
                 tally.count(text, place, seconds, rows, False)
                 continue

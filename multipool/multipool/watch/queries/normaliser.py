@@ -28,6 +28,7 @@ LONGEST: Final = 8192
 CUT_LONG: Final = "<cut: long>"
 CUT_UNSURE: Final = "<cut: quotes that do not match>"
 CUT_BACKSLASH: Final = "<cut: a backslash before a quote>"
+CUT_DATA: Final = "<cut: what COPY reads>"
 
 _QUOTE: Final = re.compile(r"(?<!\w)[bBxXnNeE]'|(?<!\w)[uU]&['\"]|['\"]|--|/\*|\$\w*\$")
 
@@ -37,6 +38,7 @@ _SIGNS: Final = frozenset("+-*/<>=~!@#%^&|`?:;,.()[]")
 # A quoted name that is shown: what a table may be called, and no sentence.
 _NAME: Final = re.compile(r'"[\w$. -]{1,63}"')
 _DIGITS: Final = re.compile(r"\d+")
+_SOMETHING: Final = re.compile(r"\S")
 
 # The words that may touch the quote of a literal, whose type they are.
 _TYPES: Final = frozenset(
@@ -69,6 +71,8 @@ def normalise(text: str) -> str:
         reading.read()
     except _CutError as cut:
         reason = cut.args[0]
+        if reason == CUT_DATA:
+            return f"{reading.out} {reason}"
         if reason == CUT_LONG:
             if text.count("'") % 2 == 0:
                 reading.out.leave_out_what_is_open()
@@ -93,6 +97,8 @@ class _Reading:
         self._first: str | None = None
         # Whether names are made up here, and whether words are the values of settings.
         self._naming = self._setting = self._valuing = False
+        # Whether what comes after the statement, if anything does, is rows for it.
+        self._copying = False
 
     def read(self) -> None:
         """Read it all. Raises `_CutError`."""
@@ -109,7 +115,7 @@ class _Reading:
             elif kind == "other":
                 if text.startswith("*/", start):  # the end of a comment without its beginning
                     raise _CutError(CUT_UNSURE)
-                self._other(token[0])
+                self._other(token[0], at)
             elif kind == "placeholder":
                 out.add(token[0])
             elif kind == "number":
@@ -127,7 +133,7 @@ class _Reading:
                 self._found(at if token["name_end"] else None)
                 if may_end_a_literal(token[0]):
                     raise _CutError(CUT_UNSURE)
-                out.add(self._shown(token[0]))
+                out.add("?" if self._valuing else self._shown(token[0]))
             else:
                 self._found(at if token["string_end"] or token["escaped_end"] else None)
                 if kind == "string" and ends_elsewhere(text, token[0], start):
@@ -168,8 +174,10 @@ class _Reading:
             return
         elif lower in ("for", "as"):
             self._naming = False
-        elif self._first == "alter" and lower == "set":
+        elif self._first in ("alter", "create") and lower == "set":
             self._setting = True
+        elif self._first == "copy" and lower == "stdin":
+            self._copying = True
         elif self._setting and lower == "to":
             self._valuing = True
         self.out.add(self._shown(word))
@@ -183,10 +191,12 @@ class _Reading:
             return "?"
         return _DIGITS.sub("?", name) if self._naming else name
 
-    def _other(self, character: str) -> None:
+    def _other(self, character: str, end: int) -> None:
         if character not in _SIGNS:  # it can only stand in quotes, one of which is missing
             raise _CutError(CUT_UNSURE)
         if character == ";":
+            if self._copying and _SOMETHING.search(self.text, end):
+                raise _CutError(CUT_DATA)
             self._first = None
         if character in ";)":
             self._naming = self._setting = self._valuing = False

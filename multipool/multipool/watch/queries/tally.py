@@ -16,9 +16,10 @@ from multipool.watch.queries.histogram import BUCKETS, bucket
 from multipool.watch.stacks import Place
 from multipool.watch.tracing import More
 
-#: A text, the id of a code object, the place in it. Not the code itself: its hash and its
-#: equality look at everything that is in it.
-Key = tuple[str, int, int]
+#: A text, the file and first line of a code object, the place in it. Not the code itself: its
+#: hash and its equality look at everything that is in it. Nor its id: what is compiled anew again
+#: and again would be another each time.
+Key = tuple[str, str, int, int]
 
 #: How many statements by call site a pool counts apart, and how many it may have above that
 #: until the lightest give way.
@@ -75,7 +76,7 @@ class Tally:
     def count(self, text: str, place: Place, seconds: float, rows: int, failed: bool) -> None:
         """Count one execution; *rows* of less than 0 are not known."""
         code, lasti = place
-        key = text, id(code), lasti
+        key = text, code.co_filename, code.co_firstlineno, lasti
         index = bucket(seconds)
         while True:
             if key not in self.entries:
@@ -101,7 +102,8 @@ class Tally:
         before, seconds, rows, error = more
         old, new = bucket(before), bucket(before + seconds)
         # If it gave way meanwhile, it was added to the others. No lock, as above.
-        entry = self.entries.get((text, id(code), lasti), self.others)
+        key = text, code.co_filename, code.co_firstlineno, lasti
+        entry = self.entries.get(key, self.others)
         entry.seconds += seconds
         entry.rows += rows
         if error is not None:
