@@ -15,7 +15,8 @@ COPY_DONE: Final = b"c\0\0\0\x04"
 # What a Bind ends in, for all results in text; then run the unnamed portal to its end, and sync;
 # the same with a description of its rows before.
 _END: Final = b"\0\0"
-_RUN: Final = b"E\0\0\0\x09\0\0\0\0\0" + SYNC
+_EXECUTE: Final = b"E\0\0\0\x09\0\0\0\0\0"
+_RUN: Final = _EXECUTE + SYNC
 _END_AND_RUN: Final = _END + _RUN
 _END_DESCRIBE_AND_RUN: Final = _END + b"D\0\0\0\x06P\0" + _RUN
 
@@ -40,6 +41,15 @@ def extended(statement: str, values: Sequence[Typed], encoding: str) -> bytes:
     short = len(statement) <= _LONGEST_KEPT
     make = _parse if short else parse
     return make(statement, oids, encoding) + execute(head(b"", len(values)), values, encoding)
+
+
+def ahead(statement: str) -> bytes:
+    """Return Parse, Bind and Execute of what comes ahead of another statement, without a Sync.
+
+    If it fails the server skips all that comes until the next Sync, a Query too.
+    """
+    bind = b"B" + pack("!i", 12) + b"\0\0\0\0\0\0\0\0"
+    return parse(statement, (), "ascii") + bind + _EXECUTE
 
 
 def head(name: bytes, count: int) -> bytes:

@@ -57,7 +57,7 @@ def flag(name: str, value: bool | str | None) -> bool | None:
 
 
 def begin(level: IsolationLevel | None, readonly: bool | None, deferrable: bool | None) -> bytes:
-    """Return the message that begins a transaction with these characteristics."""
+    """Return what begins a transaction with these characteristics, ahead of a statement."""
     words = ["BEGIN"]
     if level is not None:
         words.append(f"ISOLATION LEVEL {level.sql}")
@@ -65,4 +65,4 @@ def begin(level: IsolationLevel | None, readonly: bool | None, deferrable: bool 
         words.append("READ ONLY" if readonly else "READ WRITE")
     if deferrable is not None:
         words.append("DEFERRABLE" if deferrable else "NOT DEFERRABLE")
-    return messages.query(" ".join(words).encode())
+    return messages.ahead(" ".join(words))

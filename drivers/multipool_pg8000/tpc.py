@@ -90,7 +90,7 @@ class TwoPhase:
         if self._autocommit:
             raise errors.ProgrammingError("tpc_begin() cannot be called in autocommit mode")
         self.touch(CLIENT)  # once prepared, it is not seen in the transaction status
-        self.exchange(self._begin)
+        self.exchange(self._begin + messages.SYNC)
         self._tpc = xid if isinstance(xid, Xid) else Xid.from_text(xid)
 
     def tpc_prepare(self) -> None:

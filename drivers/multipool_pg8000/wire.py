@@ -16,6 +16,7 @@ from threading import Lock, get_ident
 from typing import Any, Final, NamedTuple
 
 from multipool.driver import ACTIVE, IDLE, INERROR, INTRANS, UNKNOWN
+from multipool.session import carries_begin
 from multipool_pg8000 import diagnostics, errors, messages
 from multipool_pg8000.encodings import codec_of
 from multipool_pg8000.internals import Link, core
@@ -44,6 +45,7 @@ _NOTICES_KEPT: Final = 50
 (_READY, _ROWS, _ROW, _COMPLETE, _EMPTY, _ERROR) = b"ZTDCIE"
 (_COPY_IN, _COPY_OUT, _COPY_BOTH, _COPY_DATA) = b"GHWd"
 (_NOTICE, _NOTIFICATION, _PARAMETER) = b"NAS"
+_QUERY: Final = ord("Q")
 
 
 class Notify(NamedTuple):
@@ -95,7 +97,8 @@ class Wire(Link):
 
         Args:
             message: frontend messages.
-            begin: a Query sent before it, in the same write, if no transaction is open.
+            begin: what begins a transaction, if none is open: sent ahead of it in the same
+                write, or else before it. If that fails, nothing is executed.
             statements: the texts in *message*, to show the line of an error; there are as
                 many as the ReadyForQuery messages that answer it.
             done: is given the result of each of them.
@@ -119,22 +122,28 @@ class Wire(Link):
                 stream: Stream | None = self._sock
                 if stream is None:
                     raise errors.InterfaceError("connection already closed")
-                answers = len(statements)
-                if begin and self.state == IDLE:
-                    message = begin + message
-                    answers += 1
+                begins = begin != b"" and self.state == IDLE
                 reader = None
                 try:
                     self.state = ACTIVE
-                    self._send(message)
-                    if shape is not None and answers == 1:
-                        result = self._read_whole(stream, shape)
-                        if result is not None:
-                            return result
-                    reader = _Reader(
-                        self, stream, statements, done, find_loaders, shape, source, sink
-                    )
-                    reader.read(answers)
+                    if begins and not _may_follow(message, statements):
+                        begins = False
+                        reader = self._begin_apart(stream, begin)
+                    if reader is None or reader.error is None:
+                        self.state = ACTIVE
+                        simple = begins and message[0] == _QUERY
+                        if begins:
+                            # A Query has no Sync, up to which the server skips what follows.
+                            message = begin + message + (messages.SYNC if simple else b"")
+                        self._send(message)
+                        if shape is not None and not begins and len(statements) == 1:
+                            result = self._read_whole(stream, shape)
+                            if result is not None:
+                                return result
+                        reader = _Reader(
+                            self, stream, statements, done, find_loaders, shape, source, sink
+                        )
+                        reader.read(begins=begins, synced_again=simple)
                 except OSError as error:
                     self._give_up()
                     raise _lost(reader, error) from error
@@ -144,6 +153,13 @@ class Wire(Link):
                 return reader.outcome()
             finally:
                 self._owner = 0
+
+    def _begin_apart(self, stream: Stream, begin: bytes) -> _Reader:
+        """Begin a transaction in a round trip of its own; return who read the answer."""
+        self._send(begin + messages.SYNC)
+        reader = _Reader(self, stream)
+        reader.read()
+        return reader
 
     def _send(self, message: bytes) -> None:
         try:  # noqa: SIM105  # this path is hot, and suppress() costs ten times as much
@@ -237,6 +253,16 @@ class Wire(Link):
             self._client_encoding = codec_of(value) or "ascii"
 
 
+def _may_follow(message: bytes, statements: Sequence[str | None]) -> bool:
+    """Return whether *message* may be sent in one write with what begins its transaction.
+
+    Of several statements only the first would be skipped if that failed; and a COPY, which may
+    be anywhere in a text that is more than it seems, has the server pass over a Sync.
+    """
+    first, *others = statements
+    return not others and (message[0] != _QUERY or (first is not None and carries_begin(first)))
+
+
 class _Reader:
     """Reads the answer to one message."""
 
@@ -260,8 +286,9 @@ class _Reader:
         self.source = source
         self.sink = sink
         self.result: Result | None = None
-        #: Which of the statements is being answered; -1 is the BEGIN before them.
+        #: Which of the statements is being answered, and whether the BEGIN ahead of them still is.
         self.number = 0
+        self.begins = False
         #: The first error the server sent.
         self.error: errors.DatabaseError | None = None
         #: What went wrong on our side of a COPY.
@@ -278,10 +305,15 @@ class _Reader:
                 del failure  # else it and this frame would keep each other alive
         return self.result or Result()
 
-    def read(self, answers: int) -> None:
-        """Read until the server was ready *answers* times."""
+    def read(self, *, begins: bool = False, synced_again: bool = False) -> None:
+        """Read until the server was ready for each of the statements.
+
+        *begins*: a BEGIN went ahead. *synced_again*: and another Sync came after the statement,
+        which had its own.
+        """
         stream = self.stream
-        self.number = len(self.statements) - answers
+        self.begins = begins
+        answers = len(self.statements) + synced_again
         current, loaders = self._expected()
         stream.need(5)
         if stream.data.startswith(_PARSED_AND_BOUND, stream.at):
@@ -304,6 +336,8 @@ class _Reader:
                 current.columns = parse_columns(body, self.wire._client_encoding)
                 if self.find_loaders is not None:
                     loaders = self.find_loaders(current.columns)
+            elif code == _COMPLETE and self.begins:
+                self.begins = False  # the statement itself is still under way
             elif code == _COMPLETE:
                 current.tag = str(body[:-1], "ascii")
                 self.result, current, loaders = current, Result(), None
@@ -313,11 +347,10 @@ class _Reader:
                 self._take_error(body)
                 current, loaders = Result(), None
             elif code == _READY:
-                if self.done is not None and self.number >= 0 and self.error is None:
+                if self.done is not None and self.error is None:
                     self.done(self.result or Result())
-                # After a BEGIN of ours the statement itself is still under way.
                 self.number += 1
-                if self.number == len(self.statements):
+                if self.number == answers or self.begins:  # that failed: all was skipped
                     self.wire.state = _STATES[body[0]]
                     self.wire.ended += self.wire.state == IDLE
                     return
@@ -327,7 +360,7 @@ class _Reader:
 
     def _expected(self) -> tuple[Result, Sequence[RawLoader] | None]:
         """Return what the next statement's rows go into, and what loads them if that is known."""
-        if self.shape is None or self.number < 0:
+        if self.shape is None:
             return Result(), None
         return Result(self.shape.columns), self.shape.loaders
 
@@ -360,7 +393,8 @@ class _Reader:
 
     def _take_error(self, body: bytes) -> None:
         if self.error is None:
-            statement = self.statements[self.number] if self.number >= 0 else None
+            known = not self.begins and self.number < len(self.statements)
+            statement = self.statements[self.number] if known else None
             fields = diagnostics.parse(body, self.wire._client_encoding)
             self.error = errors.from_server(fields, statement)
 

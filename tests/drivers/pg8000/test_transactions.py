@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 
 import pytest
@@ -9,7 +10,7 @@ from support import Thread
 
 from multipool.driver import ACTIVE, IDLE, INERROR, INTRANS, UNKNOWN
 from multipool.testing.proxy import Proxy
-from multipool_pg8000 import IsolationLevel, ProgrammingError, errors
+from multipool_pg8000 import IsolationLevel, ProgrammingError, errors, messages
 
 
 @pytest.fixture
@@ -138,6 +139,34 @@ def test_autocommit_cannot_be_set_inside_a_transaction(conn):
     conn.autocommit = True
     conn.cursor().execute("select 1")
     assert conn.state == IDLE
+
+
+@pytest.mark.parametrize(
+    "executed",
+    [
+        lambda cursor: cursor.execute("insert into pets values ('cat')"),
+        lambda cursor: cursor.execute("insert into pets values (%s)", ("cat",)),
+        lambda cursor: cursor.executemany("insert into pets values (%s)", [("a",), ("b",)]),
+        lambda cursor: cursor.execute("insert into pets values ('a'); select 1"),
+        lambda cursor: cursor.copy_expert("copy pets from stdin", io.StringIO("cat\n")),
+    ],
+)
+def test_nothing_is_executed_where_its_transaction_does_not_begin(conn, executed):
+    """As where a cancel that was meant for the statement before comes too late for it."""
+    cursor = conn.cursor()
+    cursor.execute("create temporary table pets (name text)")
+    conn.commit()
+    begin, conn._begin = conn._begin, messages.ahead("BEGIN NONSENSE")
+    with pytest.raises(errors.SyntaxError):
+        executed(cursor)
+    assert conn.state == IDLE
+    conn._begin = begin
+    cursor.execute("select count(*) from pets")
+    assert cursor.fetchone() == (0,)
+    executed(cursor)
+    conn.rollback()
+    cursor.execute("select count(*) from pets where name <> %s", ("",))
+    assert cursor.fetchone() == (0,)
 
 
 def test_a_transaction_begins_with_what_was_set(conn):
