@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from psycopg2.extensions import connection as plain_connection
 from psycopg2.extensions import cursor as plain_cursor
+from psycopg2.extensions import lobject as plain_lobject
 
 from multipool.driver import CLIENT, SESSION, Pooled
 from multipool_psycopg2.cursor import watching, watching_named
+from multipool_psycopg2.large_objects import stirring
 from multipool_psycopg2.observed import observed, observed_named
 from multipool_psycopg2.planned import planned
+
+#: How many arguments of ``lobject`` come before its factory.
+_FACTORY: Final = 4
 
 
 def _watched(name: str) -> Any:
@@ -73,6 +78,19 @@ class Connection(Pooled, plain_connection):
         return super().cursor(
             name, cursor_factory=factory, withhold=withhold, scrollable=scrollable
         )
+
+    def lobject(self, *args: Any, **options: Any) -> Any:
+        """Open a large object, as psycopg2 does."""
+        sight = self._multipool_sight
+        make: Any = super().lobject
+        *rest, factory = args if len(args) > _FACTORY else (*args, None)
+        factory = options.pop("lobject_factory", factory) or plain_lobject
+        if sight is None or not isinstance(factory, type):
+            return make(*rest, lobject_factory=factory, **options)
+        sight.stirs()
+        found = make(*rest, lobject_factory=stirring(factory), **options)
+        found.sight = sight
+        return found
 
     def settle(self) -> None:
         """Touch if there is something to put back."""
