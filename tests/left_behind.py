@@ -7,6 +7,10 @@ ON_THE_SERVER = {
     "a setting": ("set work_mem to '123kB'", "show work_mem"),
     "a setting in the wake of a query": ("select 1; set work_mem to '123kB'", "show work_mem"),
     "a setting by function": ("select set_config('work_mem', '123kB', false)", "show work_mem"),
+    "a setting by the view of them": (
+        "update pg_settings set setting = '123' where name = 'work_mem'",
+        "show work_mem",
+    ),
     "a custom setting": (
         "set tenant.id to '42'",
         "select coalesce(current_setting('tenant.id', true), '')",

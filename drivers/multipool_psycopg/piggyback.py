@@ -20,7 +20,7 @@ from psycopg.client_cursor import ClientCursorMixin
 from psycopg.generators import execute, fetch_many
 
 from multipool.driver import IDLE
-from multipool.session import carries_begin, innocent
+from multipool.session import WAITED, carries_begin, innocent
 from multipool_psycopg.connection import Connection
 from multipool_psycopg.cursor import Watching, watching
 
@@ -32,6 +32,7 @@ _Wait = Generator[Any, Any, Any]
 
 _FATAL = pq.ExecStatus.FATAL_ERROR
 _POSITION = pq.DiagnosticField.STATEMENT_POSITION
+_SQLSTATE = pq.DiagnosticField.SQLSTATE
 _SYNC = pq.ExecStatus.PIPELINE_SYNC
 
 
@@ -152,11 +153,13 @@ def _is_about_the_text(pgconn: Any, result: PGresult) -> bool:
     """Return whether the server refused a statement before it ran anything of it.
 
     Either it did not even come to the BEGIN, or it names a place in the text, which it does
-    while it analyses it.
+    while it analyses it; and while it waits for a table's lock, for as long as it is to.
     """
-    return result.status == _FATAL and (
-        pgconn.transaction_status == IDLE or result.error_field(_POSITION) is not None
-    )
+    if result.status != _FATAL:
+        return False
+    waited = (result.error_field(_SQLSTATE) or b"").decode().startswith(WAITED)
+    place = result.error_field(_POSITION)
+    return pgconn.transaction_status == IDLE or (place is not None and not waited)
 
 
 def _answers(pgconn: Any) -> Generator[Any, Any, list[list[PGresult]]]:

@@ -134,6 +134,11 @@ class Connection(Pooled, plain_connection):
         self.touch(CLIENT)
         super().set_isolation_level(level)
 
+    def reset(self) -> None:
+        """Roll back and reset the session, as psycopg2 does: what `configure` set goes too."""
+        self.touch(CLIENT | SESSION)
+        super().reset()
+
     def set_client_encoding(self, encoding: str) -> None:
         """Set the encoding, here and on the server."""
         self.touch(CLIENT | SESSION)

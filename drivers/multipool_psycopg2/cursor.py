@@ -93,6 +93,12 @@ def _call(procname: Any) -> str:
     return f"select * from {procname}"  # noqa: S608  # it is looked at, not executed
 
 
+def is_users(cls: Any, name: str) -> bool:
+    """Return whether the method *name* of a cursor class is neither psycopg2's nor its extras'."""
+    method = getattr(cls, name)
+    return method is not getattr(_plain, name) and method.__module__ != "psycopg2.extras"
+
+
 def looking_first(users: Any) -> dict[str, Any]:
     """Return the methods of a cursor class that stands in front of the `Watching`, looking first.
 
@@ -100,10 +106,9 @@ def looking_first(users: Any) -> dict[str, Any]:
     """
     own = {}
     for name in (*_LOOKED_AT, "callproc", "copy_from", "copy_to"):
-        method = getattr(users, name)
-        if method is not getattr(_plain, name) and method.__module__ != "psycopg2.extras":
+        if is_users(users, name):
             looks = _call if name == "callproc" else _itself if name in _LOOKED_AT else None
-            own[name] = _looking_first(method, looks)
+            own[name] = _looking_first(getattr(users, name), looks)
     return own
 
 

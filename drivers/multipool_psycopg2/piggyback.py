@@ -22,7 +22,7 @@ from psycopg2.extensions import cursor as plain_cursor
 
 from multipool.driver import IDLE, INERROR, INTRANS
 from multipool_psycopg2.connection import Connection
-from multipool_psycopg2.cursor import Watching
+from multipool_psycopg2.cursor import Watching, is_users
 from multipool_psycopg2.observed import observed
 from multipool_psycopg2.piggyback_cursor import PiggybackCursor
 from multipool_psycopg2.planned import planned
@@ -58,6 +58,7 @@ def _piggyback(factory: type) -> type:
     cursor_class: Any = made
     driver: Any = super(Watching, made)
     cursor_class._multipool_plain = driver.execute
+    cursor_class._multipool_users = is_users(factory, "execute")
     return made
 
 

@@ -10,7 +10,7 @@ from psycopg2.extensions import cursor as plain_cursor
 from psycopg2.extensions import quote_ident
 
 from multipool.driver import IDLE
-from multipool.session import carries_begin, innocent, touches
+from multipool.session import WAITED, carries_begin, innocent, touches
 from multipool_psycopg2.cursor import Watching, text_of
 
 if TYPE_CHECKING:
@@ -32,6 +32,9 @@ class PiggybackCursor(Watching):
     _declared = False
     #: The ``execute`` behind the `Watching`, which to look up by `super` takes longer.
     _multipool_plain: Any = plain_cursor.execute
+
+    #: Whether that is a user's, which is to see what was asked for, and no BEGIN.
+    _multipool_users = False
 
     if not TYPE_CHECKING:
 
@@ -61,7 +64,7 @@ class PiggybackCursor(Watching):
             return super().execute(query, vars)
         if type(query) is not str or touches(query):
             query = self._seen(query)
-        if not carries_begin(text_of(query)):
+        if self._multipool_users or not carries_begin(text_of(query)):
             conn.begin()
             return super(Watching, self).execute(query, vars)
         return self._send_with(begin, self.mogrify(query, vars))
@@ -147,6 +150,8 @@ def _is_about_the_text(error: Error, conn: PiggybackConnection) -> bool:
     """Return whether the server refused a statement before it ran anything of it.
 
     Either it did not even come to the BEGIN, or it names a place in the text, which it does
-    while it analyses it.
+    while it analyses it; and while it waits for a table's lock, for as long as it is to.
     """
-    return conn.get_transaction_status() == IDLE or error.diag.statement_position is not None
+    place = error.diag.statement_position
+    waited = (error.pgcode or "").startswith(WAITED)
+    return conn.get_transaction_status() == IDLE or (place is not None and not waited)

@@ -27,9 +27,9 @@ _HARMLESS: Final = frozenset(
 
 _COMMENT: Final = r"--[^\n]*\n|/\*(?:[^*/]|\*(?!/)|/(?!\*))*\*/"
 
-# `set_limit` is pg_trgm's. In U&"..." any name may be hidden.
+# `set_limit` is pg_trgm's. To update pg_settings is to SET. In U&"..." any name may be hidden.
 _LASTING: Final = re.compile(
-    r"set_config|setseed|set_limit|advisory|dblink|\btemp(?:orary)?\b|pg_temp|\bu&\""
+    r"set_config|setseed|set_limit|pg_settings|advisory|dblink|\btemp(?:orary)?\b|pg_temp|\bu&\""
     rf"|with(?:\s|{_COMMENT})+hold\b|;\s*\S",
     re.IGNORECASE,
 )
@@ -65,21 +65,22 @@ innocent: Final[set[str]] = set()
 _MANY: Final = 2048
 
 
+def may_be_remembered(sql: str) -> bool:
+    """Return whether *sql* may be kept: it is short, and has no string literal."""
+    return len(sql) <= _LONG and "'" not in sql and "$" not in sql
+
+
 def touches(sql: str) -> bool:
     """Return whether running *sql* may leave something behind in the session."""
     if sql in innocent:
         return False
     if _touches(sql):
         return True
-    if _is_to_be_remembered(sql):
+    if may_be_remembered(sql):
         if len(innocent) >= _MANY:
             innocent.clear()
         innocent.add(sql)
     return False
-
-
-def _is_to_be_remembered(sql: str) -> bool:
-    return len(sql) <= _LONG and "'" not in sql and "$" not in sql
 
 
 def _touches(sql: str) -> bool:
@@ -100,12 +101,17 @@ _CARRYING: Final = frozenset(
 )
 
 
+#: How the SQLSTATEs begin that end a wait: for a lock, of a deadlock, by a cancel. None of them is
+#: about a statement's text, though it may name a place in it.
+WAITED: Final = ("55", "40", "57")
+
+
 def carries_begin(sql: str) -> bool:
     """Return whether *sql* is one statement, with which its transaction's BEGIN may travel.
 
     In doubt it is not: that costs one round trip.
     """
-    return _carries_remembered(sql) if _is_to_be_remembered(sql) else _carries(sql)
+    return _carries_remembered(sql) if may_be_remembered(sql) else _carries(sql)
 
 
 def _carries(sql: str) -> bool:
@@ -115,10 +121,12 @@ def _carries(sql: str) -> bool:
 
 _carries_remembered = lru_cache(maxsize=2048)(_carries)
 
-#: What ``configure`` set, to be set again after a reset: name and value of each setting, and
-#: the role.
+#: What ``configure`` set, to be set again after a reset: name and value of each setting, the
+#: session's user if it is not who logged in, and the role, which goes with that.
 READ_CONFIGURED: Final = (
     "select name, setting from pg_catalog.pg_settings where source = 'session'"
+    " union all select 'session_authorization', session_user from pg_catalog.pg_stat_activity"
+    " where pid = pg_catalog.pg_backend_pid() and usename <> session_user"
     " union all select 'role', pg_catalog.current_setting('role')"
     " where pg_catalog.current_setting('role') <> 'none'"
 )

@@ -110,6 +110,10 @@ def test_what_is_in_doubt_carries_no_begin(sql):
     assert not carries_begin(sql)
 
 
+def test_an_update_of_the_view_of_settings_is_a_set():
+    assert touches("update pg_settings set setting = %s where name = 'search_path'")
+
+
 @pytest.mark.parametrize(
     "sql", ["alter role r password 'hunter2'", "alter role r password $$hunter2$$"]
 )

@@ -293,6 +293,25 @@ def test_a_cancelled_first_statement_can_be_rolled_back(conn, own, driver):
     assert told[0] == told[1]
 
 
+def test_a_table_s_lock_is_waited_for_once(conn, own, proxy):
+    """Though the server's error names a place in the text, as those do that are about it."""
+    own.autocommit = True
+    query(own, "create table if not exists waited_for (n integer)")
+    own.autocommit = False
+    query(own, "lock table waited_for")
+    query(conn, "set lock_timeout to '100ms'")
+    conn.commit()
+    try:
+        proxy.round_trips = 0
+        assert query(conn, "select * from waited_for")[0].__name__ == "LockNotAvailable"
+        assert proxy.round_trips == 1
+    finally:
+        conn.rollback()
+        own.rollback()
+        own.autocommit = True
+        query(own, "drop table waited_for")
+
+
 def test_a_connection_killed_in_its_first_statement_says_so_and_is_lost(conn, own, driver):
     told = []
     for each in (conn, own):

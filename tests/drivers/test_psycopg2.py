@@ -11,7 +11,7 @@ import pytest
 from psycopg2.extensions import ISOLATION_LEVEL_SERIALIZABLE
 from psycopg2.extras import RealDictCursor, execute_values
 
-from multipool import PoolError
+from multipool import Pool, PoolError
 from multipool.connecting import with_timeout
 from multipool.driver import IDLE
 from multipool.testing.compliance import DriverCompliance
@@ -130,3 +130,15 @@ def test_a_transaction_left_prepared_is_refused_at_the_return(server):
 )
 def test_the_shorter_timeout_counts_in_whole_seconds_and_two_at_least(given, timeout, expected):
     assert with_timeout(given, timeout).get("connect_timeout") == expected
+
+
+def test_a_reset_by_the_borrower_leaves_the_next_one_what_was_configured(dsn):
+    def configure(conn):
+        conn.cursor().execute("set search_path to pg_catalog")
+        conn.commit()
+
+    with Pool(dsn, driver="psycopg2", max_size=1, configure=configure) as pool:
+        with pool.connection() as conn:
+            conn.reset()
+        with pool.connection() as conn:
+            assert ask(conn, "show search_path") == "pg_catalog"

@@ -129,6 +129,21 @@ def test_what_was_configured_stays(one, reset):
         assert conn.autocommit
 
 
+@pytest.mark.parametrize("reset", ["auto", "always"])
+def test_the_user_that_was_configured_stays(one, reset):
+    def configure(conn):
+        run(conn, "set session authorization pg_monitor")
+        run(conn, "set role pg_read_all_settings")
+        conn.commit()
+
+    pool = one(configure=configure, reset=reset)
+    for _ in range(2):
+        with pool.connection() as conn:
+            found = ask(conn, "select session_user::text, current_user::text")
+            assert found == [("pg_monitor", "pg_read_all_settings")]
+            run(conn, "set statement_timeout to '5s'")
+
+
 def test_a_session_that_was_not_touched_is_not_reset(one, params):
     """Counted on the line: with reset="auto" a clean return asks the server nothing."""
     with Proxy(params) as proxy:

@@ -136,6 +136,8 @@ def test_limits_join_parameters_of_any_kind(params, text, all_params):
         ("create table t () /*file='views.py',line='1'*/", CHANGES),
         ("ALTER TABLE t ADD c int", CHANGES),
         ("begin; drop table t; commit", CHANGES),
+        ("select 1 as id into temp product", CHANGES),
+        ("select 1 as id into product", NOTHING),
         ("SET standard_conforming_strings = off", CHANGES),
         ("discard all", DROPS),
         ("/* a */ DEALLOCATE mine", DROPS),

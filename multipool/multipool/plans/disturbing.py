@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from multipool.session import without_comment
+from multipool.session import may_be_remembered, without_comment
 
 #: What `disturbance` answers.
 NOTHING: Final = 0
@@ -20,17 +20,15 @@ DROPS: Final = 2
 _DROPS: Final = re.compile(r"\b(?:discard|deallocate)\b", re.IGNORECASE)
 _CHANGES: Final = re.compile(
     # The last decides how a text is read, which happens when it is prepared.
-    r"\b(?:alter|create|drop|standard_conforming_strings)\b",
+    r"\b(?:alter|create|drop|standard_conforming_strings)\b"
+    r"|\binto\s+(?:local\s+|global\s+)?temp(?:orary)?\b",
     re.IGNORECASE,
 )
-
-# Longer texts are data as a rule, and are not remembered.
-_LONG: Final = 2000
 
 
 def disturbance(sql: str) -> int:
     """Return what running *sql* does to prepared statements: `NOTHING`, `CHANGES` or `DROPS`."""
-    return _look(sql) if len(sql) > _LONG else _remembered(sql)
+    return _remembered(sql) if may_be_remembered(sql) else _look(sql)
 
 
 def _look(sql: str) -> int:

@@ -327,3 +327,21 @@ def test_a_closed_connection_says_so(pair):
         for use in (conn.commit, conn.rollback, conn.cursor, lambda c=conn: ask(c, "select 1")):
             with pytest.raises(psycopg2.InterfaceError, match="already closed"):
                 use()
+
+
+def test_a_cursor_class_with_an_execute_of_its_own_is_given_what_was_asked_for(pair):
+    """As tracers have, which would tell of the values that stand in what is sent."""
+    given = []
+
+    class Tracing(extensions.cursor):
+        def execute(self, query, vars=None):  # noqa: A002
+            given.append((query, vars))
+            super().execute(query + " /* traced */", vars)
+
+    for conn in pair:
+        for _ in range(2):
+            cursor = conn.cursor(cursor_factory=Tracing)
+            cursor.execute("select %s", (1,))
+            assert cursor.fetchone() == (1,)
+        conn.rollback()
+    assert given == [("select %s", (1,))] * 4
