@@ -70,7 +70,7 @@ class Address:
             sock.sendall(messages.SSL_REQUEST)
             answer = sock.recv(1)
             if answer == b"S":
-                return self.tls.wrap_socket(sock, server_hostname=self.host)
+                return self._encrypted(sock, self.tls)
             if not answer:
                 raise ConnectionError("server closed the connection unexpectedly")
             if self.tls_required or answer != b"N":
@@ -79,6 +79,13 @@ class Address:
         except BaseException:
             sock.close()
             raise
+
+    def _encrypted(self, sock: socket.socket, tls: ssl.SSLContext) -> ssl.SSLSocket:
+        try:
+            return tls.wrap_socket(sock, server_hostname=self.host)
+        except ConnectionError as error:
+            # Some refuse a handshake by hanging up; that it was one decides what is tried next.
+            raise ssl.SSLError(f"TLS handshake failed: {error}") from error
 
     def _dial(self, sock: socket.socket) -> None:
         try:
@@ -101,6 +108,9 @@ class Address:
 def connect(settings: Settings, timeout: float | None = None) -> Connection:
     """Return a new connection, within about *timeout* seconds in all.
 
+    Each attempt has its share of them, so that a server which says nothing leaves some for the
+    next one.
+
     Raises `OperationalError`, which says for each server that was tried what went wrong.
     """
     deadline = None if timeout is None else monotonic() + timeout
@@ -109,9 +119,10 @@ def connect(settings: Settings, timeout: float | None = None) -> Connection:
     rounds = ("standby", "any") if wanted == "prefer-standby" else (wanted,)
     failures: list[Exception] = []
     try:
-        for kind, host in ((kind, host) for kind in rounds for host in _ordered(settings)):
+        attempts = [(kind, host) for kind in rounds for host in _ordered(settings)]
+        for number, (kind, host) in enumerate(attempts):
             try:
-                return _connect_host(settings, host, kind, deadline)
+                return _connect_host(settings, host, kind, _share(deadline, len(attempts) - number))
             except (OSError, Error) as failed:
                 failures.append(_about(f"connection to server at {_place(host)} failed", failed))
                 if not _may_do_better_elsewhere(failed):
@@ -125,17 +136,21 @@ def connect(settings: Settings, timeout: float | None = None) -> Connection:
 def _connect_host(
     settings: Settings, host: Host, wanted: str, deadline: float | None
 ) -> Connection:
-    if settings.connect_timeout is not None:
-        limit = monotonic() + settings.connect_timeout
-        deadline = limit if deadline is None else min(limit, deadline)
     failures: list[Exception] = []
     try:
-        for family, target in _targets(settings, host):
+        targets = list(_targets(settings, host))
+        for number, (family, target) in enumerate(targets):
+            until = _share(deadline, len(targets) - number)
+            if settings.connect_timeout is not None:
+                limit = monotonic() + settings.connect_timeout
+                until = limit if until is None else min(limit, until)
             encrypted = (False,) if family == socket.AF_UNIX else settings.tls.attempts()
             for encrypt in encrypted:
                 address = _address(settings, host, family, target, encrypt)
                 try:
-                    return _let_in(settings, host, address, wanted, deadline)
+                    return _let_in(settings, host, address, wanted, until)
+                except ssl.SSLError as failed:
+                    failures.append(failed)  # without TLS it may do better, if that is allowed
                 except OSError as failed:
                     failures.append(failed)
                     break
@@ -281,6 +296,14 @@ def _may_do_better_elsewhere(error: Exception) -> bool:
         return False
     sqlstate = getattr(error, "sqlstate", None)
     return sqlstate is None or sqlstate.startswith(_ELSEWHERE)
+
+
+def _share(deadline: float | None, attempts: int) -> float | None:
+    """Return until when the next of so many *attempts* may take."""
+    if deadline is None:
+        return None
+    now = monotonic()
+    return now + (deadline - now) / attempts
 
 
 def _left(deadline: float | None) -> float | None:

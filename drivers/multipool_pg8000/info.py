@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -78,7 +79,8 @@ class ConnectionInfo:
     @property
     def ssl_in_use(self) -> bool:
         """Whether the connection is encrypted."""
-        return self._connection.address.tls is not None
+        # Not what was asked for: with sslmode=prefer the server may have declined.
+        return isinstance(self._connection.socket, ssl.SSLSocket)
 
     def parameter_status(self, name: str) -> str | None:
         """Return what the server last reported for *name*, or None."""

@@ -118,7 +118,7 @@ class Settings:
     password: str | None = field(repr=False)
     passfile: str
     tls: TLS
-    #: Seconds for each host, or None.
+    #: Seconds for each address of a host, or None.
     connect_timeout: float | None
     target_session_attrs: str
     load_balance: bool

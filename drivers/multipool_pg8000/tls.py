@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final, Self
 
+from multipool.errors import PoolConfigError
 from multipool_pg8000.errors import OperationalError
 from multipool_pg8000.transport import TLSSocket
 
@@ -39,10 +40,19 @@ class TLS:
 
     @classmethod
     def of(cls, texts: Mapping[str, str]) -> Self:
-        """Return what the parameters *texts* say, with libpq's default files."""
+        """Return what the parameters *texts* say, with libpq's default files.
+
+        Raises `PoolConfigError` for the system's certificates without the check of the host's
+        name: anyone can have a certificate of theirs.
+        """
         root = texts.get("sslrootcert") or _if_there("~/.postgresql/root.crt")
+        mode = texts.get("sslmode") or ("verify-full" if root == "system" else "prefer")
+        if root == "system" and mode != "verify-full":
+            raise PoolConfigError(
+                f'weak sslmode "{mode}" may not be used with sslrootcert=system (use "verify-full")'
+            )
         return cls(
-            mode=texts.get("sslmode") or ("verify-full" if root == "system" else "prefer"),
+            mode=mode,
             rootcert=root,
             cert=texts.get("sslcert") or _if_there("~/.postgresql/postgresql.crt"),
             key=texts.get("sslkey") or _if_there("~/.postgresql/postgresql.key"),

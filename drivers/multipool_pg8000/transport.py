@@ -7,6 +7,7 @@ so that pg8000's start-up and our own read loop share one buffer.
 
 from __future__ import annotations
 
+import select
 import socket
 import ssl
 from contextlib import suppress
@@ -17,6 +18,9 @@ CHUNK: Final = 128 * 1024
 # And else: what the memory for it comes from must not be mapped and unmapped by the system for
 # each answer, which takes longer than to read most of them.
 _FIRST: Final = 16 * 1024
+
+# How a socket says that it would have to wait.
+_WOULD_WAIT: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class Stream:
@@ -75,14 +79,52 @@ class Stream:
         """
         self._socket.settimeout(0)
         try:
-            while chunk := self._socket.recv(CHUNK):
-                self.data = self.data[self.at :] + chunk
-                self.at = 0
-        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            return True
+            return self._take_arrived()
         finally:
             self._socket.settimeout(None)
+
+    def send_and_take(self, data: bytes) -> bool:
+        """Send *data*, and meanwhile do as `take_arrived`.
+
+        A server that waits until what it says is taken takes nothing itself: to wait for it
+        with `send` would be for ever. Raises OSError.
+        """
+        left = memoryview(data)
+        alive = True
+        self._socket.settimeout(0)
+        try:
+            while alive and left:
+                try:
+                    left = left[self._socket.send(left) :]
+                except _WOULD_WAIT:
+                    self._wait_for_either()
+                    alive = self._take_arrived()
+            return alive and self._take_arrived()
+        finally:
+            self._socket.settimeout(None)
+
+    def _take_arrived(self) -> bool:
+        """Do as `take_arrived`, on a socket that does not wait."""
+        chunks = [self.data[self.at :]]
+        try:
+            while chunk := self._socket.recv(CHUNK):
+                chunks.append(chunk)
+        except _WOULD_WAIT:
+            return True
+        finally:
+            if len(chunks) > 1:
+                self.data = b"".join(chunks)
+                self.at = 0
         return False
+
+    def _wait_for_either(self) -> None:
+        """Wait until the socket takes or has something."""
+        if hasattr(select, "poll"):
+            poll = select.poll()
+            poll.register(self._socket, select.POLLIN | select.POLLOUT)
+            poll.poll()
+        else:  # only Windows has none, and there select() takes any socket
+            select.select([self._socket], [self._socket], [])
 
 
 class PlainSocket(socket.socket):

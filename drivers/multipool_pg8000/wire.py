@@ -30,7 +30,7 @@ from multipool_pg8000.results import (
     take_rows,
     take_whole,
 )
-from multipool_pg8000.transport import Stream
+from multipool_pg8000.transport import CHUNK, Stream
 
 _STATES: Final = {ord("I"): IDLE, ord("T"): INTRANS, ord("E"): INERROR}
 
@@ -415,22 +415,44 @@ class _Reader:
             raise errors.NotSupportedError("streaming replication is not supported")
 
     def _copy_in(self) -> None:
-        stream = self.stream
         if self.source is None:
             self.copy_failure = _no_copy("FROM STDIN")
-            stream.send(messages.copy_fail("no data was given"))
+            self._send_copied(messages.copy_fail("no data was given"))
             return
         while True:
             try:
                 piece = self.source()
             except Exception as error:
                 self.copy_failure = error
-                stream.send(messages.copy_fail(f"reading the data failed: {type(error).__name__}"))
+                reason = f"reading the data failed: {type(error).__name__}"
+                self._send_copied(messages.copy_fail(reason))
                 return
             if not piece:
-                stream.send(messages.COPY_DONE)
+                self._send_copied(messages.COPY_DONE)
                 return
-            stream.send(messages.copy_data(piece))
+            for start in range(0, len(piece), CHUNK):
+                if not self._send_copied(messages.copy_data(piece[start : start + CHUNK])):
+                    return
+
+    def _send_copied(self, message: bytes) -> bool:
+        """Send *message* and handle what comes meanwhile; return whether the server wants more.
+
+        Its error, and whatever follows, is left to be read.
+        """
+        stream = self.stream
+        try:
+            if not stream.send_and_take(message):
+                return False
+        except (BrokenPipeError, ConnectionResetError):
+            return False  # what the server said last may still be there to be read
+        while len(stream.data) - stream.at >= 5:
+            size = _SIZE(stream.data, stream.at + 1)[0]
+            if len(stream.data) - stream.at <= size:
+                break
+            if stream.data[stream.at] not in (_NOTICE, _NOTIFICATION, _PARAMETER):
+                return False
+            self._take_other(*self._message())
+        return True
 
     def _take_copied(self, piece: bytes) -> None:
         if self.sink is not None and self.copy_failure is None:

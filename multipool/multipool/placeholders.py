@@ -20,24 +20,26 @@ _PERCENT: Final = re.compile(r"%(?:\((?P<name>[^)]*)\))?(?P<kind>.?)", re.DOTALL
 # Longer statements are not kept, in characters.
 _LONGEST_KEPT: Final = 10_000
 
-# What may hold a `;` or a placeholder that is none, and what has to be known of the rest.
+# What may hold a `;` or a placeholder that is none, and what has to be known of the rest. The
+# repetitions are possessive: else Python keeps, for each character, where to go back to.
 _TOKENS: Final = re.compile(
     r"""
       (?P<quoted>
-          '(?:[^']|'')*'
-        | "(?:[^"]|"")*"
+          '(?:[^']++|'')*+(?:'|(?P<open>\Z))
+        | "(?:[^"]++|"")*+"
         | (?<![\w$])\$(?P<tag>(?:[^\W\d]\w*)?)\$.*?\$(?P=tag)\$
         | --[^\n]*
         | (?P<comment>/\*)
       )
-    | (?P<escaped>(?<![\w$])[eE]'(?:[^'\\]|\\.|'')*'
+    | (?P<escaped>(?<![\w$])[eE]'(?:[^'\\]++|\\.|'')*+'
           (?:  # it goes on where a line lies between, and backslashes still escape
             (?:[ \t\f\v]|--[^\n\r]*+)*+[\n\r](?:[ \t\f\v\n\r]|--[^\n\r]*+[\n\r])*+
-            '(?:[^'\\]|\\.|'')*'
-          )*
+            '(?:[^'\\]++|\\.|'')*+'
+          )*+
       )
     | (?P<separator>;)
-    | (?P<grouped>\b(?:GROUP\s+BY|(?<!\bIS\s)(?<!\bNOT\s)DISTINCT)\b)
+    | (?P<grouped>\b(?:(?P<group_by>GROUP\s+BY)|(?<!\bIS\s)(?<!\bNOT\s)DISTINCT)\b)
+    | (?P<order_by>\bORDER\s+BY\b)
     | (?P<anytyped>\b(?:
           (?:concat|concat_ws|format|json_array|json_object|json_scalar|num_nonnulls|num_nulls
             |jsonb?_build_array|jsonb?_build_object|jsonb?_object_agg\w*
@@ -47,13 +49,51 @@ _TOKENS: Final = re.compile(
     """,
     re.VERBOSE | re.DOTALL | re.IGNORECASE,
 )
-_BLANK: Final = re.compile(r"(?:\s|--[^\n]*(?:\n|\Z)|/\*.*?\*/)+", re.DOTALL)
+_BLANK: Final = re.compile(r"(?:\s++|--[^\n]*+(?:\n|\Z)|/\*.*?\*/)++", re.DOTALL)
 _WORD: Final = re.compile(r"[(\s]*([A-Za-z]*)")
-_IS_NULL: Final = re.compile(r"[\s)]*IS\s+(?:NOT\s+)?NULL\b", re.IGNORECASE)
+_PARENTHESES: Final = re.compile(r"[()]")
 
-_TYPE_NAME: Final = re.compile(
-    r"\b(?:date|interval|time|timestamp|timestamptz|timetz|with(?:out)?\s+time\s+zone)\s*\Z",
-    re.IGNORECASE,
+# Where the grammar, or what it makes of it, wants a literal: what stands before it,
+_BEFORE_LITERAL: Final = re.compile(
+    r"""
+    (?:
+      \b(?:
+          IS (?:\s+NOT)?
+        | (?:bit|char|character) (?:\s+varying)? | bool(?:ean)? | bpchar | bytea | cidr
+        | dec(?:imal)? | double\s+precision | float[48]? | inet | int(?:eger|[248])? | bigint
+        | smallint | interval | jsonb? | jsonpath | macaddr8? | money | name | numeric | oid
+        | real | reg[a-z]+ | text | timestamp(?:tz)? | time(?:tz)? | tsquery | tsvector | uuid
+        | varbit | varchar | xml | (?:date|int[48]|num|ts|tstz)(?:multi)?range | date
+      )
+      (?:\s*\([\d\s,]*\))?
+      (?:\s*\bwith(?:out)?\s+time\s+zone)?
+    | \bextract\s*\(
+    )
+    \s*\Z
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+# how far back that is looked for, in characters,
+_FAR_ENOUGH: Final = 48
+# and what stands behind it: of an interval the field says what a number without a unit means.
+_BEHIND_LITERAL: Final = re.compile(
+    r"""
+      [\s)]* IS\s+(?:NOT\s+)?NULL\b
+    | \s*(?:::|\bAS\b)\s*interval\s+(?:year|month|day|hour|minute|second)\b
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+# A number that is all of an item of ORDER BY or GROUP BY is a column's.
+_ITEM_BEGINS: Final = re.compile(r"(?:,|\bBY)\s*\Z", re.IGNORECASE)
+_ITEM_ENDS: Final = re.compile(
+    r"""
+    \s*(?:
+        [,);] | \Z | -- | /\*
+      | (?:ASC|DESC|EXCEPT|FETCH|FOR|GROUPS|HAVING|INTERSECT|LIMIT|NULLS|OFFSET|ORDER|RANGE|ROWS
+          |UNION|USING|WINDOW)\b
+    )
+    """,
+    re.VERBOSE | re.IGNORECASE,
 )
 
 
@@ -82,7 +122,8 @@ class Statement:
     #: Whether a function is called that takes arguments of any type.
     anytyped: bool
     #: The placeholders that only a literal can fill: those of ``%s IS NULL``, whose type
-    #: cannot be told, and of ``interval %s``, where the grammar wants a string.
+    #: cannot be told, of ``interval %s``, where the grammar wants a string, and of
+    #: ``ORDER BY %s``, where a number that is no parameter means a column.
     literals_only: frozenset[int]
 
     def pick(self, params: Sequence[Any] | Mapping[str, Any]) -> Sequence[Any]:
@@ -139,20 +180,25 @@ def _read(text: str, escapes: bool) -> Statement:
     marked, names = _mark(text)
     several = quoted = grouped = anytyped = False
     literals_only = set()
+    lists = _Lists()
     index = at = 0
     while match := _TOKENS.search(marked, at):
-        at = match.end()
         kind = match.lastgroup
+        if lists.depths:
+            lists.pass_by(marked, at, match.end() if kind == "anytyped" else match.start())
+        at = match.end()
         if kind == "separator":
             several = several or bool(_BLANK.sub("", marked[at:]).strip("; \t\r\n\f\v"))
         elif kind == "mark":
-            if _IS_NULL.match(marked, at) or _TYPE_NAME.search(
-                marked, max(0, match.start() - 32), match.start()
-            ):
+            if _wants_literal(marked, match.start(), at, lists):
                 literals_only.add(index)
             index += 1
         elif kind == "grouped":
             grouped = True
+            if match["group_by"]:
+                lists.begin()
+        elif kind == "order_by":
+            lists.begin()
         elif kind == "anytyped":
             anytyped = True
         else:
@@ -160,6 +206,9 @@ def _read(text: str, escapes: bool) -> Statement:
                 at = _comment_end(marked, at)
             elif escapes and match[0][0] == "'":
                 at = _escaped_end(marked, match.start())
+            elif match["open"] is not None:
+                # Whoever took it for closed, as where backslashes escape, might see several.
+                several = several or ";" in match[0]
             inside = marked.count(_MARK, match.start(), at)
             quoted = quoted or inside > 0
             index += inside
@@ -176,6 +225,50 @@ def _read(text: str, escapes: bool) -> Statement:
         grouped=grouped,
         anytyped=anytyped,
         literals_only=frozenset(literals_only),
+    )
+
+
+class _Lists:
+    """The lists of ORDER BY and GROUP BY that are open where a statement is being read."""
+
+    __slots__ = ("depths",)
+
+    def __init__(self) -> None:
+        #: How many parentheses are open inside each list, the innermost list last.
+        self.depths: list[int] = []
+
+    def begin(self) -> None:
+        """Begin a list; one at the same place, as of the GROUP BY before an ORDER BY, is over."""
+        if self.depths and self.depths[-1] == 0:
+            return
+        self.depths.append(0)
+
+    def pass_by(self, text: str, start: int, end: int) -> None:
+        """Take note of the parentheses between *start* and *end*, where nothing is quoted."""
+        for match in _PARENTHESES.finditer(text, start, end):
+            if not self.depths:
+                return
+            if match[0] == "(":
+                self.depths[-1] += 1
+                continue
+            self.depths[-1] -= 1
+            if self.depths[-1] < 0:  # it closes what the list stands in
+                self.depths.pop()
+                if self.depths:
+                    self.depths[-1] -= 1
+
+
+def _wants_literal(text: str, start: int, end: int, lists: _Lists) -> bool:
+    """Return whether only a literal will do between *start* and *end*."""
+    if _BEHIND_LITERAL.match(text, end):
+        return True
+    window = max(0, start - _FAR_ENOUGH)
+    if _BEFORE_LITERAL.search(text, window, start):
+        return True
+    return (
+        lists.depths[-1:] == [0]
+        and _ITEM_BEGINS.search(text, window, start) is not None
+        and _ITEM_ENDS.match(text, end) is not None
     )
 
 
@@ -236,5 +329,5 @@ def _comment_end(text: str, at: int) -> int:
 
 def _escaped_end(text: str, start: int) -> int:
     """Return where a plain literal ends whose backslashes escape."""
-    match = re.compile(r"'(?:[^'\\]|\\.|'')*(?:'|\Z)", re.DOTALL).match(text, start)
+    match = re.compile(r"'(?:[^'\\]++|\\.|'')*+(?:'|\Z)", re.DOTALL).match(text, start)
     return match.end() if match else len(text)

@@ -110,6 +110,20 @@ def test_a_host_that_beats_but_has_no_stake_is_counted(claim: Claim, store: Stor
     assert claim("a", host="a", budget=30)["kept"] == 3
 
 
+def test_a_lock_on_the_table_of_processes_keeps_nobody_from_a_share(
+    claim: Claim, driver: Driver, store: Store
+) -> None:
+    claim("a", budget=30, want=1, ask=1)
+    store.psql("update multipool.budget set kept = 3, counted_at = '-infinity'")
+    other = driver.connect(store.params, 10)
+    try:
+        other.cursor().execute("lock table multipool.process in access exclusive mode")
+        answer = claim("b", budget=30, want=2, ask=2)
+    finally:
+        driver.close(other)
+    assert (answer["share"], answer["kept"]) == (2, 3)
+
+
 def test_two_applications_have_a_budget_each(claim: Claim) -> None:
     claim("a", want=10, ask=10)
     assert claim("b", app="reports", budget=6, want=10, ask=10)["share"] == 5

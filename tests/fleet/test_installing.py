@@ -56,6 +56,27 @@ def test_what_an_older_version_has_installed_is_brought_up_to_date_for_all_whom_
     assert len(snapshot.processes) == 1
 
 
+@pytest.fixture
+def backup(driver, store):
+    """Somebody who reads the table of processes, and keeps it so for long."""
+    conn = driver.connect(store.params, 5)
+    conn.cursor().execute("lock table multipool.process in access share mode")
+    yield
+    driver.close(conn)
+
+
+def test_to_install_it_again_waits_for_nobody_who_reads(store, backup):
+    store.psql(f"set lock_timeout = '1s'; {script([APP], [OPS])}")
+
+
+def test_what_must_wait_for_them_gives_up_soon_and_says_so(driver, store, backup, monkeypatch):
+    shown = script().replace("kept.attstorage <> 'm'", "true").replace("'3s'", "'50ms'")
+    assert shown != script()
+    monkeypatch.setattr("multipool.fleet.installing.script", lambda *_: shown)
+    with pytest.raises(FleetError, match="somebody has a lock on the fleet's tables"):
+        install_as(driver, store.params)
+
+
 def test_until_then_a_process_reports_to_it(store, make_pool):
     store.psql(
         "alter function multipool.beat rename to new_beat;"

@@ -58,12 +58,18 @@ def install(
 ) -> None:
     """Run `script` on the idle connection *conn*, all of it or nothing.
 
-    Raises `FleetError` if this role may not.
+    Raises `FleetError` if this role may not, or somebody keeps a table locked that must be altered.
     """
     try:
         driver.execute(conn, script(writers, readers))
     except driver.Error as error:
-        if driver.sqlstate(error) == "42501":
+        state = driver.sqlstate(error)
+        if state == "55P03":
+            raise FleetError(
+                "somebody has a lock on the fleet's tables, as a backup has: install it again"
+                " when that is done; nothing was changed"
+            ) from error
+        if state == "42501":
             raise FleetError(
                 "this role may not install the fleet: it must own the database, or be"
                 " superuser; and who lets readers see all sessions must be superuser"

@@ -44,16 +44,23 @@ create unlogged table if not exists multipool.process (
 );
 revoke all on multipool.process from public;
 do $$
+declare
+    kept pg_attribute := one from pg_attribute as one
+        where attrelid = 'multipool.process'::regclass and attname = 'detail';
 begin
+    -- Only what is to be changed is altered: behind whoever reads the table, as a backup does, that
+    -- waits, and all beats and claims wait behind it. So it gives up soon, too.
+    perform set_config('lock_timeout', '3s', true);
     -- It was once. What an older process writes is text of JSON then, which says nothing.
-    if (select atttypid from pg_attribute
-         where attrelid = 'multipool.process'::regclass and attname = 'detail') = 'jsonb'::regtype then
+    if kept.atttypid = 'jsonb'::regtype then
         alter table multipool.process alter column detail type text using null;
+    end if;
+    -- A moved detail would have dead versions in a second table, which only a vacuum clears.
+    if kept.attstorage <> 'm' or kept.atttypid = 'jsonb'::regtype then
+        alter table multipool.process alter column detail set storage main;
     end if;
 end
 $$;
--- A moved detail would have dead versions in a second table, which only a vacuum clears.
-alter table multipool.process alter column detail set storage main;
 
 -- The totals of processes that are gone, so that those of all never fall.
 create table if not exists multipool.retired (
@@ -304,8 +311,13 @@ begin
     if total.counted_at < now() - interval '2 s' then
         total.counted := multipool.budget_of_server(array(
             select mark from multipool.stake where app = my_app));
-        -- Who has no stake just now, but beats, may ask at any moment.
-        total.kept := (select count(distinct host) from multipool.process where app = my_app);
+        -- Who has no stake just now, but beats, may ask at any moment. A lock on their table keeps
+        -- nobody from a share: there are as many then as before.
+        begin
+            total.kept := (select count(distinct host) from multipool.process where app = my_app);
+        exception when lock_not_available then
+            null; -- and it is counted again in 2 s
+        end;
         total.counted_at := now();
     end if;
     -- Where the server has given no more, one of those there are must serve for asking: else

@@ -77,10 +77,63 @@ def test_a_value_asked_only_whether_it_is_null_stands_in_the_text():
     assert way("select %s is not null, %s", "a", "b") == (BOUND, "select 'a' is not null, $1")
 
 
-@pytest.mark.parametrize("kind", ["interval", "date", "TIMESTAMP  with time zone", "time"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("interval", "date", "TIMESTAMP  with time zone", "time", "uuid", "jsonb", "numeric"),
+        *("timestamp(0)", "numeric (3, 2)", "timestamp(0) without time zone", "pg_catalog.text"),
+        *("double precision", "character varying", "int4range", "datemultirange", "regclass"),
+    ],
+)
 def test_a_value_after_a_types_name_stands_in_the_text(kind):
     assert way(f"select {kind} %s, %s", "a", "b")[1] == f"select {kind} 'a', $1"
     assert way("select current_date, update %s", "a")[1] == "select current_date, update $1"
+
+
+def test_a_value_after_a_name_that_is_only_like_a_types_is_bound():
+    assert way("select 1 where my_text = %s", "a")[1] == "select 1 where my_text = $1"
+    assert way("select a_date %s", "a")[1] == "select a_date $1"
+    assert way("select %s::interval(2), %s::interval", "a", "b")[1].startswith("select $1::")
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("select x is %s, x IS NOT %s", "select x is 5, x IS NOT 5"),
+        ("select x is distinct from %s", "select x is distinct from $1"),
+        ("select extract(%s from %s)", "select extract(5 from $1)"),
+        ("select %s::interval day, %s", "select 5::interval day, $1"),
+        ("select cast(%s as interval hour)", "select cast(5 as interval hour)"),
+    ],
+)
+def test_a_value_where_the_grammar_wants_a_literal_stands_in_the_text(text, seen):
+    assert way(text, *[5] * text.count("%s")) == (BOUND, seen)
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("select a, b from t order by %s limit %s", "order by 1 limit $1"),
+        (
+            "select a from t order by a, %s desc, %s nulls first",
+            "order by a, 1 desc, 2 nulls first",
+        ),
+        ("select a from t group by %s order by %s", "group by 1 order by 2"),
+        ("select a from t order by f(a, %s), %s", "order by f(a, $1), 2"),
+        ("select a from t order by concat(a, %s), %s;", "order by concat(a, $1), 2;"),
+        ("select a from t order by ')', %s + 1, %s", "order by ')', $1 + 1, 2"),
+        ("select a from t order by array[%s, 0], b || %s", "order by array[$1, 0], b || $2"),
+        ("select array_agg(a order by a), %s, (0, %s)", "order by a), $1, (0, $2)"),
+        (
+            "select a from t order by rank() over (order by b, (%s)), %s",
+            "order by rank() over (order by b, ($1)), 2",
+        ),
+    ],
+)
+def test_a_value_that_is_an_item_of_order_by_or_group_by_stands_in_the_text(text, seen):
+    kind, sent = way(text, *range(1, 1 + text.count("%s")))
+    assert kind == BOUND
+    assert sent.endswith(seen)
 
 
 def test_a_text_in_a_call_that_takes_any_type_stands_in_the_text():
@@ -164,6 +217,17 @@ def test_an_escaping_literal_goes_on_behind_a_line(text, several, conn):
     cursor.execute(text)  # of several the last one's result stays
     [(value,)] = cursor.fetchall()
     assert (value in (1, 2)) is several
+
+
+@pytest.mark.parametrize("text", [r"select '%s\'', 1", r"select '\'%s', 1", r"select 'a''%s\'"])
+def test_a_placeholder_is_inside_a_quote_wherever_backslashes_escape(text):
+    assert read(text, True).quoted
+
+
+def test_what_stands_behind_a_quote_that_is_never_closed_is_inside_it():
+    statement = read("select 'a''; %s", False)
+    assert statement.quoted
+    assert statement.several  # to who takes the second quote for the end, it is
 
 
 def test_a_long_blank_behind_an_escaping_literal_takes_no_time_to_speak_of():

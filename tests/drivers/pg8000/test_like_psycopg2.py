@@ -111,6 +111,20 @@ CASES = [
     ("select %s as x group by 1", (3,)),
     ("select max(%s)", ("a",)),
     ("select %s over_", ("a",)),
+    ("select i, -i from generate_series(1,3) i order by %s", (2,)),
+    ("select i, -i from generate_series(1,3) i order by %s desc, %s", (1, 2)),
+    ("select i %% 2, count(*) from generate_series(1,3) i group by %s order by %s", (1, 1)),
+    ("select i from generate_series(1,3) i order by %s", ("i",)),
+    ("select i from generate_series(1,3) i group by i order by i + %s", (1,)),
+    ("select true is %s, true is not %s, null is %s", (True, False, None)),
+    ("select extract(%s from timestamp '2020-05-06')", ("month",)),
+    ("select uuid %s", (str(U),)),
+    ("select jsonb %s, json %s", ('{"a": 1}', "[1]")),
+    ("select inet %s, numeric(4, 1) %s, text %s", ("10.0.0.1", "1.25", "a")),
+    ("select timestamp(0) %s", ("2020-01-01 00:00:00.7",)),
+    ("select double precision %s", ("1.5",)),
+    ("select %s::interval day, interval %s hour, cast(%s as interval minute)", ("1", "2", "3")),
+    ("select %s::interval day", (1,)),
 ]
 
 

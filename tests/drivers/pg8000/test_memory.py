@@ -1,13 +1,16 @@
-"""A named cursor holds one batch of rows, however many there are."""
+"""Memory that does not grow with what is read: of the rows, and of a statement's text."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
+
+from multipool.placeholders import read
 
 STATUS = Path("/proc/self/status")
 
@@ -38,3 +41,27 @@ def test_a_million_rows_by_a_named_cursor_take_less_than_50_megabytes(dsn):
     total, peak = map(int, done.stdout.split())
     assert total == 1_000_000 * 1_000_001 // 2
     assert peak < 50e6
+
+
+@pytest.mark.parametrize("escapes", [False, True])
+@pytest.mark.parametrize("around", ["'{}'", "E'{}'", "E'a'\n'{}'", '"{}"', "$${}$$", "--{}\n'a'"])
+def test_to_read_a_long_literal_takes_no_more_than_a_few_times_its_length(around, escapes):
+    text = f"select %s, {around.format('x' * 1_000_000)}"
+    tracemalloc.start()
+    try:
+        read(text, escapes)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 10 * len(text)
+
+
+def test_to_read_a_long_blank_takes_no_more_than_a_few_times_its_length():
+    text = f"{' ' * 1_000_000}select %s;{' ' * 1_000_000}"
+    tracemalloc.start()
+    try:
+        assert not read(text, False).several
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 10 * len(text)

@@ -252,6 +252,30 @@ def test_a_server_that_says_nothing_is_given_up_in_time():
             driver.connect(params, timeout=0.2)
 
 
+def test_of_several_hosts_a_silent_one_leaves_time_for_the_next(server):
+    there = server.tcp_params
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        ports = f"{silent.getsockname()[1]},{there['port']}"
+        params = {**there, "host": "127.0.0.1,127.0.0.1", "port": ports, "sslmode": "disable"}
+        conn = driver.connect(params, timeout=3)
+    assert conn.info.port == int(there["port"])
+    conn.close()
+
+
+@pytest.mark.parametrize("limit", [{"timeout": 3}, {"timeout": None, "connect_timeout": 1}])
+def test_of_a_hosts_addresses_a_silent_one_leaves_time_for_the_next(server, monkeypatch, limit):
+    there = server.tcp_params
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        targets = [silent.getsockname(), ("127.0.0.1", int(there["port"]))]
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", target) for target in targets]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: found)
+        timeout, *_ = limit.values()
+        params = {**there, "sslmode": "disable", **limit}
+        params.pop("timeout")
+        conn = driver.connect(params, timeout=timeout)
+    conn.close()
+
+
 def test_info_knows_the_connection(conn, params):
     info = conn.info
     assert info.dbname == params["dbname"]

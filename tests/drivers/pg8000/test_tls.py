@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import select
 import socket
 import ssl
@@ -14,6 +15,7 @@ import pytest
 from support import Thread
 
 import multipool_pg8000
+from multipool.errors import PoolConfigError
 from multipool_pg8000 import OperationalError, errors
 from multipool_pg8000.tls import TLS
 
@@ -47,6 +49,10 @@ class Relay:
             first = client.recv(8)
             if first == b"\0\0\0\x08\x04\xd2\x16\x2f":
                 client.sendall(b"S" if self._speaks_tls else b"N")
+                if self._speaks_tls == "badly":
+                    client.recv(1)  # the rest lies unread, for which the system sends a reset
+                    client.close()
+                    return
                 if self._speaks_tls:
                     client = self._context.wrap_socket(client, server_side=True)
                     self._open.append(client)
@@ -112,9 +118,31 @@ def test_each_mode_encrypts_or_not(connect, mode, encrypted):
 @pytest.mark.parametrize("relay", [False], indirect=True)
 def test_a_server_without_tls_will_do_unless_it_is_required(connect):
     for mode in ("allow", "prefer"):
-        connect(sslmode=mode)
+        assert not connect(sslmode=mode).info.ssl_in_use
     with pytest.raises(OperationalError, match="does not support TLS"):
         connect(sslmode="require")
+
+
+@pytest.mark.parametrize("relay", ["badly"], indirect=True)
+def test_a_handshake_that_fails_is_no_end_unless_tls_is_required(connect):
+    assert not connect(sslmode="prefer").info.ssl_in_use
+    with pytest.raises(OperationalError, match="handshake|EOF"):
+        connect(sslmode="require")
+
+
+def test_a_version_that_the_server_does_not_speak_is_no_end_unless_tls_is_required(connect, relay):
+    relay._context.maximum_version = ssl.TLSVersion.TLSv1_2
+    versions = {"ssl_min_protocol_version": "TLSv1.3"}
+    assert not connect(sslmode="prefer", **versions).info.ssl_in_use
+    with pytest.raises(OperationalError):
+        connect(sslmode="require", **versions)
+
+
+@pytest.mark.parametrize("mode", ["disable", "allow", "prefer", "require", "verify-ca"])
+def test_the_systems_certificates_are_refused_where_the_name_is_not_checked(mode):
+    with pytest.raises(PoolConfigError, match=f'weak sslmode "{mode}"'):
+        TLS.of({"sslmode": mode, "sslrootcert": "system"})
+    assert TLS.of({"sslrootcert": "system"}).mode == "verify-full"
 
 
 def test_the_certificate_is_verified_when_asked_for(connect):
@@ -150,6 +178,16 @@ def test_contexts_are_kept_until_a_file_changes(tmp_path):
 
     os.utime(root, ns=(1, 1))
     assert TLS.of(params).context() is not first
+
+
+def test_more_than_any_buffer_holds_is_copied_in_through_tls(connect):
+    conn = connect(sslmode="require")
+    with conn.cursor() as cursor:
+        cursor.execute("create temp table t (x text)")
+        for size in (8192, -1):
+            cursor.copy_from(io.StringIO(f"{'x' * 99}\n" * 50_000), "t", size=size)
+        cursor.execute("select count(*) from t")
+        assert cursor.fetchone() == (100_000,)
 
 
 def test_cancel_goes_encrypted_too(connect):
