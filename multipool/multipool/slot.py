@@ -12,6 +12,7 @@ from multipool.borrower import NOBODY, Borrower
 from multipool.clock import clock
 from multipool.errors import ConnectionNotLeased, PoolError
 from multipool.watch.doing import frame_of, task_here
+from multipool.watch.library import is_library
 from multipool.watch.stacks import Stack, frame_at, line_of, site_of, whole
 
 if TYPE_CHECKING:
@@ -286,11 +287,16 @@ class Slot:
     def where(self) -> str:
         """Return the line of code that checked the connection out, as ``file.py:12 in name``.
 
-        The application's, where it is known who called what did.
+        Of a library's also the line of the application that called it, where that is known.
         """
+        if self.code is None:
+            return "unknown"
+        line = line_of(self.code, self.lasti)
         if self.stack_lease == self.serial and self.stack is not None:
-            return line_of(*site_of(self.stack))
-        return "unknown" if self.code is None else line_of(self.code, self.lasti)
+            caller = site_of(self.stack)
+            if is_library[self.code.co_filename] and not is_library[caller[0].co_filename]:
+                return f"{line}, called at {line_of(*caller)}"
+        return line
 
     def checked_out_at(self, first: Stack | None = None) -> Stack | None:
         """Return what is known of where the current lease began.
