@@ -115,6 +115,32 @@ def test_signing_in_begins_a_session_that_does_not_hold_the_token():
     assert site(TOKEN + "!").answer(request(headers=header)).status == 401
 
 
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        'prefs={"dark":true}',
+        "a=b,c",
+        "name=Jos\u00c3\u00a9",
+        "x[y]=1",
+        "empty",
+        "tz=Berlin (CET)",
+        "",
+    ],
+)
+def test_cookies_of_others_on_the_same_name_do_no_harm(foreign):
+    session = cookies(sign_in(site(TOKEN), TOKEN))["multipool_session"]
+    ours = f"multipool_session={session}"
+    for header in (f"{foreign}; {ours}", f"{ours}; {foreign}", f" {foreign};{ours} ;"):
+        assert site(TOKEN).answer(request(headers={"cookie": header})).status == 200
+
+
+def test_a_csrf_token_that_is_none_of_ours_is_not_given_back():
+    """A subdomain may set cookies for this name too, and would write into our headers."""
+    for foreign in ('"' + "a" * 41 + '"', "a" * 42 + ",", "a" * 42 + "\x01", "a" * 39 + r"\012"):
+        header = {"cookie": f"multipool_csrf={foreign}"}
+        assert foreign not in cookies(site().answer(request(headers=header)))["multipool_csrf"]
+
+
 def test_a_wrong_token_begins_none():
     answer = sign_in(site(TOKEN), "not-the-right-token")
     assert answer.status == 401

@@ -94,14 +94,41 @@ def test_a_pid_that_somebody_else_has_by_now_is_not_asked_about():
     assert site(Made(fleets.blocked)).answer(request("/end", query=later)).status == 404
 
 
+#: What would write a second line to the log.
+FORGED = f"{BACKEND.started}): done\nterminate of backend 9 (begun y"
+
+
 @pytest.mark.parametrize(
-    "change", [{"pid": ""}, {"pid": "-1"}, {"pid": "1;"}, {"how": "kill"}, {"started": ""}]
+    "change",
+    [
+        {"pid": ""},
+        {"pid": "-1"},
+        {"pid": "1;"},
+        {"how": "kill"},
+        {"started": ""},
+        {"started": "yesterday"},
+        {"started": FORGED[:64]},
+        {"started": f"{BACKEND.started}\n"},
+    ],
 )
 def test_nonsense_is_refused(change):
     source = Made(fleets.blocked)
     assert site(source).answer(request("/end", query={**QUERY, **change})).status == 400
     assert confirm(site(source), **change).status == 400
     assert source.ended == []
+
+
+@pytest.mark.parametrize(
+    "started",
+    [
+        "2026-11-22T02:58:01.553117+00:00",
+        "2026-11-22T02:58:01-03:30",
+        "2026-11-22 02:58:01.5+00",
+        "1883-11-18T12:03:58-00:36:02",
+    ],
+)
+def test_a_beginning_is_known_however_the_server_writes_it(started):
+    assert Wish.of({**QUERY, "started": started}) == replace(WISH, started=started)
 
 
 def test_what_the_server_says_against_it_is_shown():

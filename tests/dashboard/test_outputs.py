@@ -6,16 +6,20 @@ import asyncio
 import json
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from http.client import HTTPConnection
+from threading import Event
 from urllib.parse import urlsplit
 from wsgiref.util import setup_testing_defaults
 from wsgiref.validate import validator
 
 import pytest
 from scenes import Made, request
+from support import Thread
 
 from multipool.dashboard.asgi import ASGIDashboard
+from multipool.dashboard.history import History
 from multipool.dashboard.latest import Latest
 from multipool.dashboard.metrics import text
 from multipool.dashboard.site import Site
@@ -80,6 +84,15 @@ def test_it_is_a_wsgi_application_by_the_book():
     assert b"checkout()" in whole
 
 
+#: The rest of what an ASGI server says of a request.
+ASKED = {
+    "type": "http",
+    "headers": [(b"host", b"localhost")],
+    "client": ("127.0.0.1", 40000),
+    "query_string": b"",
+}
+
+
 def ask(application, path="/", method="GET", body=b"", **scope):
     """Ask an ASGI application; return what it sent."""
     parts = [
@@ -94,15 +107,7 @@ def ask(application, path="/", method="GET", body=b"", **scope):
     async def send(message):
         sent.append(message)
 
-    asked = {
-        "type": "http",
-        "method": method,
-        "path": path,
-        "headers": [(b"host", b"localhost")],
-        "client": ("127.0.0.1", 40000),
-        "query_string": b"",
-        **scope,
-    }
+    asked = {**ASKED, "method": method, "path": path, **scope}
     asyncio.run(application(asked, receive, send))
     return sent
 
@@ -138,6 +143,35 @@ def test_a_form_that_comes_in_parts_and_cookies_that_come_one_by_one_are_put_tog
     application = ASGIDashboard(site(token="correct-horse-battery"))
     start, _ = ask(application, "/sign-in", "POST", form, headers=headers)
     assert start["status"] == 303
+
+
+def test_a_server_that_does_not_answer_leaves_the_applications_own_threads_to_it():
+    answers = Event()
+    silent = Made(lambda: answers.wait() and fleets.healthy())
+    dark = ASGIDashboard(Site(silent, token=None, may_end=False, raw_sql=False))
+    asked = {**ASKED, "method": "GET", "path": "/"}
+
+    async def receive():
+        return {"type": "http.request"}
+
+    async def send(message):
+        sent.append(message)
+
+    async def both():
+        with ThreadPoolExecutor(1) as only:
+            asyncio.get_running_loop().set_default_executor(only)
+            page = asyncio.create_task(dark(asked, receive, send))
+            while not silent.asked_for_raw:
+                await asyncio.sleep(0.01)
+            try:
+                return await asyncio.wait_for(asyncio.to_thread(str, "ran"), 10)
+            finally:
+                answers.set()
+                await page
+
+    sent = []
+    assert asyncio.run(both()) == "ran"
+    assert sent[0]["status"] == 200
 
 
 def test_it_says_yes_to_the_servers_start_and_stop():
@@ -196,6 +230,46 @@ def test_what_cannot_be_read_again_stays_and_grows_old():
     assert second.snapshot is first.snapshot is healthy
     assert second.error == "ConnectionError: no route to host"
     assert second.age > first.age
+
+
+@pytest.mark.parametrize("before", [None, fleets.healthy()])
+def test_while_one_waits_for_the_server_the_others_are_shown_what_was_before(before):
+    asked, answers = Event(), Event()
+    reads = [] if before is None else [before]
+
+    def read():
+        if reads:
+            return reads.pop()
+        asked.set()
+        answers.wait()
+        return fleets.exhausted()
+
+    latest = Latest(read, fresh_for=0, patience=0.1)
+    if before:
+        latest.get()
+    first = Thread(latest.get)
+    assert asked.wait(5)
+    for _ in range(2):
+        second = latest.get()
+        assert second.snapshot is before
+        assert second.error.startswith("the server has not answered for ")
+    answers.set()
+    assert first.outcome().snapshot == fleets.exhausted()
+    assert latest.get().error is None
+
+
+def test_the_last_minutes_can_be_drawn_while_somebody_else_adds_to_them():
+    history = History()
+    history.add(fleets.healthy(), 1.0)
+
+    class Key(tuple):
+        __slots__ = ()
+
+        def __hash__(self):  # which is called for each sample
+            history.add(fleets.healthy(), 10.0)
+            return super().__hash__()
+
+    assert len(history.of(Key(("shop", "default")))) == 1
 
 
 def test_without_any_snapshot_machines_are_told_by_the_status():

@@ -47,12 +47,16 @@ def start() -> Iterator[Start]:
 
 @contextmanager
 def _running(command: tuple[str, ...]) -> Iterator[str]:
-    with subprocess.Popen(
-        [sys.executable, *command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
+    with _popen(command) as process:
         assert process.stdout is not None
         yield process.stdout.readline().strip()
         process.kill()
+
+
+def _popen(command: tuple[str, ...]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, *command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
 
 
 def test_a_leak_in_another_process_is_on_the_page_within_15_seconds_with_file_and_line(
@@ -80,6 +84,22 @@ def test_where_the_fleet_is_not_installed_the_page_says_what_to_do(
     page = browser.open(start(*command))
     assert "run `multipool fleet install`" in page.inner_text("#verdict")
     browser.complaints.clear()  # of the answer 503
+
+
+def test_it_ends_when_it_is_told_to_as_the_first_process_of_a_container_too(
+    driver: Driver,
+) -> None:
+    """The kernel lets no signal end that one for which it has no handler."""
+    nowhere = "postgresql://nobody@127.0.0.1:1/nothing"
+    command = ("-m", "multipool.cli", "serve", nowhere, "--driver", driver.name, "--port", "0")
+    with _popen(command) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("http://127.0.0.1:")
+        process.terminate()
+        try:
+            assert process.wait(10) == 0
+        finally:
+            process.kill()
 
 
 def test_it_does_not_listen_to_other_machines_without_a_token(

@@ -33,6 +33,13 @@ def test_all_is_well_in_one_sentence():
     assert said.endswith(" of 60 connections lent, nobody waits")
 
 
+def test_applications_of_which_only_totals_are_left_are_not_counted_as_well():
+    healthy = fleets.healthy()
+    over = replace(healthy.applications[0], name="web-7d9f-00001", processes=0, pools=0)
+    [said] = sentences(replace(healthy, applications=(*healthy.applications, over)))
+    assert said.startswith("2 applications: 6 pools of 6 processes, ")
+
+
 def test_nobody_having_reported_is_no_good_news():
     assert verdict(fleets.empty()).level == "none"
 
@@ -64,6 +71,24 @@ def test_exhausted_without_anybody_waiting_is_a_warning():
     calm = fleets.exhausted()
     pools = tuple(replace(pool, waiting=0, oldest_wait=0.0) for pool in calm.pools)
     assert verdict(replace(calm, pools=pools)).level == "watch"
+
+
+def test_a_pool_that_has_lent_its_whole_share_while_somebody_waits_is_exhausted():
+    roomy = fleets.exhausted()
+    shared = [
+        replace(pool, max_size=100, share=pool.used, budget=60) if pool.exhausted else pool
+        for pool in roomy.pools
+    ]
+    snapshot = replace(roomy, pools=tuple(shared))
+    assert "shop: 3 of 7 pools exhausted, 18 waiting" in sentences(snapshot)[0]
+    assert len(suspects(snapshot)[0].holders) == 27
+
+
+def test_a_share_that_is_lent_while_nobody_waits_is_as_it_should_be():
+    """It is no more than what the pool has use for."""
+    healthy = fleets.healthy()
+    pools = tuple(replace(pool, share=pool.used, budget=60) for pool in healthy.pools)
+    assert verdict(replace(healthy, pools=pools)).level == "ok"
 
 
 def test_suspects_are_those_who_hold_for_long_and_those_who_fill_a_pool():

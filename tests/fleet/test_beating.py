@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from time import monotonic
 
 import pytest
 from fleet_store import beat, heart_of
@@ -111,6 +112,19 @@ def test_who_reads_no_more_gets_no_more_details(make_pool, store, look):
     beat(pool)
     beat(pool)
     assert not look().processes[0].detailed
+
+
+def test_nobody_is_silent_for_longer_than_the_last_beat_said(make_pool, store):
+    pool = make_pool(store)
+    store.psql("select multipool.watch(60)")
+    beat(pool)
+    store.psql("update multipool.control set watch_until = now()")
+    beat(pool)  # which hears that nobody reads any more, when it has told of two seconds
+    assert store.process()["every_s"] == 2
+    assert heart_of(pool)._calls.due <= monotonic() + 2
+    beat(pool)
+    assert store.process()["every_s"] == 600
+    assert heart_of(pool)._calls.due > monotonic() + 500
 
 
 def test_a_pool_in_use_that_has_none_idle_opens_one(make_pool, store):

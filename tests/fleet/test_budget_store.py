@@ -124,6 +124,52 @@ def test_a_lock_on_the_table_of_processes_keeps_nobody_from_a_share(
     assert (answer["share"], answer["kept"]) == (2, 3)
 
 
+def test_an_application_that_asks_no_more_is_forgotten_after_an_hour(
+    claim: Claim, store: Store
+) -> None:
+    for app in ("shop", "mail", "reports"):
+        claim(app, app=app, want=1, ask=1)
+    store.psql("delete from multipool.stake where app <> 'shop'")
+    store.psql(
+        "update multipool.budget set counted_at = now() - interval '61 min' where app <> 'reports'"
+    )
+    store.psql("select multipool.sweep()")
+    left = "select string_agg(app, ' ' order by app) from multipool.budget"
+    assert store.psql(left) == "reports shop"
+    assert claim("mail", app="mail", want=1, ask=1)["share"] == 1
+    assert store.psql(left) == "mail reports shop"
+
+
+def test_a_claim_that_comes_when_its_application_is_being_forgotten_begins_it_anew(
+    claim: Claim, driver: Driver, store: Store
+) -> None:
+    claim("a", want=1, ask=1)
+    store.psql("truncate multipool.stake; update multipool.budget set counted_at = '-infinity'")
+    store.psql("alter function multipool.claim set lock_timeout = '10s'")
+    sweeper = driver.connect(store.params, 10)
+    try:
+        cursor = sweeper.cursor()
+        cursor.execute("select multipool.sweep()")
+        cursor.fetchall()
+        late = Thread(lambda: claim("a", want=1, ask=1))
+        until(lambda: store.psql("select count(*) from pg_locks where not granted") == "1")
+        sweeper.commit()
+        assert late.outcome()["share"] == 1
+    finally:
+        driver.close(sweeper)
+
+
+def test_many_applications_are_no_reason_to_empty_the_tables_with_each_sweep(store: Store) -> None:
+    store.psql(
+        "insert into multipool.budget (app, counted_at)"
+        " select 'web-' || number, now() from generate_series(1, 3000) as number"
+    )
+    node = "select pg_relation_filenode('multipool.budget')"
+    before = store.psql(node)
+    store.psql("select multipool.sweep()")
+    assert store.psql(node) == before
+
+
 def test_two_applications_have_a_budget_each(claim: Claim) -> None:
     claim("a", want=10, ask=10)
     assert claim("b", app="reports", budget=6, want=10, ask=10)["share"] == 5

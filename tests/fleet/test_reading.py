@@ -12,8 +12,9 @@ from support import Thread, until
 from multipool import Pool
 from multipool.fleet import read
 from multipool.fleet.blocking import trees
-from multipool.fleet.ending import end_backend
+from multipool.fleet.ending import _SQL, end_backend
 from multipool.fleet.errors import FleetError
+from multipool.fleet.installing import script
 from multipool.fleet.sessions import Sessions, mark_in
 from multipool.fleet.snapshot import Backend
 
@@ -41,6 +42,34 @@ def test_an_empty_fleet_can_be_read(look, store):
     assert snapshot.database == store.name
     assert snapshot.budget.used >= 1
     assert json.loads(json.dumps(snapshot.as_dict()))["budget"]["max_connections"] == 100
+
+
+@pytest.fixture
+def dumb(store, monkeypatch):
+    """The store as one that takes an hour to answer; it is asked for a moment only."""
+    monkeypatch.setattr("multipool.fleet.asking.PATIENCE", 0.1)
+    store.psql(
+        "create or replace function multipool.snapshot(raw_sql boolean) returns jsonb"
+        " language sql as $$select '{}'::jsonb from pg_sleep(3600)$$"
+    )
+    return store
+
+
+def test_a_server_that_does_not_answer_is_not_asked_for_ever(dumb, ops, look, monkeypatch):
+    with pytest.raises(FleetError, match=r"pool 'ops': the server has not answered for 0\.1 s"):
+        look()
+    monkeypatch.undo()
+    dumb.psql(script([], [OPS]))
+    assert look().processes == ()  # by another connection
+    assert ops.stats().opened == 2
+
+
+def test_ending_a_session_is_not_waited_for_for_ever(admin, driver, store, caplog, monkeypatch):
+    monkeypatch.setattr("multipool.fleet.asking.PATIENCE", 0.1)
+    monkeypatch.setitem(_SQL, "cancel", "select %s || %s from pg_sleep(3600)")
+    with pytest.raises(FleetError, match="has not answered"):
+        end_backend(admin, "cancel", pid=1, started="2001-01-01T00:00:00+00:00", by="ann")
+    assert "by 'ann': no answer" in caplog.text
 
 
 def test_who_is_no_member_of_pg_read_all_stats_is_told_so(look, store):
@@ -202,8 +231,17 @@ def test_a_session_can_be_told_to_end_and_that_is_on_record(admin, driver, store
     [record] = caplog.records
     assert record.name == "multipool.fleet.audit"
     assert record.getMessage() == (
-        f"{action} of backend {pid} (begun {seen.started}) by 'ann': done"
+        f"{action} of backend {pid} (begun {seen.started!r}) by 'ann': done"
     )
+
+
+def test_each_attempt_to_end_a_session_is_one_line_on_record_whatever_is_in_it(
+    admin, driver, caplog
+):
+    with pytest.raises(driver.Error):
+        end_backend(admin, "cancel", pid=1, started="x): done\nterminate (begun y", by="ann\n")
+    [record] = caplog.records
+    assert "\n" not in record.getMessage()
 
 
 def test_a_session_that_began_at_another_time_is_left_alone(admin, driver, store, caplog):

@@ -48,6 +48,45 @@ def test_stale_after_three_beats_and_gone_after_ten(store, look, silence, state)
     assert process.age == pytest.approx(silence, abs=2)
 
 
+#: What a process tells whose only pool is exhausted.
+EXHAUSTED = {
+    "pools": {"default": {"max_size": 1, "size": 1, "used": 1, "waiting": 3, "oldest_wait": 2.0}},
+    "detail": {
+        "pools": {
+            "default": {
+                "holders": [{"seconds": 5.0}],
+                "waiters": [{"seconds": 2.0}],
+                "queries": [{"statement": "select 1", "calls": 1}],
+                "usage": [{"kind": "view", "name": "v", "route": "/", "hold": "request"}],
+            }
+        }
+    },
+}
+
+
+def test_who_waited_when_a_process_fell_silent_is_taken_to_wait_still(store, look):
+    store.psql(told(1, **EXHAUSTED))
+    store.pass_time(50)
+    snapshot = look()
+    [pool] = snapshot.pools
+    [waiter] = snapshot.waiters
+    assert pool.oldest_wait == waiter.seconds > 50
+    assert (len(snapshot.holders), len(snapshot.queries), len(snapshot.usage)) == (1, 1, 1)
+
+
+def test_what_the_pools_of_a_gone_process_were_is_told_no_more_though_nobody_swept(store, look):
+    store.psql(told(1, **EXHAUSTED))
+    store.pass_time(101)
+    snapshot = look()
+    assert [process.state for process in snapshot.processes] == ["gone"]
+    assert (snapshot.pools, snapshot.holders, snapshot.waiters) == ((), (), ())
+    assert (snapshot.queries, snapshot.usage) == ((), ())
+    [shop] = snapshot.applications
+    assert (shop.processes, shop.stale, shop.pools, shop.waiting) == (1, 1, 0, 0)
+    assert shop.counters == {"checkouts": 1}
+    assert [host.used for host in snapshot.hosts] == [0]
+
+
 def test_who_is_gone_is_swept_away_and_its_totals_are_kept(store, look):
     store.psql(f"{told(1)}; {told(2)}; {told(3, app='mail')}")
     store.pass_time(101)
@@ -199,6 +238,29 @@ def test_whatever_a_process_writes_the_others_are_read_and_swept(store, look, re
     assert store.processes() == []
     [shop] = [app for app in look().applications if app.name == "shop"]
     assert shop.counters["checkouts"] >= 1
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"pools": '{"a": {"size": 1e5000}, "b": {"size": 1}}'},
+        {"counters": '{"a": {"checkouts": 1e5000}}'},
+        {"pools": f'{{"a": {"[" * 1500}{"]" * 1500}, "b": {{"size": 1}}}}'},
+        {"counters": f'{{"a\\\\": {{"[{{\\"": {"[1," * 1500}{{}}{"]" * 1500}, "b": "]"}}}}'},
+    ],
+)
+def test_what_no_reader_of_json_can_bear_spoils_no_page(store, look, written):
+    [(name, raw)] = written.items()
+    store.psql(told(1))
+    store.psql(told(2, **{name: "raw"}).replace('"raw"', raw))
+    snapshot = look()
+    assert len(snapshot.processes) == 2
+    # What stands beside it is read.
+    assert {pool.name: pool.size for pool in snapshot.pools}.get("b", 0) == raw.count('"size": 1}')
+    store.pass_time(10_000)
+    store.psql("select multipool.sweep()")
+    [shop] = look().applications
+    assert shop.counters["checkouts"] == 2 - (name == "counters")
 
 
 def test_a_report_that_is_too_large_is_refused(store):

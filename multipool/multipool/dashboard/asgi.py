@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeAlias
 
 from multipool.dashboard.http import LARGEST_BODY, Request, fields
@@ -15,10 +16,15 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
 
 class ASGIDashboard:
-    """Serves a `Site` by ASGI 3; asks the server in a thread, since the drivers block."""
+    """Serves a `Site` by ASGI 3; asks the server in a thread, since the drivers block.
+
+    The threads are its own: a server that does not answer takes none of the application's. One
+    may read while the other shows what was before.
+    """
 
     def __init__(self, site: Site) -> None:
         self._site = site
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="multipool-dashboard")
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -27,7 +33,8 @@ class ASGIDashboard:
         if scope["type"] != "http":
             raise ValueError(f"the dashboard speaks http, not {scope['type']}")
         request = _request(scope, await _body(receive))
-        response = await asyncio.to_thread(self._site.answer, request)
+        loop = asyncio.get_running_loop()
+        response = await loop.run_in_executor(self._threads, self._site.answer, request)
         await send(
             {
                 "type": "http.response.start",

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from types import FrameType
+from typing import Final, NoReturn
 
 from multipool.command_options import add_driver, driver_of
 from multipool.conninfo import parse
@@ -50,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve until interrupted; return the exit status. Raises `PoolConfigError`."""
+    """Serve until interrupted, or told to end; return the exit status. Raises `PoolConfigError`."""
     driver = driver_of(args)
     token = _token(args.token_file)
     if token is None and not is_loopback(args.host):
@@ -59,13 +64,36 @@ def run(args: argparse.Namespace) -> int:
             " --token-file"
         )
     params = {"application_name": "multipool serve", **parse(args.dsn)}
-    with Pool(params, driver=driver, name="dashboard", max_size=2, timeout=5) as pool:
+    with (
+        _ended_by_sigterm(),
+        Pool(params, driver=driver, name="dashboard", max_size=2, timeout=5) as pool,
+    ):
         application = wsgi_app(pool, token=token, may_end=args.allow_ending, raw_sql=args.raw_sql)
         with listen(args.host, args.port, application) as server:
             print(f"http://{server.address}/", flush=True)
             print("Ctrl-C ends it.", file=sys.stderr)
             server.serve_forever()
     return 0
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Leave the block and the process when SIGTERM comes, with status 0.
+
+    As the first process of a container it would not be heeded without a handler.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # nobody else may set one
+        return
+    before = signal.signal(signal.SIGTERM, _leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
+def _leave(number: int, frame: FrameType | None) -> NoReturn:
+    raise SystemExit(0)
 
 
 def _token(file: Path | None) -> str | None:

@@ -7,6 +7,7 @@ both again, since a pid is soon somebody else's.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -43,6 +44,12 @@ _WORDS: Final[dict[Action, _Words]] = {
 }
 
 
+#: A moment, as the server writes it.
+_TIME: Final = re.compile(
+    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?[+-]\d\d(:\d\d){0,2}", re.ASCII
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What somebody wants done to which session."""
@@ -56,7 +63,7 @@ class Wish:
         """Return what a query string or form says; None if that is none of ours."""
         pid, started, how = fields.get("pid", ""), fields.get("started", ""), fields.get("how")
         # Nine digits fit the server's integer.
-        if not (pid.isascii() and pid.isdigit() and len(pid) <= 9 and 0 < len(started) <= 64):
+        if not (pid.isascii() and pid.isdigit() and len(pid) <= 9 and _TIME.fullmatch(started)):
             return None
         return cls(int(pid), started, known) if (known := _action(how)) else None
 

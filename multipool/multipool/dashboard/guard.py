@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import re
 import secrets
 import time
 from typing import Final
@@ -18,6 +19,9 @@ from multipool.errors import PoolConfigError
 
 _SESSION: Final = "multipool_session"
 _CSRF: Final = "multipool_csrf"
+
+#: A token against forgery, as we make it.
+_MADE: Final = re.compile(r"[\w-]{43}", re.ASCII)
 
 #: A working day, in seconds.
 _SESSION_LASTS: Final = 12 * 3600
@@ -115,7 +119,7 @@ def _without_port(host: str) -> str:
 def csrf_token(request: Request) -> str:
     """Return what a form must send back: what the browser has, else something new."""
     kept = request.cookie(_CSRF)
-    return kept if len(kept) == 43 and kept.isascii() else secrets.token_urlsafe(32)
+    return kept if _MADE.fullmatch(kept) else secrets.token_urlsafe(32)
 
 
 def csrf_cookie(request: Request, token: str) -> tuple[str, str]:

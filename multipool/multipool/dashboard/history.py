@@ -45,7 +45,8 @@ class History:
 
     def of(self, key: Key) -> list[tuple[float, Sample]]:
         """Return when (on the clock of `add`) and what of *key*, the oldest first."""
-        return [(when, samples[key]) for when, samples in self._samples if key in samples]
+        known = list(self._samples)  # somebody else may look, and so add, meanwhile
+        return [(when, samples[key]) for when, samples in known if key in samples]
 
     def length(self) -> float:
         """Return the seconds between the first sample and the last."""

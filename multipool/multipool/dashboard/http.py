@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -34,12 +33,11 @@ class Request:
     body: bytes = field(default=b"", repr=False)
 
     def cookie(self, name: str) -> str:
-        """Return the cookie *name*, or an empty string."""
-        try:
-            found = SimpleCookie(self.headers.get("cookie", "")).get(name)
-        except CookieError:
-            return ""
-        return found.value if found else ""
+        """Return the cookie *name* as it was sent, or an empty string."""
+        # Not by `SimpleCookie`, which drops all of them if one is not as it should be, and whoever
+        # shares our name may have set that.
+        pairs = (one.partition("=") for one in self.headers.get("cookie", "").split(";"))
+        return {key.strip(): value.strip() for key, _, value in pairs}.get(name, "")
 
     def form(self) -> dict[str, str]:
         """Return the fields of a form that was sent."""

@@ -158,7 +158,8 @@ def _all_well(snapshot: Snapshot) -> Finding:
     used = sum(pool.used for pool in snapshot.pools)
     most = [pool.max_size for pool in snapshot.pools]
     total = None if None in most else sum(size for size in most if size is not None)
-    names = [app.name for app in snapshot.applications]
+    # Of others there are only totals left.
+    names = [app.name for app in snapshot.applications if app.processes]
     processes = count(len(snapshot.processes), "process", "processes")
     return Finding(
         "ok",

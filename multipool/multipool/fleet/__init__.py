@@ -24,7 +24,8 @@ def read(pool: Pool, *, raw_sql: bool = False, watch: float = 15.0) -> Snapshot:
             that the next snapshot knows more. 0: leave them alone.
 
     Takes one connection for two round trips. Raises `FleetError` where the fleet is not
-    installed, or not for this role, and what `Pool.connection` raises.
+    installed, or not for this role, or the server does not answer for ten seconds, and what
+    `Pool.connection` raises.
     """
     from multipool.fleet.reading import read as really
 

@@ -38,9 +38,15 @@ def assemble(told: Mapping[str, Any], *, took: float) -> Snapshot:
     """Return the snapshot in *told*, the answer of the server's function ``snapshot()``."""
     rows = list(map(_unpacked, told["processes"]))
     processes = [process_of(row) for row in rows]
-    pools = [pool for row in rows for pool in pools_of(row)]
+    # Where nobody sweeps, the last words of a killed process stay. They say nothing of now, but
+    # whose the sessions are that the server still has.
+    gone = {process.id for process in processes if process.state == "gone"}
+    there = [row for row in rows if row["id"] not in gone]
+    pools = [pool for row in there for pool in pools_of(row)]
     sessions = Sessions(told["backends"])
-    holders = [holder for row in rows for holder in holders_of(row, sessions)]
+    holders = [
+        holder for row in rows for holder in holders_of(row, sessions) if holder.process not in gone
+    ]
     for row in rows:
         own_idle(row, sessions)
     backends = backends_of(told["backends"], sessions)
@@ -56,14 +62,14 @@ def assemble(told: Mapping[str, Any], *, took: float) -> Snapshot:
         pools=tuple(sorted(pools, key=lambda one: (one.app, one.host, one.name, one.process))),
         holders=tuple(sorted(holders, key=lambda one: -one.seconds)),
         waiters=tuple(
-            sorted((one for row in rows for one in waiters_of(row)), key=lambda one: -one.seconds)
+            sorted((one for row in there for one in waiters_of(row)), key=lambda one: -one.seconds)
         ),
-        queries=queries_of(rows),
+        queries=queries_of(there),
         backends=backends,
         blocking=trees(backends),
         notes=tuple(_notes(told, processes)),
         budgets=budgets_of(told),
-        usage=usages_of(rows),
+        usage=usages_of(there),
     )
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final, Literal
 
+from multipool.fleet.asking import asking
+from multipool.fleet.errors import FleetError
+
 if TYPE_CHECKING:
     from multipool.pool import Pool
 
@@ -34,13 +37,17 @@ def end_backend(pool: Pool, action: Action, *, pid: int, started: str, by: str) 
         by: who wants it, for the line in the log that says so (``multipool.fleet.audit``).
 
     False: there is no such session any more, it is no client's, or it is the asking one itself.
-    Raises the driver's error if the role may not.
+    Raises the driver's error if the role may not, and `FleetError` if the server does not answer.
     """
     outcome = "refused"
     try:
-        with pool.connection() as conn:
-            told = pool.driver.ask(conn, _SQL[action], str(pid), started)
+        with asking(pool) as line:
+            told = line.ask(_SQL[action], str(pid), started)
         outcome = "done" if told == "true" else "no such session"
+    except FleetError:
+        outcome = "no answer"
+        raise
     finally:
-        log.warning("%s of backend %d (begun %s) by %r: %s", action, pid, started, by, outcome)
+        # Quoted, since both may be from outside: each attempt is one line.
+        log.warning("%s of backend %d (begun %r) by %r: %s", action, pid, started, by, outcome)
     return told == "true"

@@ -61,6 +61,9 @@ class Heart:
         self._epoch: str | None = None
         self._watched = False
         self._processes = 0
+        #: Seconds until the next beat, as the last one that was written said: by these others tell
+        #: whether it is silent.
+        self._told = LONGEST
         #: Whether the last beat told of trouble. If not, trouble is news.
         self._troubled = False
         self._warned: str | None = None
@@ -134,7 +137,7 @@ class Heart:
         # Made before one of its connections is with us.
         report = self._reporter.report(detailed=self._watched)
         if self._by_idle(inners, report):
-            return self._every()
+            return self._pause()
         # Where a server does not answer, others are at it.
         ready = [one for one in inners if one.connected and one.places.outage is None]
         now = monotonic()
@@ -143,17 +146,17 @@ class Heart:
             grown = grow(ready)
             self._next_growth = 0.0
             if grown and self._by_idle(ready, report):
-                return self._every()
+                return self._pause()
         wait = self._next_own - now
         if self._reporter.in_trouble() and not self._troubled:
             wait -= SELDOM - self._options.every  # news, which somebody may wait for
         if wait > 0 or not ready:
-            return min(max(wait, SHORTEST), self._every())
+            return min(max(wait, SHORTEST), self._pause())
         self._next_own = now + SELDOM
         with opened(ready[0]) as line:
             if line is not None:
                 self._speak(line, report, SELDOM)
-        return self._every()
+        return self._pause()
 
     def _by_idle(self, inners: list[Inner], report: Report) -> bool:
         """Beat if one of *inners* has a connection to spare; return whether it had."""
@@ -167,6 +170,10 @@ class Heart:
         wanted = min(self._options.every, WATCHED) if self._watched else self._options.every
         return min(max(wanted, self._processes / WRITES), LONGEST)
 
+    def _pause(self) -> float:
+        """Return the same; no longer than others were told, who hear with the next beat of more."""
+        return min(self._every(), self._told)
+
     def _speak(self, line: Line, report: Report, every: float) -> None:
         self._calls.speak(line)
         answer = self._tell(line, report, every)
@@ -176,6 +183,7 @@ class Heart:
             answer = self._tell(line, report, every)
         if answer.get("written", True):  # an older version writes all, and does not say so
             self._reporter.heard()
+            self._told = every
         self._epoch, self._processes = answer["epoch"], answer["processes"]
         self._watched, self._warned = answer["watched"], None
         self._pauses.begin_anew()

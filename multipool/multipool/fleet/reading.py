@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
+from multipool.fleet.asking import asking
 from multipool.fleet.assembly import assemble
 from multipool.fleet.errors import MISSING, REMEDY, FleetError
+from multipool.fleet.parsing import parse
 
 if TYPE_CHECKING:
     from multipool.fleet.snapshot import Snapshot
@@ -23,13 +24,13 @@ def read(pool: Pool, raw_sql: bool, watch: float) -> Snapshot:
     if not driver.asks:
         raise FleetError(f"pool {pool.name!r}: driver {driver.name!r} cannot read the fleet")
     began = perf_counter()
-    with pool.connection() as conn:
+    with asking(pool) as line:
         try:
-            told = driver.ask(conn, SNAPSHOT, str(raw_sql))
+            told = line.ask(SNAPSHOT, str(raw_sql))
             if watch > 0:
-                driver.ask(conn, WATCH, str(watch))
+                line.ask(WATCH, str(watch))
         except driver.Error as error:
             if driver.sqlstate(error) in MISSING:
                 raise FleetError(f"pool {pool.name!r}: {REMEDY}") from error
             raise
-    return assemble(json.loads(told or "{}"), took=perf_counter() - began)
+    return assemble(parse(told or "{}"), took=perf_counter() - began)

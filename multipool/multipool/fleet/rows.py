@@ -54,10 +54,11 @@ def _state(age: float, every: float) -> State:
 
 
 def pools_of(row: Mapping[str, Any]) -> Iterator[PoolState]:
-    """Yield the pools of a row."""
+    """Yield the pools of a row as they were at its beat; who waited then waits still."""
     telling = {pool for pool, _ in _details(row, "queries")}
     for name, gauges in _dicts(row["pools"]):
         limit = gauges.get("max_size")
+        waiting = integer(gauges.get("waiting"))
         yield PoolState(
             process=row["id"],
             app=row["app"],
@@ -70,8 +71,8 @@ def pools_of(row: Mapping[str, Any]) -> Iterator[PoolState]:
             idle=integer(gauges.get("idle")),
             used=integer(gauges.get("used")),
             connecting=integer(gauges.get("connecting")),
-            waiting=integer(gauges.get("waiting")),
-            oldest_wait=number(gauges.get("oldest_wait")),
+            waiting=waiting,
+            oldest_wait=number(gauges.get("oldest_wait")) + (row["age"] if waiting else 0.0),
             counters=numbers(row["counters"].get(name)),
             observed=number(gauges.get("observed")),
             peak=_peak(gauges.get("peak")),

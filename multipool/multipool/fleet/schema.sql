@@ -261,8 +261,11 @@ declare
 begin
     -- First of all, so that what is read from here on is what the one before has written. (Where
     -- transactions are repeatable by default, this fails if there was one meanwhile.)
-    insert into multipool.budget (app) values (my_app) on conflict do nothing;
-    update multipool.budget set budget = budget where app = my_app returning * into strict total;
+    loop
+        insert into multipool.budget (app) values (my_app) on conflict do nothing;
+        update multipool.budget set budget = budget where app = my_app returning * into total;
+        exit when found; -- else a sweep has just taken it for forgotten
+    end loop;
 
     -- Whoever shares a machine with them knows that they are dead.
     if jsonb_array_length(told->'gone') > 0 then
@@ -439,9 +442,17 @@ begin
     delete from multipool.stake
      where ends_at < now() - interval '1 min'
        and not exists (select from pg_stat_activity where position(mark in application_name) > 0);
+    -- An application that asks no more, whose name may have been a pod's. Whoever claims by now
+    -- has the row locked, and wants it kept.
+    delete from multipool.budget where app in (
+        select app from multipool.budget
+         where counted_at < now() - interval '1 h'
+           and not exists (select from multipool.stake where stake.app = budget.app)
+           for update skip locked);
     -- They are read with each claim, and a held snapshot keeps each version of their rows too.
     if pg_total_relation_size('multipool.budget') + pg_total_relation_size('multipool.stake')
-        > 256 * 1024 + 1024 * (select count(*) from multipool.stake)
+        > 256 * 1024 + 1024 * ((select count(*) from multipool.stake)
+                               + (select count(*) from multipool.budget))
     then
         begin
             -- As claims do, first the budgets. Both are emptied together, so that a claim that has

@@ -80,7 +80,12 @@ class PoolState:
 
     @property
     def exhausted(self) -> bool:
-        """Whether all that it may have is lent."""
+        """Whether all that it may have is lent: by its size, or its share while somebody waits.
+
+        A share that is lent is no trouble by itself, since it grows with what is wanted.
+        """
+        if self.share is not None and self.waiting and self.used >= self.share:
+            return True
         return self.max_size is not None and self.used >= self.max_size
 
 
