@@ -21,8 +21,8 @@ r"""Which way a statement goes to the server, decided here and before anything i
      ``IS NOT``, and the field of ``extract(%s from ...)``: the grammar wants a literal there;
    - the value of ``%s::interval day``: the field says in what unit a bare number is counted,
      but of a literal only;
-   - a value that is a whole item of ORDER BY or GROUP BY: as a parameter, a column's number
-     would be a constant, by which nothing is sorted;
+   - a value that is a whole item of ORDER BY, GROUP BY or DISTINCT ON: as a parameter, a
+     column's number would be a constant, by which nothing is sorted;
    - a value that occurs several times in a statement with GROUP BY or DISTINCT: two
      parameters are two different expressions for the server, however equal they are.
 

@@ -38,7 +38,10 @@ _TOKENS: Final = re.compile(
           )*+
       )
     | (?P<separator>;)
-    | (?P<grouped>\b(?:(?P<group_by>GROUP\s+BY)|(?<!\bIS\s)(?<!\bNOT\s)DISTINCT)\b)
+    | (?P<grouped>
+          \b(?:(?P<group_by>GROUP\s+BY)\b
+        | (?<!\bIS\s)(?<!\bNOT\s)DISTINCT\b(?P<distinct_on>\s*ON\s*\()?)
+      )
     | (?P<order_by>\bORDER\s+BY\b)
     | (?P<anytyped>\b(?:
           (?:concat|concat_ws|format|json_array|json_object|json_scalar|num_nonnulls|num_nulls
@@ -52,6 +55,8 @@ _TOKENS: Final = re.compile(
 _BLANK: Final = re.compile(r"(?:\s++|--[^\n]*+(?:\n|\Z)|/\*.*?\*/)++", re.DOTALL)
 _WORD: Final = re.compile(r"[(\s]*([A-Za-z]*)")
 _PARENTHESES: Final = re.compile(r"[()]")
+# Parentheses in a list whose items are items of the list.
+_BARE: Final = re.compile(r"(?:[,(]|\b(?:BY|ROLLUP|CUBE|SETS))\s*\Z", re.IGNORECASE)
 
 # Where the grammar, or what it makes of it, wants a literal: what stands before it,
 _BEFORE_LITERAL: Final = re.compile(
@@ -83,8 +88,8 @@ _BEHIND_LITERAL: Final = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-# A number that is all of an item of ORDER BY or GROUP BY is a column's.
-_ITEM_BEGINS: Final = re.compile(r"(?:,|\bBY)\s*\Z", re.IGNORECASE)
+# A number that is all of an item of ORDER BY, GROUP BY or DISTINCT ON is a column's.
+_ITEM_BEGINS: Final = re.compile(r"(?:[,(]|\bBY)\s*\Z", re.IGNORECASE)
 _ITEM_ENDS: Final = re.compile(
     r"""
     \s*(?:
@@ -184,7 +189,7 @@ def _read(text: str, escapes: bool) -> Statement:
     index = at = 0
     while match := _TOKENS.search(marked, at):
         kind = match.lastgroup
-        if lists.depths:
+        if lists.opened:
             lists.pass_by(marked, at, match.end() if kind == "anytyped" else match.start())
         at = match.end()
         if kind == "separator":
@@ -197,6 +202,8 @@ def _read(text: str, escapes: bool) -> Statement:
             grouped = True
             if match["group_by"]:
                 lists.begin()
+            elif match["distinct_on"]:
+                lists.begin_in_parentheses()
         elif kind == "order_by":
             lists.begin()
         elif kind == "anytyped":
@@ -229,33 +236,47 @@ def _read(text: str, escapes: bool) -> Statement:
 
 
 class _Lists:
-    """The lists of ORDER BY and GROUP BY that are open where a statement is being read."""
+    """The lists of ORDER BY, GROUP BY and DISTINCT ON that are open where a statement is read."""
 
-    __slots__ = ("depths",)
+    __slots__ = ("opened",)
 
     def __init__(self) -> None:
-        #: How many parentheses are open inside each list, the innermost list last.
-        self.depths: list[int] = []
+        #: The parentheses that are open inside each list, the innermost list last: whether what
+        #: stands in them are items of the list.
+        self.opened: list[list[bool]] = []
 
     def begin(self) -> None:
         """Begin a list; one at the same place, as of the GROUP BY before an ORDER BY, is over."""
-        if self.depths and self.depths[-1] == 0:
-            return
-        self.depths.append(0)
+        if not (self.opened and not self.opened[-1]):
+            self.opened.append([])
+
+    def begin_in_parentheses(self) -> None:
+        """Begin a list that ends with the parenthesis before it."""
+        if self.opened:
+            self.opened[-1].append(False)
+        self.opened.append([])
 
     def pass_by(self, text: str, start: int, end: int) -> None:
         """Take note of the parentheses between *start* and *end*, where nothing is quoted."""
         for match in _PARENTHESES.finditer(text, start, end):
-            if not self.depths:
+            if not self.opened:
                 return
+            inside = self.opened[-1]
             if match[0] == "(":
-                self.depths[-1] += 1
-                continue
-            self.depths[-1] -= 1
-            if self.depths[-1] < 0:  # it closes what the list stands in
-                self.depths.pop()
-                if self.depths:
-                    self.depths[-1] -= 1
+                at = match.start()
+                bare = _BARE.search(text, max(0, at - _FAR_ENOUGH), at) is not None
+                inside.append(bare and self.at_an_item)
+            elif inside:
+                inside.pop()
+            else:  # it closes what the list stands in
+                self.opened.pop()
+                if self.opened:
+                    self.opened[-1].pop()
+
+    @property
+    def at_an_item(self) -> bool:
+        """Whether what is being read is of an item, and not of an expression in it."""
+        return bool(self.opened) and (not self.opened[-1] or self.opened[-1][-1])
 
 
 def _wants_literal(text: str, start: int, end: int, lists: _Lists) -> bool:
@@ -266,7 +287,7 @@ def _wants_literal(text: str, start: int, end: int, lists: _Lists) -> bool:
     if _BEFORE_LITERAL.search(text, window, start):
         return True
     return (
-        lists.depths[-1:] == [0]
+        lists.at_an_item
         and _ITEM_BEGINS.search(text, window, start) is not None
         and _ITEM_ENDS.match(text, end) is not None
     )

@@ -68,11 +68,6 @@ def kind_of(literal: bytes) -> Kind | None:
     return Kind(named[1].decode(), _QUOTED + b"::" + re.escape(named[1]))
 
 
-def is_integer(kind: Kind) -> bool:
-    """Return whether it is an integer, which may stand for a column in ORDER BY."""
-    return kind.type in ("int4", "int8")
-
-
 def is_short(kind: Kind) -> bool:
     """Return whether it is an integer of four bytes, from `LEAST` to `GREATEST`."""
     return kind is _INTEGER

@@ -8,12 +8,10 @@ from typing import Any, Final
 
 from multipool.placeholders import Statement as Parsed
 from multipool.placeholders import join
-from multipool.plans.literals import NULL, UNKNOWN, Kind, is_integer, is_short, kind_of
+from multipool.plans.literals import NULL, UNKNOWN, Kind, is_short, kind_of
 from multipool.plans.statement import Form, Statement
 
 _SEQUENCES: Final = (tuple, list)
-
-_SORTING: Final = re.compile(r"\b(?:ORDER|GROUP)\s+BY\b", re.IGNORECASE)
 
 
 def kinds_of(parsed: Parsed, literals: Sequence[bytes]) -> tuple[Kind | None, ...] | None:
@@ -29,31 +27,12 @@ def kinds_of(parsed: Parsed, literals: Sequence[bytes]) -> tuple[Kind | None, ..
         if kind is None:
             if literal != NULL:
                 return None
-        elif (
-            place in parsed.literals_only
-            or (kind is UNKNOWN and parsed.anytyped)
-            or (is_integer(kind) and _sorts(parsed, place))
-        ):
+        elif place in parsed.literals_only or (kind is UNKNOWN and parsed.anytyped):
             return None
         kinds.append(kind)
     if parsed.grouped and len(set(literals)) < len(literals):
         return None  # two parameters are two expressions to GROUP BY, however equal they are
     return tuple(kinds)
-
-
-def _sorts(parsed: Parsed, place: int) -> bool:
-    """Return whether a number at *place* would name a column, as in ``ORDER BY 1``."""
-    before = "0".join(parsed.parts[: place + 1])
-    clauses = list(_SORTING.finditer(before))
-    if not clauses:
-        return False
-    last = clauses[-1]
-    depth = 0
-    for character in before[last.end() :]:
-        depth += (character == "(") - (character == ")")
-        if depth < 0:
-            return False
-    return depth == 0 and before[last.end() :].rstrip()[-1:] in ("", ",")
 
 
 class TextForm(Form):

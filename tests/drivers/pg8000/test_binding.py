@@ -126,7 +126,7 @@ def test_a_value_where_the_grammar_wants_a_literal_stands_in_the_text(text, seen
         ("select array_agg(a order by a), %s, (0, %s)", "order by a), $1, (0, $2)"),
         (
             "select a from t order by rank() over (order by b, (%s)), %s",
-            "order by rank() over (order by b, ($1)), 2",
+            "order by rank() over (order by b, (1)), 2",
         ),
     ],
 )

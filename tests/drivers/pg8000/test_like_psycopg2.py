@@ -115,6 +115,12 @@ CASES = [
     ("select i, -i from generate_series(1,3) i order by %s desc, %s", (1, 2)),
     ("select i %% 2, count(*) from generate_series(1,3) i group by %s order by %s", (1, 1)),
     ("select i from generate_series(1,3) i order by %s", ("i",)),
+    ("select i, -i from generate_series(1,3) i order by (%s)", (2,)),
+    (
+        "select i %% 2, count(*) from generate_series(1,3) i group by rollup ((%s)) order by %s",
+        (1, 1),
+    ),
+    ("select distinct on (%s) i %% 2, i from generate_series(1,3) i order by 1, 2", (1,)),
     ("select i from generate_series(1,3) i group by i order by i + %s", (1,)),
     ("select true is %s, true is not %s, null is %s", (True, False, None)),
     ("select extract(%s from timestamp '2020-05-06')", ("month",)),
