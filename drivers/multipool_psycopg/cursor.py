@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, wraps
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
@@ -12,6 +12,7 @@ from psycopg._cursor_base import BaseCursor
 
 from multipool.held_cursors import closed, declaring
 from multipool.session import innocent, touches
+from multipool.users_cursor import UsersInFront
 
 if TYPE_CHECKING:
     from psycopg import Cursor
@@ -102,26 +103,21 @@ class _WatchingNamed(Watching):
             closed(conn, self, status)
 
 
-def looking_first(users: Any) -> dict[str, Any]:
-    """Return the methods of a cursor class that stands in front of the `Watching`, looking first.
-
-    Not all of them ask the class behind, as by ``super``, for what they are asked for.
-    """
-    own = {}
-    for name in ("execute", "executemany", "stream", "copy"):
-        method = getattr(users, name)
-        if method is not getattr(psycopg.Cursor, name):
-            own[name] = _looking_first(method)
-    return own
+#: psycopg's own cursor classes.
+_OWN: Final = frozenset(
+    [psycopg.Cursor, psycopg.ClientCursor, psycopg.RawCursor, ServerCursor, psycopg.RawServerCursor]
+)
 
 
-def _looking_first(method: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(method)
-    def look_and_go(self: Any, query: Any, *args: Any, **options: Any) -> Any:
-        self._look_at(query)
-        return method(self, query, *args, **options)
+def _own(factory: type) -> type:
+    return next(one for one in factory.__mro__ if one in _OWN)
 
-    return look_and_go
+
+behind_users: Final = UsersInFront(
+    Watching,
+    _own,
+    dict.fromkeys(("execute", "executemany", "stream", "copy"), Watching._look_at),
+)
 
 
 def replaced(factory: Any, subclass: Callable[[type], type]) -> Any:
@@ -145,6 +141,9 @@ def watching(factory: type) -> type:
     """Return a subclass of the cursor class *factory* that tells the pool."""
     if issubclass(factory, Watching):
         return factory
+    users = behind_users(factory, watching)
+    if users is not None:
+        return users
     mixin = _WatchingNamed if issubclass(factory, ServerCursor) else Watching
     names = {"__module__": factory.__module__, "__slots__": ()}
     return type(factory.__name__, (mixin, factory), names)

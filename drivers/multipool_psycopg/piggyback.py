@@ -22,7 +22,7 @@ from psycopg.generators import execute, fetch_many
 from multipool.driver import IDLE
 from multipool.session import WAITED, carries_begin, innocent
 from multipool_psycopg.connection import Connection
-from multipool_psycopg.cursor import Watching, watching
+from multipool_psycopg.cursor import Watching, behind_users, watching
 
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGresult
@@ -186,7 +186,8 @@ def _piggyback(factory: type) -> type:
     """
     if issubclass(factory, (PiggybackCursor, psycopg.ServerCursor)):
         return factory
-    return _in_front(PiggybackCursor, factory)
+    users = behind_users(factory, _piggyback)
+    return _in_front(PiggybackCursor, factory) if users is None else users
 
 
 @cache

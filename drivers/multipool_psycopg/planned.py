@@ -23,16 +23,13 @@ from multipool.plans.by_text import PlannedByText
 from multipool.plans.recovery import may_run_again
 from multipool.plans.shelf import BATCH, Shelf
 from multipool.plans.statement import DROP_OURS, Quick, Wording
-from multipool_psycopg.cursor import Watching, looking_first, watching
+from multipool_psycopg.cursor import Watching, behind_users, watching
 from multipool_psycopg.kept import FOR_THE_POOL
 
 if TYPE_CHECKING:
     _Base = Watching
 else:
     _Base = object
-
-#: psycopg's own cursor classes.
-_OWN: Final = frozenset([psycopg.Cursor, psycopg.ClientCursor, psycopg.RawCursor])
 
 _FATAL: Final = psycopg.pq.ExecStatus.FATAL_ERROR
 
@@ -217,33 +214,20 @@ def _command_gen(conn: Any, sql: str) -> Generator[Any, Any, Any]:
     return None if value is None else value.decode()
 
 
-def _taken_apart(factory: type) -> tuple[list[type], Any]:
-    """Return what stands in front of the user's class in *factory*, the last first, and it."""
-    in_front: list[type] = []
-    while issubclass(factory.__bases__[0], Watching) and len(factory.__bases__) == 2:
-        in_front.insert(0, factory.__bases__[0])
-        factory = factory.__bases__[1]
-    return in_front, factory
-
-
 @cache
 def planned(factory: type) -> type:
     """Return a subclass of the cursor class *factory* that executes prepared.
 
-    A named cursor declares what it executes, which cannot be prepared. Where *factory* has an
-    ``execute`` of its own, what that asks psycopg for is prepared.
+    A named cursor declares what it executes, which cannot be prepared. Where a user's class is in
+    front, what that asks psycopg for is prepared.
     """
     behind = watching(factory)
     if issubclass(behind, (_Planned, psycopg.ServerCursor)):
         return behind
+    users = behind_users(behind, planned)
+    if users is not None:
+        return users
     names: dict[str, Any] = {"__module__": factory.__module__, "__slots__": ()}
-    watch, users = _taken_apart(behind)
-    if not (users.execute is psycopg.Cursor.execute or issubclass(users, Watching)):
-        plain: type = next(one for one in users.__mro__ if one in _OWN)
-        for mixin in watch:
-            plain = type(plain.__name__, (mixin, plain), {"__module__": __name__, "__slots__": ()})
-        names |= looking_first(users)
-        return type(factory.__name__, (users, planned(plain)), names)
     if issubclass(behind, psycopg.ClientCursor):
         return type(factory.__name__, (PlannedClientCursor, behind), names)
     own: Any = behind

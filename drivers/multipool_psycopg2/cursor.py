@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache, wraps
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from psycopg2.extensions import cursor as _plain
 
 from multipool.held_cursors import closed, declaring
 from multipool.session import touches
+from multipool.users_cursor import UsersInFront
 
 if TYPE_CHECKING:
     plain_cursor = _plain
 else:
     plain_cursor = object
-
-
-#: The methods that are given a statement.
-_LOOKED_AT: Final = ("execute", "executemany", "copy_expert")
 
 
 class Watching(plain_cursor):
@@ -93,40 +89,32 @@ def _call(procname: Any) -> str:
     return f"select * from {procname}"  # noqa: S608  # it is looked at, not executed
 
 
-def is_users(cls: Any, name: str) -> bool:
-    """Return whether the method *name* of a cursor class is neither psycopg2's nor its extras'."""
-    method = getattr(cls, name)
-    return method is not getattr(_plain, name) and method.__module__ != "psycopg2.extras"
+def _sees(cursor: Any, query: Any) -> None:
+    cursor._seen(query)
+    cursor._begin()
 
 
-def looking_first(users: Any) -> dict[str, Any]:
-    """Return the methods of a cursor class that stands in front of the `Watching`, looking first.
-
-    They may ask psycopg2 directly, and not the class behind, as psycopg2's own do by ``super``.
-    """
-    own = {}
-    for name in (*_LOOKED_AT, "callproc", "copy_from", "copy_to"):
-        if is_users(users, name):
-            looks = _call if name == "callproc" else _itself if name in _LOOKED_AT else None
-            own[name] = _looking_first(getattr(users, name), looks)
-    return own
+def _sees_call(cursor: Any, procname: Any) -> None:
+    _sees(cursor, _call(procname))
 
 
-def _itself(query: Any) -> Any:
-    return query
+def _begins(cursor: Any, _file: Any) -> None:
+    cursor._begin()
 
 
-def _looking_first(
-    method: Callable[..., Any], looks: Callable[[Any], Any] | None
-) -> Callable[..., Any]:
-    @wraps(method)
-    def look_and_go(self: Any, query: Any, *args: Any, **options: Any) -> Any:
-        if looks is not None:
-            self._seen(looks(query))
-        self._begin()
-        return method(self, query, *args, **options)
-
-    return look_and_go
+behind_users: Final = UsersInFront(
+    Watching,
+    lambda _: _plain,
+    {
+        "execute": _sees,
+        "executemany": _sees,
+        "copy_expert": _sees,
+        "callproc": _sees_call,
+        "copy_from": _begins,
+        "copy_to": _begins,
+    },
+    trusted="psycopg2.extras",
+)
 
 
 @cache
@@ -134,4 +122,7 @@ def watching(factory: type) -> type:
     """Return a subclass of the cursor class *factory* that tells the pool."""
     if issubclass(factory, Watching):
         return factory
+    users = behind_users(factory, watching)
+    if users is not None:
+        return users
     return type(factory.__name__, (Watching, factory), {"__module__": factory.__module__})

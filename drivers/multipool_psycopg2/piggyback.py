@@ -22,7 +22,7 @@ from psycopg2.extensions import cursor as plain_cursor
 
 from multipool.driver import IDLE, INERROR, INTRANS
 from multipool_psycopg2.connection import Connection
-from multipool_psycopg2.cursor import Watching, is_users
+from multipool_psycopg2.cursor import Watching, behind_users
 from multipool_psycopg2.observed import observed
 from multipool_psycopg2.piggyback_cursor import PiggybackCursor
 from multipool_psycopg2.planned import planned
@@ -53,13 +53,14 @@ def _piggyback(factory: type) -> type:
     """Return a subclass of the cursor class *factory* that carries BEGIN."""
     if issubclass(factory, PiggybackCursor):
         return factory
+    users = behind_users(factory, _piggyback)
+    if users is not None:
+        return users
     bases = (PiggybackCursor, factory)
-    made = type(factory.__name__, bases, {"__module__": factory.__module__})
-    cursor_class: Any = made
+    made: Any = type(factory.__name__, bases, {"__module__": factory.__module__})
     driver: Any = super(Watching, made)
-    cursor_class._multipool_plain = driver.execute
-    cursor_class._multipool_users = is_users(factory, "execute")
-    return made
+    made._multipool_plain = driver.execute
+    return made  # type: ignore[no-any-return]  # it is one
 
 
 @cache

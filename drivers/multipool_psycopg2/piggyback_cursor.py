@@ -33,9 +33,6 @@ class PiggybackCursor(Watching):
     #: The ``execute`` behind the `Watching`, which to look up by `super` takes longer.
     _multipool_plain: Any = plain_cursor.execute
 
-    #: Whether that is a user's, which is to see what was asked for, and no BEGIN.
-    _multipool_users = False
-
     if not TYPE_CHECKING:
 
         @property
@@ -64,7 +61,7 @@ class PiggybackCursor(Watching):
             return super().execute(query, vars)
         if type(query) is not str or touches(query):
             query = self._seen(query)
-        if self._multipool_users or not carries_begin(text_of(query)):
+        if not carries_begin(text_of(query)):
             conn.begin()
             return super(Watching, self).execute(query, vars)
         return self._send_with(begin, self.mogrify(query, vars))
@@ -95,11 +92,6 @@ class PiggybackCursor(Watching):
         """Declare a named cursor. psycopg2 itself would send a second BEGIN for it."""
         if self.withhold:
             self._connection.begin()
-            return super().execute(query, vars)
-        if super(Watching, type(self)).execute is not plain_cursor.execute:
-            # A class that does more than declare, as those of `psycopg2.extras`. Of a second
-            # BEGIN the server only warns.
-            self._connection.step_back()
             return super().execute(query, vars)
         if self._declared:
             raise ProgrammingError("can't call .execute() on named cursors more than once")

@@ -13,7 +13,7 @@ from psycopg2.extensions import cursor as plain_cursor
 
 from multipool.plans.by_text import PlannedByText
 from multipool.plans.shelf import Shelf
-from multipool_psycopg2.cursor import Watching, looking_first, text_of
+from multipool_psycopg2.cursor import Watching, behind_users, text_of
 
 #: Under what psycopg2 keeps how integers are adapted.
 INTEGER: Final = int, ISQLQuote
@@ -91,17 +91,14 @@ class PlannedCursor(PlannedByText, Watching):
 def planned(factory: Any) -> Any:
     """Return a subclass of the cursor class *factory*, which watches, that executes prepared.
 
-    Where the class that it watches has an ``execute`` of its own, what that asks the driver for is
-    prepared.
+    Where a class of others is in front, what that asks psycopg2 for is prepared.
     """
     if issubclass(factory, PlannedCursor):  # an heir of such a one
         return factory
+    users = behind_users(factory, planned)
+    if users is not None:
+        return users
     names: dict[str, Any] = {"__module__": factory.__module__}
-    watch, *users = factory.__bases__
-    if users and users[0].execute is not plain_cursor.execute:
-        plain = type(plain_cursor.__name__, (watch, plain_cursor), {"__module__": __name__})
-        names |= looking_first(users[0])
-        return type(factory.__name__, (users[0], planned(plain)), names)
     # In C, and called at each execution.
     names["_merged"] = factory.mogrify
     if factory._send is Watching._send:  # it begins no transactions: straight to psycopg2

@@ -181,6 +181,46 @@ def test_autocommit_isolation_and_read_only_are_put_back(one, driver):
         assert [getattr(conn, name) for name in names] == kept
 
 
+@pytest.mark.parametrize("begin_travels", [False, True])
+@pytest.mark.parametrize("prepare", [None, {"threshold": 1}])
+@pytest.mark.parametrize("queries", [False, True])
+def test_the_next_borrower_finds_nothing_of_what_a_cursor_class_executes_beside(
+    one, driver, queries, prepare, begin_travels
+):
+    pool = one(
+        queries=queries,
+        prepare=prepare,
+        configure=driver.piggyback_begin if begin_travels else None,
+    )
+    with pool.connection() as conn:
+        pid = driver.backend_pid(conn)
+        made = type(conn.cursor())
+    drivers_own = next(one for one in reversed(made.__mro__) if hasattr(one, "execute"))
+
+    class Confined(drivers_own):
+        def execute(self, *args, **options):
+            super().execute("set work_mem to '123kB'")
+            return super().execute(*args, **options)
+
+        def executemany(self, statement, rows):
+            super().execute("select pg_advisory_lock(4712)")
+            return super().executemany(statement, rows)
+
+    for _ in range(2):
+        with pool.connection() as conn:
+            conn.cursor_factory = Confined
+            cursor = conn.cursor()
+            cursor.execute("select %s::integer", (1,))
+            assert tuple(cursor.fetchone()) == (1,)
+            cursor.executemany("select %s::integer", [(1,)])
+            assert ask(conn, "show work_mem") == [("123kB",)]
+            conn.commit()
+        with pool.connection() as conn:
+            assert ask(conn, "show work_mem") != [("123kB",)]
+            assert ask(conn, "select count(*) from pg_locks where locktype = 'advisory'") == [(0,)]
+            assert driver.backend_pid(conn) == pid, "the connection was replaced, not reset"
+
+
 def test_the_cursor_factory_is_put_back(one):
     pool = one()
     with pool.connection() as conn:

@@ -145,6 +145,7 @@ def test_cursor_classes_keep_their_ways(pair):
                 (row,) = cursor.fetchall()
                 assert (row.n if hasattr(row, "n") else row["n"]) == 1
             conn.rollback()
+        assert conn.notices == []  # of a second BEGIN
 
 
 def test_a_named_cursor_that_never_got_declared_leaves_the_transaction_ours_to_end(pair):
