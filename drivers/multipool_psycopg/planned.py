@@ -20,7 +20,7 @@ from psycopg.sql import Composable
 from multipool.driver import INERROR
 from multipool.plans import limits
 from multipool.plans.by_text import PlannedByText
-from multipool.plans.recovery import may_run_again
+from multipool.plans.recovery import NOT_SUPPORTED, may_run_again
 from multipool.plans.shelf import BATCH, Shelf
 from multipool.plans.statement import DROP_OURS, Quick, Wording
 from multipool_psycopg.cursor import Watching, behind_users, watching
@@ -75,6 +75,11 @@ class _Planned(_Base):
     def _execute_other(self, shelf: Shelf, query: Any, params: Any, options: Any) -> Any:
         try:
             return super().execute(query, params, **options)
+        except psycopg.Error as error:
+            # Of what psycopg prepared by itself: it would drop that with the next ROLLBACK.
+            if error.sqlstate == NOT_SUPPORTED and shelf.store is not None:
+                shelf.store.drop()
+            raise
         finally:
             shelf.look_at(self._conn, self._text(query))
 
@@ -94,6 +99,8 @@ class PlannedCursor(_Planned):
         statement = wording.statement
         status = conn.pgconn.transaction_status
         if status == INERROR or not (shelf.wants(statement) and _ready(conn, shelf)):
+            return False
+        if statement.limits and isinstance(self, psycopg.RawCursor):  # whose marks are $1, $2, ...
             return False
         key = statement if statement.limits or statement.touches else query
         quick = shelf.be_quick(key, statement)
@@ -134,6 +141,8 @@ class PlannedClientCursor(PlannedByText, _Planned):  # pyright: ignore[reportInc
 
     def _execute_quick(self, shelf: Shelf, quick: Quick, query: str, params: Any) -> bool:
         cursor: Any = self
+        if quick.form is None:  # of a cursor class for which psycopg prepares
+            return False
         digits = _writes_digits(cursor.adapters.get_dumper(int, PyFormat.TEXT))
         known = quick.form.with_integers(params) if digits else None
         return self._show(self._quickly(shelf, quick, params, known), query, params)

@@ -69,10 +69,15 @@ _BEFORE_LITERAL: Final = re.compile(
         | smallint | interval | jsonb? | jsonpath | macaddr8? | money | name | numeric | oid
         | real | reg[a-z]+ | text | timestamp(?:tz)? | time(?:tz)? | tsquery | tsvector | uuid
         | varbit | varchar | xml | (?:date|int[48]|num|ts|tstz)(?:multi)?range | date
+        | box | circle | line | lseg | path | point | polygon
       )
       (?:\s*\([\d\s,]*\))?
       (?:\s*\bwith(?:out)?\s+time\s+zone)?
     | \bextract\s*\(
+    | \b(?:
+          (?:bit|char|character) (?:\s+varying)? | dec(?:imal)? | float | interval | numeric
+        | time(?:stamp)? | varchar
+      ) \s*\((?:[\s\d\0]*,)?
     )
     \s*\Z
     """,

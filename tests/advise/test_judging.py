@@ -299,3 +299,15 @@ def test_processes_of_this_machine_tell_the_same():
     assert found.peak == Peak.from_dict(load().peak.as_dict())
     assert facts.asking == {"shop.py": 0.25}
     assert "now unlimited" in as_text(judge(facts, Aim()))
+
+
+def test_connections_held_all_the_time_count_though_nobody_checked_one_out():
+    pool = load(rate=0, busy=8 * 300.0, variance=0.0, p99=8, most=8)
+    assert pool.peak.checkouts == 0
+    budget = judge(Facts([pool, load(1)], {}, Server(200, 3, {})), Aim()).budgets[0]
+    assert budget.offered == pytest.approx(8 + 2)
+    assert budget.wanted == 8 + judge(Facts([load(1)], {}), Aim()).pools[0].needs[0].connections + 1
+
+
+def test_nobody_computes_for_minutes_whatever_a_process_has_told():
+    assert enough(1e11, 0.1, patience=0.1) >= 100_000

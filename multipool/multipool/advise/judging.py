@@ -182,7 +182,8 @@ def need_of(load: Load, aim: Aim) -> Need | None:
     if peak is None or peak.seconds < LEAST_SECONDS:
         return None
     asked = peak.checkouts + peak.refused
-    held = peak.busy / max(peak.checkouts, 1)
+    checkouts = max(peak.checkouts, 1)
+    held = peak.busy / checkouts
     usual = load.counted("busy_time") / max(load.counted("checkouts"), 1)
     full = peak.refused > 0 or peak.short > _SHORT * peak.seconds
     need = Need(
@@ -190,8 +191,9 @@ def need_of(load: Load, aim: Aim) -> Need | None:
         peak=peak,
         rate=asked / peak.seconds,
         held=held,
-        # Those who got none would have held one as long as the others.
-        offered=held * asked / peak.seconds,
+        # Those who got none would have held one as long as the others. Some may have been held all
+        # the time, with no checkout in it.
+        offered=peak.busy / peak.seconds * max(asked, 1) / checkouts,
         # Where there are too few, it is the line that varies, not what is wanted.
         burst=1.0 if full or not peak.wanted else within(peak.variance / peak.wanted),
         full=full,

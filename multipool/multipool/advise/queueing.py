@@ -64,7 +64,7 @@ def enough(
     """Return the least number with which no more than *share* wait longer than *patience*."""
     if load <= 0:
         return 0
-    bunches = load / within(burst)
+    bunches = min(load / within(burst), MOST)
     servers = max(math.ceil(bunches), 1)
     refused = _refused(servers, bunches)
     while _late(servers, bunches, held, patience, refused) > share and servers < MOST:

@@ -75,7 +75,8 @@ class PlannedByText:
         if statement.touches:
             self.connection.touch()
         thinking = not form.template or wording.values or statement.touches
-        if not params and "%" in sql:  # which means another thing with and without parameters
+        # Which means another thing with and without parameters, even with none to be used.
+        if "%%" in sql or (not params and "%" in sql):
             thinking = True
         quick = shelf.be_quick(statement if thinking else sql, statement, form)
         return self._quickly(shelf, quick, params, message)
@@ -179,8 +180,13 @@ class PlannedByText:
         clearing = [DROP_OURS] if doubtful else [f"deallocate {name}" for name in left]
         steps = [*clearing, form.prepare]
         if inside:  # a failure of ours must not be the user's
-            steps = [_SAVE, *steps, _RELEASE]
+            steps = [*steps, _RELEASE]
+            if form.parses:
+                steps = [_SAVE, *steps]
         try:
+            if inside and not form.parses:
+                # Of a message with a syntax error anywhere in it nothing is run.
+                self._command(_SAVE)
             self._command("; ".join(steps))
         except driver.Error as error:
             code = driver.sqlstate(error) or ""
@@ -201,5 +207,6 @@ class PlannedByText:
             shelf.cleared()
         else:
             shelf.dropped(left)
+        form.parses = True
         shelf.held[form] = None
         return True

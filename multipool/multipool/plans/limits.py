@@ -14,12 +14,16 @@ _TRAILING: Final = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _LIMIT, _OFFSET = "multipool limit", "multipool offset"
+# An OFFSET before the LIMIT, as PostgreSQL takes it too.
+_HAS_OFFSET: Final = re.compile(r"\bOFFSET\b[^)]*\Z", re.IGNORECASE)
 
 
 def split(sql: str) -> tuple[str, tuple[int, int]] | None:
     """Return *sql* without its trailing LIMIT and OFFSET, and their numbers; None without."""
     found = _TRAILING.match(sql)
     if found is None or "--" in found["head"].rpartition("\n")[2]:
+        return None
+    if _HAS_OFFSET.search(found["head"]):
         return None
     return found["head"], (int(found["limit"]), int(found["offset"] or 0))
 

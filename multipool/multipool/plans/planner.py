@@ -11,6 +11,7 @@ from weakref import WeakSet
 from multipool.errors import PoolConfigError
 from multipool.placeholders import is_several
 from multipool.plans import limits
+from multipool.plans.disturbing import disturbance
 from multipool.plans.guard import Guard
 from multipool.plans.handle import Handle
 from multipool.plans.options import PrepareOptions
@@ -125,6 +126,8 @@ class Planner:
         if len(sql) > _LONGEST or first_word(sql) not in PREPARABLE:
             return None
         if _LOOKS_AT_ITSELF.search(sql) or _TIMES.search(sql) or is_several(sql):
+            return None
+        if disturbance(sql):  # as SELECT INTO TEMP, which has others prepared anew each time
             return None
         found = limits.split(sql) if self._limits else None
         with self._lock:

@@ -14,6 +14,9 @@ GONE: Final = "26000"
 THERE_ALREADY: Final = "42P05"
 #: Among others "cached plan must not change result type".
 NOT_SUPPORTED: Final = "0A000"
+# A parameter's value does not fit its type, which was inferred when it was prepared, and may be
+# another by now: a number out of range, text or a date that is none, a type that was dropped.
+_MISFITS: Final = frozenset(["22003", "22P02", "22007", "22008", "XX000"])
 #: A savepoint outside of a transaction.
 NO_TRANSACTION: Final = "25P01"
 
@@ -52,15 +55,16 @@ def may_run_again(
     """
     driver = shelf.driver
     code = driver.sqlstate(error) or ""
-    if not is_about_the_text(code):
-        return False
     if code == GONE:
         shelf.mistrust()
-    elif code == NOT_SUPPORTED:
-        shelf.planner.renew()
+    elif is_about_the_text(code):
+        shelf.fail(statement, code)
+        if code == NOT_SUPPORTED:
+            shelf.planner.renew()
+    elif idle and code in _MISFITS:
+        shelf.doubt(statement)
     else:
-        shelf.failed = statement
-        shelf.leave_behind([form for form in list(shelf.held) if form.statement is statement])
+        return False
     if conn.closed:
         return False
     if status_alone(driver, conn) != IDLE:

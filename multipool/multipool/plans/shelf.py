@@ -24,6 +24,13 @@ BATCH: Final = 32
 # Of so many texts it is remembered that they need no thinking about.
 _QUICK: Final = 1000
 
+#: SQLSTATE: no constraint is what ON CONFLICT names, as where that has a parameter in it, which one
+#: plan for all values does not compare with an index's.
+NO_SUCH_CONSTRAINT: Final = "42P10"
+# What was made anew fails once. What fails so often on one connection is another thing each time,
+# as where `search_path` goes to and fro between tables of different types.
+_FAILURES: Final = 3
+
 
 class Store(Protocol):
     """The driver's own store of what it has prepared, where it has one."""
@@ -59,8 +66,11 @@ class Shelf:
         self.doubtful = False
         #: Whether a transaction changed tables or the like that is not known to be over.
         self.changed = False
-        #: What has just failed prepared, and is executed unprepared next.
+        #: What has just failed prepared, and is executed unprepared next; and how often each has.
         self.failed: Statement | None = None
+        self._failures: dict[Statement, int] = {}
+        # What is prepared anew if it goes well unprepared.
+        self._doubted: Statement | None = None
         #: What the driver itself has prepared for us, if it does.
         self.store: Store | None = None
         self._epoch = planner.epoch
@@ -117,6 +127,7 @@ class Shelf:
             failed, self.failed = self.failed, None
             if failed is statement:
                 return False
+        self._doubted = None  # it failed unprepared too
         guard = statement.guard
         if not (guard.trusted or guard.turn()):
             return False
@@ -157,6 +168,10 @@ class Shelf:
 
     def note_unprepared(self, statement: Statement, seconds: float) -> None:
         """Note how long an execution took that went well unprepared."""
+        if self._doubted is not None:
+            doubted, self._doubted = self._doubted, None
+            if doubted is statement:
+                self._renounce(statement)
         reason = statement.guard.note_unprepared(seconds)
         if reason is not None:
             self.planner.say_given_up(statement, reason)
@@ -227,6 +242,28 @@ class Shelf:
                 del self.held[form]
                 self.leftover.append(form.name)
 
+    def _renounce(self, statement: Statement) -> None:
+        """Have *statement* prepared anew."""
+        self.leave_behind([form for form in list(self.held) if form.statement is statement])
+        if self.store is not None:
+            self.store.drop()
+
+    def doubt(self, statement: Statement) -> None:
+        """Note that *statement* failed, prepared, as it may fail unprepared; it is run so next."""
+        self.failed = self._doubted = statement
+        self.slow_down()
+
+    def fail(self, statement: Statement, code: str) -> None:
+        """Note that *statement* failed, prepared, with an SQLSTATE that is about the text."""
+        self.failed = statement
+        self._renounce(statement)
+        failures = self._failures[statement] = self._failures.pop(statement, 0) + 1
+        if len(self._failures) > self.planner.options.max:
+            del self._failures[next(iter(self._failures))]
+        if failures >= _FAILURES or code == NO_SUCH_CONSTRAINT:
+            del self._failures[statement]
+            self.planner.give_up(statement, f"has failed when prepared (SQLSTATE {code})")
+
     def forget(self) -> None:
         """Note that the server has dropped all that was prepared."""
         self.slow_down()
@@ -253,6 +290,8 @@ class Shelf:
             self.mistrust()
         elif found == CHANGES:
             self.planner.renew()
+            if self.store is not None:  # the driver goes on preparing by itself
+                self.store.drop()
             if conn.closed or self.status(conn) == IDLE:
                 return
             # Others see it only when it is committed, which has happened by the return.

@@ -38,7 +38,7 @@ def kinds_of(parsed: Parsed, literals: Sequence[bytes]) -> tuple[Kind | None, ..
 class TextForm(Form):
     """One `Form`, with the SQL that prepares and executes it."""
 
-    __slots__ = ("_call", "_digits", "_spans", "fits", "prepare", "short", "template")
+    __slots__ = ("_call", "_digits", "_spans", "fits", "parses", "prepare", "short", "template")
 
     def __init__(self, statement: Statement, parsed: Parsed, kinds: Sequence[Kind | None]) -> None:
         super().__init__(statement)
@@ -51,6 +51,8 @@ class TextForm(Form):
         text = join(parsed.parts, marks).rstrip("; \t\r\n")
         #: The statement that prepares it. On lines of its own, since the text may end in a comment.
         self.prepare = f"prepare {self.name}{types} as\n{text}\n"
+        #: Whether a server has taken that: then it is free of syntax errors.
+        self.parses = False
         self._call = f"execute {self.name}".encode()
         names = parsed.names
         #: Executes it, with placeholders as in the statement itself; empty where that will not do.
