@@ -129,6 +129,11 @@ def _borrowed(alias: str, name: str) -> dict[str, Any]:
     lender: Pool | None = lenders.get(name)
     if lender is None:
         known = ", ".join(map(repr, sorted(lenders))) or "there is none"
+        if "://" in name or "=" in name:  # and there may be a password in it
+            raise ImproperlyConfigured(
+                f"{_where(alias)} is a DSN; it must be True, False, a dict of options or the name"
+                " of a pool. Where the server is say HOST, PORT, NAME, USER and PASSWORD"
+            )
         raise ImproperlyConfigured(
             f"{_where(alias)} names the pool {name!r}, which does not exist; known: {known}"
         )

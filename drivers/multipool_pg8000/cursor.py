@@ -174,10 +174,11 @@ class Cursor:
         return rows[self._at - 1]
 
     def fetchmany(self, size: int | None = None) -> list[Row]:
-        """Return the next *size* rows, or as many as there are."""
+        """Return the next *size* rows, or as many as there are; all if *size* is negative."""
         rows = self._rows()
-        start = self._at
-        self._at = min(start + (self.arraysize if size is None else size), len(rows))
+        start, there = self._at, len(rows)
+        end = start + (self.arraysize if size is None else size)
+        self._at = end if start <= end < there else there
         return rows[start : self._at]
 
     def fetchall(self) -> list[Row]:

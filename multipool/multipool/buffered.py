@@ -27,6 +27,10 @@ class BufferedCursor(ABC):
     def _nothing_to_fetch(self) -> Exception:
         """Return the driver's error for a fetch without a result, or from a closed cursor."""
 
+    def _no_such_row(self, reason: str) -> Exception:
+        """Return the error for a place where no row is."""
+        return IndexError(reason)
+
     def fetchone(self) -> Any:
         """Return the next row, or None after the last."""
         rows = self._rows
@@ -39,7 +43,7 @@ class BufferedCursor(ABC):
         return rows[at]
 
     def fetchmany(self, size: int | None = None) -> list[Any]:
-        """Return at most *size* rows, the next ones (None: ``arraysize``)."""
+        """Return at most *size* rows, the next ones (None: ``arraysize``; negative: all)."""
         rows = self._rows
         if rows is None:
             raise self._nothing_to_fetch()
@@ -47,8 +51,10 @@ class BufferedCursor(ABC):
         there = len(rows)
         if begin == there:  # as whoever reads in pieces asks in the end
             return []
-        end = begin + (self.arraysize if size is None else size)
-        self._at = end = end if end < there else there
+        if size is None:
+            size = self.arraysize
+        end = begin + size
+        self._at = end = end if begin <= end < there else there
         return list(rows[begin:end])
 
     def fetchall(self) -> list[Any]:
@@ -83,7 +89,7 @@ class BufferedCursor(ABC):
             raise ValueError(f"scroll mode {mode!r}: must be {' or '.join(map(repr, _MODES))}")
         to = value + (self._at if mode == "relative" else 0)
         if not 0 <= to < len(rows):
-            raise IndexError(f"scroll to row {to}: there are {len(rows)}, counted from 0")
+            raise self._no_such_row(f"scroll to row {to}: there are {len(rows)}, counted from 0")
         self._at = to
 
     @property

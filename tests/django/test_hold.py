@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from django.test.utils import CaptureQueriesContext
 from library.models import Author
+from support import Thread
 
 from multipool import Pool, get_driver
 
@@ -71,6 +73,59 @@ def test_rows_can_be_read_after_the_connection_was_closed(held: Any) -> None:
         assert [name for name, *_ in cursor.description] == ["number"]
         assert cursor.rowcount == 3
         assert list(cursor) == [(1,), (2,), (3,)]
+
+
+@pytest.mark.parametrize("atomic", [False, True])
+def test_a_statement_whose_parameters_ask_for_another_keeps_its_connection(
+    authors: Any, atomic: bool
+) -> None:
+    if authors.pool.driver.name == "psycopg":
+        pytest.skip("psycopg's connections take one statement at a time, and would wait for ever")
+    lent = []
+
+    def names() -> Any:
+        for number in range(3):
+            with transaction.atomic(using=authors.alias) if atomic else nullcontext():
+                ask(authors, "select 1")
+            lent.append(used(authors))
+            yield (f"author {number}",)
+
+    with authors.cursor() as cursor:
+        cursor.executemany("insert into library_author (name) values (%s)", names())
+    assert set(lent) == {1}
+    assert used(authors) == 0
+    assert ask(authors, "select count(*) from library_author") == 3 + 3
+
+
+def test_fewer_than_no_rows_are_all_that_are_left(held: Any) -> None:
+    with held.cursor() as cursor:
+        cursor.execute("select generate_series(1, 4)")
+        cursor.fetchone()
+        cursor.fetchone()
+        assert cursor.fetchmany(-1) == [(3,), (4,)]
+        assert cursor.fetchall() == []
+
+
+def test_there_is_no_row_beyond_the_last(held: Any) -> None:
+    with held.cursor() as cursor:
+        cursor.execute("select generate_series(1, 4)")
+        for error in (IndexError, held.Database.ProgrammingError):
+            with pytest.raises(error, match="scroll to row 7"):
+                cursor.scroll(7)
+
+
+def test_all_results_of_executemany_are_there(held: Any) -> None:
+    if held.pool.driver.name != "psycopg":
+        pytest.skip("psycopg's alone")
+    held.ensure_connection()
+    cursor = held.connection.cursor()
+    cursor.executemany("select %s::int", [(1,), (2,), (3,)], returning=True)
+    other = held.pool.getconn()  # which would be the same, had it gone back
+    rows = cursor.fetchall()
+    while cursor.nextset():
+        rows += cursor.fetchall()
+    held.pool.putconn(other)
+    assert rows == [(1,), (2,), (3,)]
 
 
 def test_the_orm_holds_nothing_between_its_queries(authors: Any) -> None:
@@ -244,6 +299,79 @@ def test_what_was_handed_out_within_a_hold_goes_back_at_its_end(held: Any) -> No
     with held.pool.hold():
         assert held.connection.info.backend_pid
         assert used(held) == 1
+    assert used(held) == 0
+
+
+def test_what_a_hold_keeps_is_not_given_back_by_another_thread_on_the_same_connection(
+    held: Any,
+) -> None:
+    held.ensure_connection()
+    held.inc_thread_sharing()
+    try:
+        with held.pool.hold():
+            ask(held, "select 1")
+            for _ in range(2):
+                other = Thread(lambda: ask(held, "select 2"))
+                assert other.outcome() == 2
+                assert used(held) == 1
+            other = Thread(lambda: asks_within_a_hold(held))
+            assert other.outcome() == 1
+            assert used(held) == 1
+        assert used(held) == 0
+    finally:
+        held.dec_thread_sharing()
+
+
+def asks_within_a_hold(held: Any) -> Any:
+    with held.pool.hold():
+        ask(held, "select 1")
+        return used(held)
+
+
+def test_what_tracers_ask_of_a_connection_does_not_bind_it(held: Any) -> None:
+    """As Sentry does with each statement."""
+    with held.cursor() as cursor:
+        asked = cursor.connection
+        assert asked.info.dbname == held.settings_dict["NAME"]
+        assert (asked.info.host, asked.info.port) != (None, None)
+        if hasattr(asked, "get_dsn_parameters"):
+            assert asked.get_dsn_parameters()["dbname"] == held.settings_dict["NAME"]
+        if hasattr(asked, "encoding"):
+            assert asked.encoding
+        assert not hasattr(asked, "what_no_driver_has")
+    assert used(held) == 0
+    assert asked.info.backend_pid
+    assert used(held) == 1
+
+
+def test_a_statement_can_be_cancelled_from_another_thread(held: Any, params: Any) -> None:
+    ask(held, "select 1")
+    asked = held.connection
+    asked.cancel()  # of nothing
+    assert used(held) == 0
+    outside = get_driver("psycopg2" if find_spec("psycopg2") else held.pool.driver.name)
+    watcher = outside.connect(params, timeout=10)
+
+    def cancel_when_it_runs() -> None:
+        cursor = watcher.cursor()
+        while True:
+            cursor.execute(
+                "select count(*) from pg_stat_activity where query like '%pg_sleep(61%'"
+                " and pid <> pg_backend_pid() and state = 'active'"
+            )
+            (found,) = cursor.fetchone()
+            watcher.rollback()
+            if found:
+                asked.cancel()
+                return
+
+    try:
+        other = Thread(cancel_when_it_runs)
+        with pytest.raises(DatabaseError, match="cancel"):
+            ask(held, "select pg_sleep(61)")
+        other.outcome()
+    finally:
+        outside.close(watcher)
     assert used(held) == 0
 
 

@@ -39,7 +39,9 @@ def spatial() -> Iterator[EmbeddedServer]:
 
 
 @pytest.fixture
-def databases(driver_name: str, spatial: EmbeddedServer) -> Iterator[dict[str, Any]]:
+def databases(
+    driver_name: str, spatial: EmbeddedServer, request: pytest.FixtureRequest
+) -> Iterator[dict[str, Any]]:
     """Two aliases, each for a database without the extension yet."""
     if driver_name not in DRIVERS:
         pytest.skip(f"Django has PostGIS for {' and '.join(DRIVERS)} only")
@@ -53,6 +55,7 @@ def databases(driver_name: str, spatial: EmbeddedServer) -> Iterator[dict[str, A
             "PORT": params["port"],
             "NAME": f"{alias}_{driver_name}",
             "USER": params["user"],
+            "OPTIONS": {"pool": {"hold": getattr(request, "param", "request")}},
         }
     yield found
     for database in found.values():
@@ -69,6 +72,7 @@ def test_geometries_go_there_and_back_on_every_connection_of_a_pool(
     assert done.stdout == "done\n"
 
 
+@pytest.mark.parametrize("databases", ["request", "transaction"], indirect=True)
 def test_the_test_runner_makes_databases_with_the_extension(
     manage: Manage, databases: dict[str, Any]
 ) -> None:

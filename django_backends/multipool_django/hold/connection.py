@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from django.db.backends.signals import connection_created
 
 from multipool import Pool
 from multipool.driver import CLIENT, IDLE, ON_SERVER, UNKNOWN
-from multipool.hold import block_of
+from multipool.hold import Block, block_of
 from multipool.watch.library import application
 from multipool.watch.usage import Errand
 from multipool_django import errands, startup
@@ -19,6 +19,7 @@ from multipool_django.callers import depth_of_asker
 from multipool_django.hold.cursor import OnDemandCursor
 from multipool_django.hold.forwarding import forwarding
 from multipool_django.hold.greeting import greet
+from multipool_django.hold.info import ConnectionInfo
 from multipool_django.hold.making import Maker
 from multipool_django.hold.named import OnDemandNamedCursor
 from multipool_django.hold.turns import turn_on
@@ -26,6 +27,11 @@ from multipool_django.options import TRANSACTION
 
 if TYPE_CHECKING:
     from multipool_django.wrapper import PooledWrapper
+
+
+#: Read-only, and the same of all connections of a pool. Tracers, such as Sentry, ask for these and
+#: for where a connection leads to, with each statement.
+_SAME_OF_ALL: Final = frozenset(["encoding", "protocol_version", "server_version"])
 
 
 @forwarding(
@@ -53,7 +59,7 @@ class OnDemandConnection:
     __slots__ = (
         *("_wrapper", "_pool", "_turn", "_lent", "_serial", "_autocommits", "_keeping"),
         *("_handed_out", "_open", "_ended", "_errand", "_begun", "_since", "_held"),
-        *("_make", "_has_rows", "__weakref__"),
+        *("_make", "_has_rows", "_running", "_blocks", "__weakref__"),
     )
 
     # It is no connection of a pool, for those who ask.
@@ -73,6 +79,10 @@ class OnDemandConnection:
         self._handed_out = False
         self._open: set[OnDemandNamedCursor] = set()
         self._ended = False
+        # How many statements are under way: one's parameters may ask for another. And the blocks
+        # of `Pool.hold` for which the connection is kept, each by who was in it.
+        self._running = 0
+        self._blocks: list[Block] = []
         # What makes the driver's cursors, with the turn; and tells if one has something to fetch.
         self._make = Maker(wrapper)
         self._has_rows = pool.driver.has_rows
@@ -146,6 +156,8 @@ class OnDemandConnection:
         if conn is None:
             return
         slot = conn._multipool_slot
+        if self._running:  # whoever executes it comes by when it is over
+            return
         if slot is None:  # it was closed, as in a forked child
             if not (self._keeping or self._handed_out or self._open) and self._autocommits:
                 self.end_lease()
@@ -154,16 +166,30 @@ class OnDemandConnection:
         if self._autocommits and not (self._keeping or self._handed_out or self._open):
             if getattr(conn, "notices", None):
                 conn.touch(CLIENT)  # which are of no concern to the next borrower
-            if not (slot.touched & ON_SERVER or IDLE < inner.status(conn) < UNKNOWN):
-                block = block_of(inner)
-                if block is None or not block.at_end(self, self._let_go_in_turn):
-                    # As `end_lease` does, but that nothing was handed out and nothing is open.
-                    self._lent = None
-                    self._held += perf_counter() - self._since
-                    inner.endlease(conn, slot, self._serial)
-                    return
+            if (
+                not (slot.touched & ON_SERVER or IDLE < inner.status(conn) < UNKNOWN)
+                and not self._is_in_a_block()
+            ):
+                # As `end_lease` does, but that nothing was handed out and nothing is open.
+                self._lent = None
+                self._held += perf_counter() - self._since
+                inner.endlease(conn, slot, self._serial)
+                return
         if slot.live_lease == slot.serial == self._serial:
             slot.keep_live()
+
+    def _is_in_a_block(self) -> bool:
+        """Return whether `Pool.hold` keeps the connection, for who asks or for somebody else."""
+        block = block_of(self._pool._inner)
+        if (
+            block is not None
+            and block not in self._blocks
+            and block.at_end(self, self._let_go_in_turn)
+        ):
+            self._blocks.append(block)
+        if self._blocks:
+            self._blocks = [one for one in self._blocks if not one.over]
+        return bool(self._blocks)
 
     def _let_go_in_turn(self) -> None:
         with self._turn:
@@ -173,6 +199,7 @@ class OnDemandConnection:
         """Give back what is held, whatever would bind the next statement to it."""
         conn, self._lent = self._lent, None
         self._handed_out = False
+        self._blocks = []
         if conn is None:
             return
         self._held += perf_counter() - self._since
@@ -212,10 +239,8 @@ class OnDemandConnection:
         with self._turn:
             conn = self._borrow()
             conn.touch(CLIENT)  # whatever is done to it, nobody may see
-            if not self._keeping and self._autocommits:
-                block = block_of(self._pool._inner)
-                if block is None or not block.at_end(self, self._let_go_in_turn):
-                    self._handed_out = True
+            if not self._keeping and self._autocommits and not self._is_in_a_block():
+                self._handed_out = True
         return conn
 
     def interface_error(self, reason: str) -> Exception:
@@ -274,6 +299,20 @@ class OnDemandConnection:
         make = self._make.named
         return OnDemandNamedCursor(self, lambda conn: make(conn, name))
 
+    def cancel(self) -> None:
+        """Cancel what is executed, from another thread; does nothing if no connection is held.
+
+        Takes no turn: that has who executes.
+        """
+        conn = self._lent
+        if conn is not None:
+            conn.cancel()
+
+    @property
+    def info(self) -> ConnectionInfo:
+        """What the driver tells of a connection."""
+        return ConnectionInfo(self)
+
     def close(self) -> None:
         """Give back what is held. From here on there is none."""
         # Without the turn, at once: a statement that still runs in another thread is lost.
@@ -286,7 +325,27 @@ class OnDemandConnection:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):  # protocols that nobody means to be the driver's
             raise AttributeError(name)
-        return getattr(self.unwrap(), name)
+        if name == "cancel_safe" and self._lent is not None:
+            return self._lent.cancel_safe  # without the turn, as `cancel`
+        with self._turn:
+            try:
+                found = getattr(self._borrow(), name)
+                if name == "get_dsn_parameters":  # psycopg2's
+                    told = found()
+                    return lambda: told
+                if name not in _SAME_OF_ALL:
+                    self.unwrap()
+            finally:
+                self._let_go()
+        return found
+
+    def told(self, name: str) -> Any:
+        """Return what the ``info`` of whatever connection there is tells."""
+        with self._turn:
+            try:
+                return getattr(self._borrow().info, name)
+            finally:
+                self._let_go()
 
     def __enter__(self) -> Any:
         return self.unwrap().__enter__()

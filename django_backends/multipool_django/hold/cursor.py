@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from multipool.buffered import BufferedCursor
@@ -19,6 +20,13 @@ _KNOWN: Final[dict[str, Any]] = {
     "lastrowid": None,
     "_query": None,  # where Django looks for what psycopg has sent
 }
+
+
+@cache
+def _also_index_error(error: type[Exception]) -> type[Exception]:
+    """Return a subclass of psycopg2's *error*, where PEP 249 and psycopg have an IndexError."""
+    bases: tuple[Any, ...] = (error, IndexError)
+    return type(error.__name__, bases, {"__module__": error.__module__})
 
 
 @forwarding("itersize", "row_factory", "tzinfo_factory", "binary_types", "string_types", "format")
@@ -64,6 +72,7 @@ class OnDemandCursor(BufferedCursor):
         self._rows = None
         stand_in = self._stand_in
         with stand_in._turn:
+            stand_in._running += 1
             try:
                 theirs = self._on_a_connection(for_statement=True)
                 result = getattr(theirs, method)(*args, **options)
@@ -72,7 +81,10 @@ class OnDemandCursor(BufferedCursor):
                     # they are asked for, and then the driver would not give them out.
                     self._rows = theirs.fetchall()
                     self._at = 0
+                if method == "executemany" and options.get("returning"):
+                    stand_in.unwrap()  # psycopg has the results of the others still
             finally:
+                stand_in._running -= 1
                 stand_in._let_go()
         return self if result is theirs else result
 
@@ -101,6 +113,12 @@ class OnDemandCursor(BufferedCursor):
             return self._closed_error()
         database = self._stand_in._wrapper.Database
         error: Exception = database.ProgrammingError("no results to fetch")
+        return error
+
+    def _no_such_row(self, reason: str) -> Exception:
+        error: Exception = _also_index_error(self._stand_in._wrapper.Database.ProgrammingError)(
+            reason
+        )
         return error
 
     def _closed_error(self) -> Exception:

@@ -38,6 +38,7 @@ class OnDemandNamedCursor:
         """Declare the cursor, as the driver does."""
         stand_in = self._stand_in
         with stand_in._turn:
+            stand_in._running += 1
             try:
                 conn = stand_in._borrow()
                 theirs = self._cursor()
@@ -45,6 +46,7 @@ class OnDemandNamedCursor:
                 if conn.autocommit:
                     stand_in._open.add(self)
             finally:
+                stand_in._running -= 1
                 stand_in._let_go()
         return self if result is theirs else result
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from multipool_django.hold.connection import OnDemandConnection
+
 if TYPE_CHECKING:
     from multipool_django.wrapper import PooledWrapper as Base
 else:
@@ -35,6 +37,13 @@ class SpatialWrapper(Base):
         if self.pooled:
             return self.plain.get_new_connection(self, conn_params)
         return super().get_new_connection(conn_params)
+
+    def register_geometry_adapters(self, pg_connection: Any, *args: Any, **options: Any) -> None:
+        """Register the types with a connection of psycopg's, which the wrapper may have none of."""
+        if isinstance(pg_connection, OnDemandConnection):
+            pg_connection = pg_connection.unwrap()
+        driver: Any = super()
+        driver.register_geometry_adapters(pg_connection, *args, **options)
 
     def prepare_database(self) -> None:
         """Create the extension if need be; then no connection goes on without its types."""
