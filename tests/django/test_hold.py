@@ -317,6 +317,9 @@ def test_what_a_hold_keeps_is_not_given_back_by_another_thread_on_the_same_conne
             other = Thread(lambda: asks_within_a_hold(held))
             assert other.outcome() == 1
             assert used(held) == 1
+            Thread(held.connection.unwrap).outcome()  # which is bound by no block
+        assert used(held) == 1
+        held.close()
         assert used(held) == 0
     finally:
         held.dec_thread_sharing()

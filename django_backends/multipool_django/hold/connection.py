@@ -239,8 +239,10 @@ class OnDemandConnection:
         with self._turn:
             conn = self._borrow()
             conn.touch(CLIENT)  # whatever is done to it, nobody may see
-            if not self._keeping and self._autocommits and not self._is_in_a_block():
-                self._handed_out = True
+            if not self._keeping and self._autocommits:
+                block = block_of(self._pool._inner)  # not somebody else's, which may end before
+                if block is None or not self._is_in_a_block() or block not in self._blocks:
+                    self._handed_out = True
         return conn
 
     def interface_error(self, reason: str) -> Exception:
