@@ -30,10 +30,21 @@ MOST: Final = 8
 class Waiter:
     """One thread that waits, asleep on a lock of its own."""
 
-    __slots__ = ("__weakref__", "_lock", "borrower", "grant", "itself", "overtaken", "since")
+    __slots__ = (
+        "__weakref__",
+        "_lock",
+        "borrower",
+        "grant",
+        "itself",
+        "ours",
+        "overtaken",
+        "since",
+    )
 
     #: Monotonic time at which it began to wait.
     since: float
+    #: Whether it waits for the sake of the pool, as a claim does: that is no user who waits.
+    ours: bool
 
     def __init__(self) -> None:
         self._lock = lock = allocate_lock()

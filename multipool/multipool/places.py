@@ -193,8 +193,10 @@ class Places:
             self.waiting.remove(waiter)
         return None
 
-    def line_up(self, since: float, first: bool = False) -> Waiter:
+    def line_up(self, since: float, first: bool = False, ours: bool = False) -> Waiter:
         """Join the end of the line, or its front, where one stood before. The lock is held.
+
+        *ours*: for the sake of the pool, not of a user.
 
         A connection that came back in the meantime is found when the lock is released: the
         returner pushes before it looks for waiters, and we look after having lined up.
@@ -207,6 +209,7 @@ class Places:
             waiter.grant = None
             waiter.overtaken = 0
         waiter.since = since
+        waiter.ours = ours
         if first:
             self.waiting.appendleft(waiter)
         else:
@@ -370,6 +373,10 @@ class Places:
         slot.spend()
         self.vacant.append(slot)
         self.match()
+
+    def queue(self) -> list[Waiter]:
+        """Return the users who wait, the first first: all that anybody is told of the line."""
+        return [waiter for waiter in list(self.waiting) if not waiter.ours]
 
     def leases(self) -> int:
         """Return how many leases the open connections have seen."""

@@ -222,7 +222,7 @@ class Pool:
             idle=idle,
             used=used,
             connecting=max(len(slots) - idle - used, 0),
-            waiting=len(inner.waiting),
+            waiting=len(inner.places.queue()),
             share=None if inner.stake is None else inner.stake.cap,
             budget=None if inner.stake is None else inner.stake.whole,
             busy_time=inner.demand.busy,

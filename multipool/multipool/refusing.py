@@ -23,7 +23,7 @@ def whole_state(inner: Inner, gave_up: int = 0) -> str:
     *gave_up*: how many have left the line and still count as waiting.
     """
     places = inner.places
-    waiting = len(places.waiting) + gave_up
+    waiting = len(places.queue()) + gave_up
     state = describe_holders(list(places.slots), inner.config.max_size, waiting)
     if inner.stake is not None and inner.stake.is_short(inner):
         state = f"{inner.stake.words()}; {state}"
@@ -40,7 +40,8 @@ def refuse_to_wait(inner: Inner, timeout: float, *, again: bool) -> None:
         totals.add("timeouts")
         raise inner.error(PoolTimeout, f"no connection at once: {whole_state(inner)}")
     limit = config.max_waiting
-    if limit and not again and len(places.waiting) >= limit:
+    # A list of them is made only where there may be too many.
+    if limit and not again and len(places.waiting) >= limit and len(places.queue()) >= limit:
         totals.add("rejected")
         raise inner.error(
             TooManyWaiting,

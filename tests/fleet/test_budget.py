@@ -17,14 +17,16 @@ from budget_fleet import Count, Worker, workers
 from fleet_store import APP, OPS, Store
 from support import Thread, until
 
-from multipool import Pool, PoolConfigError, PoolTimeout
-from multipool.budget import sharing
+from multipool import Pool, PoolConfigError, PoolTimeout, TooManyWaiting
+from multipool.budget import sharing, stake
 from multipool.budget.gate import gate
 from multipool.budget.sharing import Group
 from multipool.budget.use import NEVER
 from multipool.driver import Driver
+from multipool.fleet.detail import detail_of
 from multipool.fleet.installing import script
 from multipool.target import Target
+from multipool.watch.pressure import weigh
 
 Make = Callable[..., Worker]
 
@@ -290,6 +292,29 @@ def test_a_share_that_shrinks_closes_idle_connections_at_once_and_lent_ones_on_r
     for one in theirs:
         other.putconn(one.outcome())
     assert count.most <= 6
+
+
+def test_a_claim_that_stands_in_line_is_nobody_who_waits(make, monkeypatch):
+    monkeypatch.setattr(stake, "TURN", 30.0)  # it stands there until one comes back
+    pool = make(max_size=1, max_waiting=1, timeout=30)
+    conn = pool.getconn()
+    until(lambda: pool._inner.waiting)
+    weigh(pool._inner, time.monotonic() + 600)  # who waited for a share is long forgotten
+    assert not pool._inner.tracing.stacks
+    assert pool.stats().waiting == 0
+    assert "1 of max_size=1 in use, 0 idle, 0 waiting" in pool.as_table()
+    assert detail_of(pool)["waiters"] == []
+    with pytest.raises(PoolTimeout, match="1 of max_size=1 in use, 0 waiting"):
+        pool.getconn(timeout=0)
+
+    user = Thread(lambda: pool.putconn(pool.getconn()))
+    until(lambda: len(pool._inner.waiting) == 2)
+    assert pool.stats().waiting == 1
+    assert len(detail_of(pool)["waiters"]) == 1
+    with pytest.raises(TooManyWaiting, match="max_waiting=1 threads wait already: .* 1 waiting"):
+        pool.getconn(timeout=30)
+    pool.putconn(conn)
+    user.outcome(20)
 
 
 @pytest.fixture

@@ -25,15 +25,16 @@ class Scene:
         self.now = 1000.0
         self.demand = Demand()
         self.totals = Totals("shop", use_time=False)
-        self.stake = None
-        self.places = SimpleNamespace(slots=[], waiting=[], outage=None, leases=lambda: self.leases)
-        self.leases = 0
+        self.leases, self.queue = 0, []
+        self.places = SimpleNamespace(
+            slots=[], outage=None, leases=lambda: self.leases, queue=lambda: self.queue
+        )
 
     def look(self, used, waiting=0, *, after=TICK, napped=False, new=0):
         self.now += after
         self.leases += new
         self.places.slots = [SimpleNamespace(leased=True)] * used + [SimpleNamespace(leased=False)]
-        self.places.waiting = [None] * waiting
+        self.queue = [None] * waiting
         self.demand.look(self, self.now, napped=napped)
 
     def pass_window(self, *looks):

@@ -95,8 +95,6 @@ class Stake:
         self._was_full = False
         #: Whether it is known that the pool could use more.
         self._asking = False
-        #: How many wait in the pool's line for the sake of a call.
-        self._in_line = 0
         #: Monotonic times: of the last call, and before which none goes by a line of its own.
         self._called_at = 0.0
         self._next_own = 0.0
@@ -187,11 +185,6 @@ class Stake:
         answer = self.grant.answer
         return None if answer is None else answer.budget
 
-    @property
-    def in_line(self) -> int:
-        """How many of those who wait for a connection are its own calls."""
-        return self._in_line
-
     # -- now and then ----------------------------------------------------------------------
 
     def tick(self, inner: Inner) -> float:
@@ -275,7 +268,6 @@ class Stake:
             if self._calls.line is None:
                 wait = self._unreachable(inner, error)
         finally:
-            self._in_line = 0
             self._called_at = monotonic()
             self._calls.end(wait * random.uniform(0.9, 1.0))
             inner.upkeep.soon(inner)
@@ -394,8 +386,8 @@ class Stake:
     def _used(self, inner: Inner) -> int:
         """Return how many connections are lent, being opened, or waited for."""
         slots = list(inner.places.slots)
-        waiting = max(len(inner.waiting) - self._in_line, 0)
-        return sum(bool(slot.leased) or not slot.born for slot in slots) + waiting
+        lent = sum(bool(slot.leased) or not slot.born for slot in slots)
+        return lent + len(inner.places.queue())
 
     def _told(self, inner: Inner, claim: Claim, held: int) -> dict[str, Any]:
         budget = inner.config.budget
@@ -429,9 +421,7 @@ class Stake:
         now = monotonic()
         if any(slot.leased for slot in list(inner.places.slots)):
             # Inline this may be the very thread that is about to return one.
-            self._in_line = 1
             with in_turn(inner, now + (0 if inner.inline else TURN)) as line:
-                self._in_line = 0
                 if line is not None:
                     yield line
                     return

@@ -48,7 +48,7 @@ def detail_of(pool: Pool) -> dict[str, Any]:
     return {
         "holders": [holder for holder in holders if holder is not None],
         "idle": [_session(slot) for slot in slots if not slot.leased][:MOST],
-        "waiters": [_waiter(waiter) for waiter in list(inner.places.waiting)[:MOST]],
+        "waiters": [_waiter(waiter) for waiter in inner.places.queue()[:MOST]],
         "queries": [_query(query) for query in pool.queries(limit=MOST)],
         "usage": [_usage(usage) for usage in sorted(pool.usage(), key=_use)[:USAGES]],
     }

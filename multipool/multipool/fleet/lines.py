@@ -109,7 +109,7 @@ def in_turn(inner: Inner, until: float) -> Iterator[Line | None]:
     """
     places = inner.places
     with places.lock:
-        waiter = None if places.closed else places.line_up(monotonic(), first=True)
+        waiter = None if places.closed else places.line_up(monotonic(), first=True, ours=True)
     places.match()
     loan = line = None
     try:

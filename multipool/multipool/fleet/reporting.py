@@ -84,7 +84,7 @@ class Reporter:
         for name, pool in self._open():
             values = pool.stats()
             inner, now = pool._inner, monotonic()
-            waiters = [one.since for one in list(inner.places.waiting)]
+            waiters = [one.since for one in inner.places.queue()]
             peak = inner.demand.peak(inner, now)
             gauges[name] = {gauge: getattr(values, gauge) for gauge in GAUGES}
             gauges[name]["oldest_wait"] = max(now - min(waiters), 0) if waiters else 0

@@ -108,8 +108,7 @@ class Demand:
         """
         places = inner.places
         used = sum(bool(slot.leased) for slot in list(places.slots))
-        ours = 0 if inner.stake is None else inner.stake.in_line
-        waiting = max(len(places.waiting) - ours, 0)
+        waiting = len(places.queue())
         leases, leases_before = places.leases(), self._leases
         last, self._last = self._last, now
         before, queued_before = self._used, self._waiting

@@ -34,7 +34,7 @@ def weigh(inner: Inner, now: float) -> None:
         return
     limit = places.limit
     used = len(places.slots) - len(places.idle)
-    if places.waiting or (limit > _SMALL and used >= _MOST * limit):
+    if places.queue() or (limit > _SMALL and used >= _MOST * limit):
         press(tracing, now)
     elif tracing.stacks and now >= tracing.pressed_until:
         tracing.stacks = False

@@ -27,7 +27,7 @@ def as_table(inner: Inner) -> str:
     head = (
         f"pool {inner.name!r} ({inner.driver.name}, {inner.target}): {len(found)} of"
         f" max_size={inner.config.max_size} in use, {len(places.idle)} idle,"
-        f" {len(places.waiting)} waiting"
+        f" {len(places.queue())} waiting"
     )
     lines = [head]
     if found:
