@@ -32,6 +32,8 @@ _pid = os.getpid()
 _pools: set[ReferenceType[Any]] = set()
 #: Called with each pool. Replaced as a whole, never changed.
 _meeting: tuple[Callable[[Any], object], ...] = ()
+#: Called with each pool that is dropped. Replaced as a whole, never changed.
+_outliving: tuple[Callable[[Any], object], ...] = ()
 #: Called in a forked child, when its pools have begun anew.
 _renewing: tuple[Callable[[], object], ...] = ()
 
@@ -63,6 +65,21 @@ def part(function: Callable[[Any], object]) -> None:
     """Call *function* with no further pool."""
     global _meeting
     _meeting = tuple(one for one in _meeting if one != function)
+
+
+def outlive(function: Callable[[Any], object]) -> None:
+    """Call *function* with every pool that is dropped, before it goes. It must not raise.
+
+    A finaliser does so, wherever it may run: who wants a lock there may wait for itself.
+    """
+    global _outliving
+    _outliving = (*_outliving, function)
+
+
+def dropped(pool: Any) -> None:
+    """Say that nobody has *pool* any more. Called by its finaliser, before it is let go."""
+    for function in _outliving:
+        function(pool)
 
 
 def renew(function: Callable[[], object]) -> None:

@@ -409,6 +409,7 @@ class Pool:
 
     def __del__(self) -> None:
         if hasattr(self, "_inner"):  # else the constructor refused its arguments
+            lifecycle.dropped(self)
             self._let_go()
 
     def __reduce__(self) -> Any:

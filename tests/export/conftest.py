@@ -8,8 +8,8 @@ from __future__ import annotations
 import pytest
 from fake_pools import fake, make_pool
 
-from multipool import pools
-from multipool.export import reading
+from multipool.export import ended, reading
+from multipool.lifecycle import registered
 from multipool.watch.demand import Demand
 
 __all__ = ["fake", "make_pool"]
@@ -17,9 +17,12 @@ __all__ = ["fake", "make_pool"]
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch):
-    """Leave out the pools that other tests have left."""
-    before = pools()
-    monkeypatch.setattr(reading, "pools", lambda: [one for one in pools() if one not in before])
+    """Leave out the pools that other tests have left, and what those had counted."""
+    before = registered()  # which keeps them as well
+    monkeypatch.setattr(
+        reading, "registered", lambda: [one for one in registered() if one not in before]
+    )
+    ended.begin_anew()
 
 
 @pytest.fixture(autouse=True)

@@ -43,8 +43,8 @@ def instrument(meter_provider: MeterProvider | None = None, *, operations: bool 
     """Tell *meter_provider*, by default the global one, of all pools of this process.
 
     Of those made later too; a pool that ends is told of no more, but for what its histograms
-    have gathered by then. Connects and waits are recorded from now on, so call this before
-    the first checkout.
+    have gathered by then, and its totals in those of other pools of its name. Connects and waits
+    are recorded from now on, so call this before the first checkout.
 
     Args:
         meter_provider: an SDK's; None means the global one, whichever that comes to be.

@@ -40,7 +40,8 @@ _LE: Final = [*(str(bound) for bound in BOUNDS), "+Inf"]
 class PoolCollector(Collector):
     """Tells Prometheus of all live pools of this process, whenever they were made.
 
-    Reads them when it is asked and keeps nothing, so it may be registered before a fork.
+    Reads them when it is asked, and a forked child counts anew, so it may be registered before
+    the fork. What pools had counted that have ended stays in the totals of others of their name.
     """
 
     def collect(self) -> Iterator[Metric]:
