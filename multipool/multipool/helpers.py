@@ -13,14 +13,22 @@ log = logging.getLogger("multipool")
 
 
 class Helpers:
-    """At most *limit* daemon threads, which end when there is nothing left to do."""
+    """At most *limit* daemon threads, which end when there is nothing left to do.
 
-    def __init__(self, limit: int) -> None:
+    At most *most* tasks wait for one; with more of them the oldest is left out.
+    """
+
+    def __init__(self, limit: int, most: int | None = None) -> None:
         self._limit = limit
         # Reentrant, since a finaliser may hand on work in the midst of it.
         self._lock = threading.RLock()
-        self._tasks: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
+        self._tasks: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque(maxlen=most)
         self._count = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether the next task has the oldest left out."""
+        return len(self._tasks) == self._tasks.maxlen
 
     def run(self, function: Callable[..., object], *args: Any) -> None:
         """Run ``function(*args)`` in a helper, or here when no thread can be had any more."""

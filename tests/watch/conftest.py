@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from fake_pools import fake
 from logged_leases import logged
 
 from multipool import Pool
 
-__all__ = ["logged", "make_pool"]
+__all__ = ["fake", "logged", "make_pool"]
 
 
 @pytest.fixture

@@ -9,6 +9,9 @@ from contextlib import contextmanager, suppress
 import pytest
 from support import Thread, line_of, until
 
+from multipool import Pool
+from multipool.testing.fake import FakeDriver
+from multipool.watch.alarms import MOST
 from multipool.watch.pressure import press
 from multipool.watch.tracing import Tracing
 
@@ -233,6 +236,46 @@ def test_a_hook_that_fails_is_logged_without_what_it_said(make_pool, caplog):
     with a_view(pool):
         until(lambda: "on_trouble failed: RuntimeError" in caplog.text)
     assert "hunter2" not in caplog.text
+
+
+def test_a_hook_hears_of_the_end_after_the_beginning_however_slow_it_is(make_pool):
+    heard, ended = [], threading.Event()
+
+    def slow(trouble):
+        if trouble.ended:
+            ended.set()
+        else:
+            ended.wait(1)  # in vain: it is told of the end when it is done with the beginning
+        heard.append(trouble.ended)
+
+    pool = make_pool(held_after=0.1, idle_in_transaction_after=None, on_trouble=slow)
+    conn = pool.getconn()
+    until(lambda: pool.stats().held_too_long)
+    pool.putconn(conn)
+    until(lambda: len(heard) == 2)
+    assert heard == [False, True]
+
+
+def test_a_hook_that_hangs_keeps_nobody_but_itself(fake, logged, caplog):
+    heard, release = [], threading.Event()
+
+    def hang(trouble):
+        heard.append(trouble)
+        release.wait(60)
+
+    options = {"max_size": 200, "held_after": 0.1, "on_trouble": hang}
+    with Pool("", driver=FakeDriver(fake), **options) as pool:
+        conns = [pool.getconn() for _ in range(150)]
+        until(lambda: pool.stats().held_too_long == 150, timeout=30)
+        for conn in conns:
+            pool.putconn(conn)
+        pool.drain()
+        until(lambda: pool.stats().size == 0, timeout=30)
+        until(lambda: len(logged(HELD, ended=True)) == 150, timeout=30)
+        assert len(heard) == caplog.text.count("of more than 100 troubles") == 1
+        release.set()
+        until(lambda: len(heard) == 1 + MOST, timeout=30)
+        assert all(trouble.ended for trouble in heard[1:])  # the newest
 
 
 def test_what_is_logged_and_returned_are_plain_fields_without_any_secret(make_pool, logged):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from multipool.caretaker import NEVER
 from multipool.driver import INERROR, INTRANS
+from multipool.helpers import Helpers
 from multipool.watch.cursor import sight_of
 from multipool.watch.finding import describe, idle_since_of, status_of
 from multipool.watch.pressure import press
@@ -37,6 +38,8 @@ _TOTALS: Final[dict[Kind, str]] = {
 
 #: Seconds between two looks while there is something whose end is to be told.
 _END: Final = 0.5
+#: Troubles that wait for a hook that has not returned from the one before.
+MOST: Final = 100
 #: Seconds by which the same moment may differ between two looks, read off two clocks.
 _SAME: Final = 0.01
 
@@ -57,6 +60,10 @@ class Alarms:
 
     def __init__(self) -> None:
         self._raised: dict[tuple[Slot, Kind], _Raised] = {}
+        # One thread, so that no end is told before its beginning, and none of upkeep's, since a
+        # hook may hang.
+        self._hooks = Helpers(1, MOST)
+        self._hook_lags = False
 
     def look(self, inner: Inner) -> float:
         """Say what is new; return the monotonic time at which there may be more."""
@@ -105,8 +112,20 @@ class Alarms:
     def _say(self, inner: Inner, trouble: Trouble) -> None:
         _LOGS[trouble.kind].warning("%s", trouble, extra=trouble.as_dict())
         hook = inner.config.on_trouble
-        if hook is not None:
-            inner.upkeep.background(_call, hook, trouble)
+        if hook is None:
+            return
+        if inner.inline:
+            _call(hook, trouble)
+            return
+        lagged, self._hook_lags = self._hook_lags, self._hooks.full
+        if self._hook_lags and not lagged:
+            log.warning(
+                "pool %r: on_trouble does not return: of more than %d troubles that wait for it"
+                " the oldest are left out",
+                inner.name,
+                MOST,
+            )
+        self._hooks.run(_call, hook, trouble)
 
 
 def _call(hook: TroubleHook, trouble: Trouble) -> None:
