@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import weakref
 
 import pytest
@@ -94,6 +96,48 @@ def test_a_provider_is_instrumented_once(told):
 
     with pytest.raises(RuntimeError, match=r"uninstrument\(\) it first"):
         otel.instrument(told.provider)
+
+
+GLOBAL = """
+from opentelemetry import metrics
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+
+from multipool import Pool
+from multipool.export import otel
+from multipool.testing.fake import FakeDriver
+
+reader = InMemoryMetricReader()
+provider = MeterProvider([reader], shutdown_on_exit=False)
+{before}
+metrics.set_meter_provider(provider)
+{after}
+try:
+    otel.instrument({second})
+except RuntimeError as error:
+    print(str(error).partition(";")[2].strip())
+with Pool("", driver=FakeDriver(), name="shop") as pool, pool.connection():
+    [metric] = [
+        metric
+        for metric in reader.get_metrics_data().resource_metrics[0].scope_metrics[0].metrics
+        if metric.name == "db.client.connection.create_time"
+    ]
+    print([point.count for point in metric.data.data_points])
+    otel.uninstrument({second})
+    otel.instrument({first})
+    print("once more")
+"""
+
+
+@pytest.mark.parametrize(("first", "second"), [("", "provider"), ("provider", "")])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_the_global_provider_is_instrumented_once_by_whichever_name(sdk, first, second, when):
+    lines = {"before": "", "after": "", when: f"otel.instrument({first})"}
+    program = GLOBAL.format(first=first, second=second, **lines)
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert ran.stdout.splitlines() == ["uninstrument() it first", "[1]", "once more"]
 
 
 def test_uninstrumented_it_is_told_nothing_and_instrumented_again_everything(told, make_pool):

@@ -32,6 +32,7 @@ try:
         MeterProvider,
         Observation,
         get_meter,
+        get_meter_provider,
     )
 except ImportError as error:
     raise ImportError(
@@ -47,13 +48,14 @@ def instrument(meter_provider: MeterProvider | None = None, *, operations: bool 
     are recorded from now on, so call this before the first checkout.
 
     Args:
-        meter_provider: an SDK's; None means the global one, whichever that comes to be.
+        meter_provider: an SDK's; None means the global one, whichever that comes to be. It may
+            be given by either name, but is one.
         operations: tell how long each statement takes too (``db.client.operation.duration``),
             which each statement pays for.
 
     Raises `RuntimeError` where that is done already: everything would count twice.
     """
-    found = _instrumentations.get(meter_provider)
+    found = _find(meter_provider)
     if found is None:
         found = _instrumentations[meter_provider] = _Instrumentation(meter_provider)
     elif found.active:
@@ -65,9 +67,20 @@ def instrument(meter_provider: MeterProvider | None = None, *, operations: bool 
 
 def uninstrument(meter_provider: MeterProvider | None = None) -> None:
     """Tell *meter_provider* no more. Harmless where it was not told anything."""
-    found = _instrumentations.get(meter_provider)
+    found = _find(meter_provider)
     if found is not None and found.active:
         found.end()
+
+
+def _find(provider: MeterProvider | None) -> _Instrumentation | None:
+    """Return what was made of *provider*, rather what is active, under whichever name of it."""
+    wanted = _resolved(provider)
+    found = [one for known, one in _instrumentations.items() if _resolved(known) is wanted]
+    return max(found, key=lambda one: one.active, default=None)
+
+
+def _resolved(provider: MeterProvider | None) -> MeterProvider:
+    return get_meter_provider() if provider is None else provider
 
 
 class _Instrumentation:
