@@ -257,7 +257,8 @@ class Thread(Upkeep):
                 return None
         due = clock.now + _LONGEST
         for pool in pools:
-            if pool.closed:
+            # A closed one too whose lease was said to last too long, until that is over.
+            if pool.closed and not pool.alarms.raised:
                 # First: who closes it says so once more when all of it is to be closed, which
                 # may be while we are at it.
                 with self._lock:

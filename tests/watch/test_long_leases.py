@@ -127,6 +127,17 @@ def test_a_lease_that_lasts_is_logged_when_it_crosses_the_threshold_and_when_it_
     assert pool.stats().held_too_long == 1
 
 
+def test_the_end_is_told_though_the_pool_was_closed_meanwhile(make_pool, logged):
+    pool = make_pool(held_after=0.1, idle_in_transaction_after=None)
+    with a_view(pool):
+        until(lambda: logged(HELD))
+        pool.close(timeout=0)
+        time.sleep(1)  # upkeep has looked at it
+    until(lambda: logged(HELD, ended=True))
+    until(lambda: pool._inner not in pool._inner.upkeep._pools, timeout=30)
+    assert pool.stats().size == 0
+
+
 def test_inline_the_next_call_into_the_pool_says_it(make_pool, logged):
     pool = make_pool(upkeep="inline", idle_in_transaction_after=0.2, held_after=0.2)
     with a_view(pool):

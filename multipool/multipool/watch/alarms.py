@@ -65,6 +65,11 @@ class Alarms:
         self._hooks = Helpers(1, MOST)
         self._hook_lags = False
 
+    @property
+    def raised(self) -> bool:
+        """Whether there is something whose end is to be told."""
+        return bool(self._raised)
+
     def look(self, inner: Inner) -> float:
         """Say what is new; return the monotonic time at which there may be more."""
         now = monotonic()
