@@ -409,8 +409,10 @@ class Pool:
 
     def __del__(self) -> None:
         if hasattr(self, "_inner"):  # else the constructor refused its arguments
-            lifecycle.dropped(self)
-            self._let_go()
+            try:
+                lifecycle.dropped(self)
+            finally:
+                self._let_go()
 
     def __reduce__(self) -> Any:
         raise TypeError("a pool cannot be copied or pickled: its connections belong to one process")
