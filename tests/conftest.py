@@ -43,14 +43,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if not config.getoption("--no-repeats"):
         return
-    folders = {config.rootpath / "tests" / name for name in ASKED_ALONE}
-    repeats = {
-        item: True
-        for item in items
-        if isinstance(item, pytest.Function)
-        and "driver" in item.fixturenames
-        and folders & set(item.path.parents)
-    }
+    tests = config.rootpath / "tests"
+    folders = {tests / name for name in ASKED_ALONE}
+
+    def repeats_one(item: pytest.Item) -> bool:
+        if not isinstance(item, pytest.Function):
+            return False
+        if tests / "django" in item.path.parents:
+            # Django takes psycopg for the driver as soon as it is there, whatever else is.
+            call = getattr(item, "callspec", None)
+            return call is not None and call.params.get("driver_name") == "psycopg"
+        return "driver" in item.fixturenames and bool(folders & set(item.path.parents))
+
+    repeats = {item: True for item in items if repeats_one(item)}
     config.hook.pytest_deselected(items=list(repeats))
     items[:] = [item for item in items if item not in repeats]
 
