@@ -11,14 +11,23 @@ so the core need not import what a command needs, and others can add their own.
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points, version
-from typing import Final, Protocol
+from typing import Final, NoReturn, Protocol
 
+from multipool.conninfo import SECRETS
 from multipool.errors import PoolError
 
 GROUP: Final = "multipool.commands"
+
+#: What stands in a DSN, or nowhere: the keys are libpq's, whose values nobody should see.
+_DSN: Final = rf"(?:://|@|(?:{'|'.join(SECRETS)})\s*=)"
+#: A complaint from its first word of a DSN on, up to what might have been chosen instead.
+_TELLING: Final = re.compile(
+    rf"(\s(?:--?[\w-]+=)?)\S*?{_DSN}.*?(?=( \(choose from [^()]*\))?$)", re.DOTALL | re.IGNORECASE
+)
 
 
 class Command(Protocol):
@@ -53,12 +62,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     command = _load(commands[args.command])
     # Whole names only: what was meant for another option, a secret even, is taken for none.
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=f"multipool {args.command}", description=command.SUMMARY, allow_abbrev=False
     )
     command.add_arguments(parser)
     try:
-        return command.run(parser.parse_args(args.options))
+        return command.run(_parsed(parser, args.options))
     except PoolError as error:
         print(f"multipool {args.command}: {error}", file=sys.stderr)
         return 1
@@ -66,7 +75,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
-class _Front(argparse.ArgumentParser):
+class _Parser(argparse.ArgumentParser):
+    """Repeats no DSN in what it says is wrong: a password may be in it, and a log may have it."""
+
+    def error(self, message: str) -> NoReturn:
+        """End the program with status 2."""
+        super().error(_TELLING.sub(r"\1[not repeated: it may hold a password]", message))
+
+
+class _Front(_Parser):
     """Parses up to the command's name; knows the commands for its help."""
 
     def __init__(self, commands: Mapping[str, EntryPoint]) -> None:
@@ -89,6 +106,14 @@ class _Front(argparse.ArgumentParser):
                 "\n'multipool command --help' tells the options of a command.\n",
             ]
         )
+
+
+def _parsed(parser: argparse.ArgumentParser, options: Sequence[str]) -> argparse.Namespace:
+    """Return the options, wherever among them the DSN stands."""
+    try:
+        return parser.parse_intermixed_args(options)
+    except TypeError:  # a command with commands of its own, which argparse can read in order only
+        return parser.parse_args(options)
 
 
 def _load(entry: EntryPoint) -> Command:

@@ -46,17 +46,34 @@ def test_arguments_that_make_no_sense_are_refused_by_name(capsys, arguments, com
     assert complaint in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["postgresql://ops:hunter2@db/shop"], "argument command: invalid choice: [not repeated"),
+        (["fleet", "postgresql://ops:hunter2@db/shop"], "(choose from"),
+        (["top", "--once", "postgresql://ops:hunter2@db/shop"], "unrecognized arguments: ["),
+        (["top", "--flet=postgresql://ops:hunter2@db/shop"], "arguments: --flet=[not repeated"),
+        (["top", "--every", "postgres:ops:hunter2@db"], "argument --every: "),
+        (["top", "host=db password = 'hunter2 hunter2'"], "unrecognized arguments: host=db ["),
+        (["fleet", "show", "host=db", "PASSWORD=hunter2", "hunter2"], "unrecognized arguments: ["),
+    ],
+)
+def test_what_may_hold_a_password_is_repeated_by_no_complaint(capsys, arguments, complaint):
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(arguments)
+    told = capsys.readouterr()
+    assert complaint in told.err
+    assert "hunter2" not in told.out + told.err
+
+
 @pytest.fixture
 def offer(monkeypatch):
     """Offer a command called ``dance`` that calls a function with its arguments."""
 
-    def offer(run):
+    def offer(run, add_arguments=lambda parser: parser.add_argument("--steps", type=int)):
         class Entry(EntryPoint):
             def load(self):
                 return SimpleNamespace(SUMMARY="dance", add_arguments=add_arguments, run=run)
-
-        def add_arguments(parser: argparse.ArgumentParser) -> None:
-            parser.add_argument("--steps", type=int)
 
         entry = Entry("dance", "ballroom", cli.GROUP)
         monkeypatch.setattr(cli, "entry_points", lambda group: [entry])
@@ -67,6 +84,32 @@ def offer(monkeypatch):
 def test_a_command_gets_its_own_options_and_gives_the_status(offer):
     offer(lambda args: args.steps)
     assert cli.main(["dance", "--steps", "3"]) == 3
+
+
+def test_options_may_stand_between_what_a_command_is_to_do_and_where(offer):
+    def add_arguments(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("what")
+        parser.add_argument("where", nargs="?")
+        parser.add_argument("--with", dest="partner", action="append")
+
+    offer(lambda args: (args.what, args.where, args.partner), add_arguments)
+    options = ["--with", "jane", "--with", "joe"]
+    for arguments in (
+        ["waltz", "here", *options],
+        ["waltz", *options, "here"],
+        [*options, "waltz", "here"],
+        [*options[:2], "waltz", *options[2:], "here"],
+    ):
+        assert cli.main(["dance", *arguments]) == ("waltz", "here", ["jane", "joe"])
+
+
+def test_a_command_may_have_commands_of_its_own(offer):
+    def add_arguments(parser: argparse.ArgumentParser) -> None:
+        waltz = parser.add_subparsers(dest="what").add_parser("waltz")
+        waltz.add_argument("--steps", type=int)
+
+    offer(lambda args: args.steps, add_arguments)
+    assert cli.main(["dance", "waltz", "--steps", "3"]) == 3
 
 
 def test_an_error_of_the_pool_is_shown_without_a_traceback(offer, capsys):
