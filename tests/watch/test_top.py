@@ -195,6 +195,33 @@ def test_a_stopped_process_is_left_out_and_kept(
         until(lambda: len(processes()) == 1, 20)
 
 
+def test_a_process_that_ran_out_of_descriptors_answers_once_it_has_some_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("multipool.watch.asking.PATIENCE", 0.2)
+    program = PROGRAM + (
+        "import resource\n"
+        "pool = shop(); conn = checkout(pool)\n"
+        "files = resource.RLIMIT_NOFILE\n"
+        "most, utmost = resource.getrlimit(files)\n"
+        "print('ready', flush=True)\n"
+        "sys.stdin.readline(); resource.setrlimit(files, (3, utmost)); print('none', flush=True)\n"
+        "sys.stdin.readline(); resource.setrlimit(files, (most, utmost)); wait()"
+    )
+    with running(program) as process:
+
+        def go_on() -> str:
+            process.stdin.write("\n")
+            process.stdin.flush()
+            return process.stdout.readline()
+
+        until(lambda: len(processes()) == 1, 20)
+        assert go_on() == "none\n"
+        until(lambda: not processes(), 20)  # it may have had the descriptor for one already
+        assert go_on() == "ready\n"
+        until(lambda: len(processes()) == 1, 20)
+
+
 def test_one_that_asks_and_does_not_read_keeps_nobody(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

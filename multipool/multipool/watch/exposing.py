@@ -7,12 +7,14 @@ own for each process: a forked child closes what it inherited, and opens another
 from __future__ import annotations
 
 import atexit
+import errno
 import json
 import logging
 import os
 import secrets
 import socket
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -25,6 +27,11 @@ log = logging.getLogger("multipool.watch")
 
 #: Seconds that somebody may take to read the answer.
 PATIENCE: Final = 2.0
+#: Seconds until the next try to let somebody in, where there was no descriptor or memory for it.
+PAUSE: Final = 0.2
+
+#: What `accept` says of a socket that was shut down or closed.
+_ENDED: Final = (errno.EBADF, errno.EINVAL, errno.ENOTSOCK)
 
 
 class _Answering:
@@ -49,8 +56,11 @@ class _Answering:
         while True:
             try:
                 asking, _ = self._socket.accept()
-            except OSError:  # the end
-                return
+            except OSError as error:
+                if error.errno in _ENDED:
+                    return
+                time.sleep(PAUSE)
+                continue
             with asking, suppress(OSError):  # whoever asked has gone
                 asking.settimeout(PATIENCE)
                 asking.sendall(_answer())
