@@ -59,6 +59,21 @@ def test_it_prints_what_it_would_run(run):
     assert out == script(["app"]).strip()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["show", "--sql"], "--sql is for install, not for show"),
+        (["status", "--writer", "app"], "--writer is for install, not for status"),
+        (["show", "--reader", "ops"], "--reader is for install, not for show"),
+        (["install", "--sql", "--json"], "--json is for what was done, not for --sql"),
+    ],
+)
+def test_an_option_that_means_nothing_there_is_refused(arguments, complaint, capsys):
+    assert cli.main(["fleet", *arguments, "host=127.0.0.1 port=1"]) == 1
+    told = capsys.readouterr()
+    assert (told.out, told.err) == ("", f"multipool fleet: {complaint}\n")
+
+
 def test_it_shows_who_holds_what_and_nothing_that_would_move_a_cursor(run, make_pool, store):
     pool = make_pool(store, max_size=1, fleet={"app": "sh\x1bop"})
     beat(pool)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from multipool.command_options import DSN_HELP, add_driver, driver_of, in_a_line
 from multipool.driver import Driver
+from multipool.errors import PoolError
 from multipool.fleet import read
 from multipool.fleet.installing import install, script, status
 from multipool.fleet.summary import as_text
@@ -41,11 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sql", action="store_true", help="install: print what would be run, and run nothing"
     )
-    parser.add_argument("--json", action="store_true", help="status, show: print JSON")
+    parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     """Do it. Status 1 where the fleet is not installed, or something cannot be done."""
+    _refuse_what_means_nothing(args)
     if args.sql:
         print(script(args.writer, args.reader))
         return 0
@@ -62,6 +64,16 @@ def run(args: argparse.Namespace) -> int:
             return _status(status(driver, conn), as_json=args.json)
         finally:
             driver.close(conn)
+
+
+def _refuse_what_means_nothing(args: argparse.Namespace) -> None:
+    """Raise `PoolError` where an option was given that what is to be done would pass over."""
+    if args.what != "install":
+        for option in ("writer", "reader", "sql"):
+            if getattr(args, option):
+                raise PoolError(f"--{option} is for install, not for {args.what}")
+    elif args.sql and args.json:
+        raise PoolError("--json is for what was done, not for --sql")
 
 
 def _show(driver: Driver, args: argparse.Namespace) -> int:
