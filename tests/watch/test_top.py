@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import signal
@@ -266,30 +265,3 @@ def test_without_rich_it_says_what_to_install(capsys: Any, monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "rich.console", None)
     assert main(["top"]) == 1
     assert "pip install 'multipool[top]', or use --once" in capsys.readouterr().err
-
-
-def test_the_screen_reads_no_markup_in_what_it_shows() -> None:
-    pytest.importorskip("rich", reason="pip install rich")
-    from rich.console import Console
-
-    from multipool.top.screen import drawn
-    from multipool.top.sections import Overview, Section
-
-    console = Console(width=60, file=io.StringIO())
-    section = Section("pools", ("a", "b"), [("1", "[bold]x[/] y\x1b[2J")], total=7)
-    console.print(drawn(Overview(["a [red]line[/]"], [section])))
-    shown = console.file.getvalue()
-    assert "a [red]line[/]" in shown
-    assert "pools: 1 of 7" in shown
-    assert "[bold]x[/] y?[2J" in shown
-
-
-def test_the_live_screen_ends_with_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("rich", reason="pip install rich")
-
-    def interrupt(seconds: float) -> None:
-        assert seconds == 0.5
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("multipool.top.screen.time.sleep", interrupt)
-    assert main(["top", "--every", "0.5"]) == 130

@@ -6,12 +6,8 @@ import argparse
 import os
 import signal
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import Final, NoReturn
+from typing import Final
 
 from multipool.command_options import add_driver, driver_of
 from multipool.conninfo import parse
@@ -19,6 +15,7 @@ from multipool.dashboard import wsgi_app
 from multipool.dashboard.guard import is_loopback
 from multipool.dashboard.server import listen
 from multipool.errors import PoolConfigError
+from multipool.leaving import left_at
 from multipool.pool import Pool
 
 SUMMARY: Final = "serve the page that shows all pools of all processes"
@@ -65,7 +62,8 @@ def run(args: argparse.Namespace) -> int:
         )
     params = {"application_name": "multipool serve", **parse(args.dsn)}
     with (
-        _ended_by_sigterm(),
+        # As the first process of a container it would not be heeded without a handler.
+        left_at({signal.SIGTERM: 0}),
         Pool(params, driver=driver, name="dashboard", max_size=2, timeout=5) as pool,
     ):
         application = wsgi_app(pool, token=token, may_end=args.allow_ending, raw_sql=args.raw_sql)
@@ -74,26 +72,6 @@ def run(args: argparse.Namespace) -> int:
             print("Ctrl-C ends it.", file=sys.stderr)
             server.serve_forever()
     return 0
-
-
-@contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """Leave the block and the process when SIGTERM comes, with status 0.
-
-    As the first process of a container it would not be heeded without a handler.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield  # nobody else may set one
-        return
-    before = signal.signal(signal.SIGTERM, _leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
-
-
-def _leave(number: int, frame: FrameType | None) -> NoReturn:
-    raise SystemExit(0)
 
 
 def _token(file: Path | None) -> str | None:

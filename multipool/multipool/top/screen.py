@@ -2,21 +2,49 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable
+from typing import Final
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from multipool.errors import PoolError
+from multipool.leaving import left_at
 from multipool.terminal import printable
 from multipool.top.sections import Overview, Section
 
+#: Columns that go on in the next line where the screen is narrow: their end tells one from another.
+_FOLDED: Final = frozenset(("process", "checked out", "last query", "now", "where"))
+#: Columns that are cut there. All others are figures: one of which half is missing is another.
+_CUT: Final = frozenset(
+    (
+        *("application", "database", "pool", "state", "thread", "whose"),
+        *("counted since ever", "largest share"),
+        *("call site: statement", "application, call site: statement"),
+    )
+)
+
+#: By which the screen is left as it was found, and the statuses of who ends by them.
+_ENDS: Final = {
+    int(number): 128 + number
+    for number in (getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP"))
+    if number is not None
+}
+
 
 def show(look: Callable[[], Overview], every: float) -> None:
-    """Show what *look* returns, *every* so many seconds, until Ctrl-C."""
-    with Live(console=Console(), screen=True, auto_refresh=False) as live:
+    """Show what *look* returns, *every* so many seconds, until Ctrl-C.
+
+    Raises `PoolError` where there is no terminal, or one that only goes on downwards.
+    """
+    console = Console()
+    if not console.is_terminal or console.is_dumb_terminal:
+        raise PoolError("the live screen is for a terminal whose cursor can be moved: use --once")
+    with left_at(_ENDS), Live(console=console, screen=True, auto_refresh=False) as live:
         while True:
             live.update(drawn(look()), refresh=True)
             time.sleep(every)
@@ -25,20 +53,25 @@ def show(look: Callable[[], Overview], every: float) -> None:
 def drawn(overview: Overview) -> Group:
     """Return it as rich draws it. Nothing in it is read as markup, nor by the terminal."""
     lines = [Text(printable(line)) for line in overview.lines]
-    return Group(*lines, *map(_table, overview.sections))
+    return Group(*lines, *(part for section in overview.sections for part in _parts(section)))
 
 
-def _table(section: Section) -> Table:
-    table = Table(
-        title=Text(section.heading),
-        title_justify="left",
-        expand=True,
-        box=None,
-        header_style="bold",
-    )
-    for head in section.head[:-1]:
-        table.add_column(Text(head), no_wrap=True)
-    table.add_column(Text(section.head[-1]), no_wrap=True, ratio=1, overflow="ellipsis")
+def _parts(section: Section) -> tuple[RenderableType, ...]:
+    # Above the table, not of it: else it would be as narrow.
+    heading = Text(section.heading, style="table.title")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for head in section.head:
+        table.add_column(_cut(head), no_wrap=head not in _FOLDED | _CUT)
     for row in section.rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
-    return table
+        cells = zip(section.head, map(printable, row), strict=True)
+        table.add_row(
+            *(
+                Text(cell, overflow="fold") if head in _FOLDED else _cut(cell)
+                for head, cell in cells
+            )
+        )
+    return heading, table
+
+
+def _cut(text: str) -> Text:
+    return Text(text, no_wrap=True, overflow="ellipsis")

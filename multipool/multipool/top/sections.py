@@ -10,7 +10,7 @@ from multipool.terminal import printable
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One table. The last column is the one that may be cut."""
+    """One table."""
 
     title: str
     head: Sequence[str]
