@@ -11,9 +11,11 @@ so the core need not import what a command needs, and others can add their own.
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib.metadata import EntryPoint, entry_points, version
 from typing import Final, NoReturn, Protocol
 
@@ -49,9 +51,24 @@ class Command(Protocol):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that *argv* names (by default: that of the process).
 
-    Returns the exit status: the command's own, 1 after a `PoolError`, 130 after Ctrl-C.
-    Raises `SystemExit` with status 2 for arguments that make no sense.
+    Returns the exit status: the command's own, 1 after a `PoolError` or where its output goes
+    nowhere, 130 after Ctrl-C. Raises `SystemExit` with status 2 for arguments that make no sense.
     """
+    try:
+        try:
+            return _run(argv)
+        finally:
+            # Not only as the interpreter ends, which could tell of an error by a traceback alone.
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):  # else who read it has seen enough
+            print(f"multipool: {error}", file=sys.stderr)
+        _print_no_more()
+        return 1
+
+
+def _run(argv: Sequence[str] | None) -> int:
     commands = {entry.name: entry for entry in entry_points(group=GROUP)}
     front = _Front(commands)
     front.add_argument("--version", action="version", version=f"multipool {version('multipool')}")
@@ -114,6 +131,16 @@ def _parsed(parser: argparse.ArgumentParser, options: Sequence[str]) -> argparse
         return parser.parse_intermixed_args(options)
     except TypeError:  # a command with commands of its own, which argparse can read in order only
         return parser.parse_args(options)
+
+
+def _print_no_more() -> None:
+    """Have what is buffered yet go nowhere: it would fail again as the interpreter ends."""
+    with suppress(OSError, ValueError):  # the latter where it is no file
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, sys.stdout.fileno())
+        finally:
+            os.close(nowhere)
 
 
 def _load(entry: EntryPoint) -> Command:

@@ -1,9 +1,10 @@
-"""What several commands are told of a database: where it is, and which driver talks to it."""
+"""What several commands are told: where a database is, which driver talks to it, and numbers."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Final
@@ -36,6 +37,38 @@ def refuse_driver_without_fleet(args: argparse.Namespace) -> None:
     """Raise `PoolError` where ``--driver`` was given to a command that asks no server then."""
     if args.driver is not None and args.fleet is None:
         raise PoolError("--driver is for --fleet")
+
+
+def number(least: float, most: float) -> Callable[[str], float]:
+    """Return what reads an option that is a number from *least* to *most*."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(
+                f"must be a number from {least:g} to {most:g}, not {text!r}"
+            )
+        return value
+
+    return read
+
+
+def whole_number(least: int, most: int) -> Callable[[str], int]:
+    """Return what reads an option that is a whole number from *least* to *most*, 0 or more."""
+
+    def read(text: str) -> int:
+        # No more digits than the most has: Python reads a few thousand, and refuses more.
+        digits = text.isascii() and text.isdigit() and len(text) <= len(str(most))
+        if not (digits and least <= int(text) <= most):
+            raise argparse.ArgumentTypeError(
+                f"must be a whole number from {least} to {most}, not {text!r}"
+            )
+        return int(text)
+
+    return read
 
 
 @contextmanager

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
+import subprocess
 import sys
 from importlib.metadata import EntryPoint, version
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -36,6 +39,16 @@ def test_its_help_lists_the_commands_with_a_line_each(capsys):
         (["demo", "--seconds", "nan"], "--seconds: must be a number from 0.2 to 60, not 'nan'"),
         (["demo", "--clients", "0"], "--clients: must be a whole number from 1 to 200, not '0'"),
         (["demo", "--clients", "2.5"], "must be a whole number from 1 to 200, not '2.5'"),
+        (
+            ["demo", "--keep", "--port", "9" * 5000],
+            "--port: must be a whole number from 0 to 65535",
+        ),
+        (["serve", "--port", "65536"], "--port: must be a whole number from 0 to 65535, not"),
+        (["top", "--every", "abc"], "--every: must be a number from 0.1 to 3600, not 'abc'"),
+        (["top", "--every", "1e10"], "--every: must be a number from 0.1 to 3600, not '1e10'"),
+        (["top", "--limit", "x"], "--limit: must be a whole number from 0 to 1000000, not 'x'"),
+        (["advise", "--wait", "abc"], "--wait: must be a number from 0.001 to 60, not 'abc'"),
+        (["advise", "--cores", "2.5"], "--cores: must be a whole number from 1 to 4096, not '2.5'"),
         (["demo", "--driver", "odbc"], "--driver: invalid choice: 'odbc' (choose from"),
         (["demo", "--slowly"], "unrecognized arguments: --slowly"),
     ],
@@ -119,6 +132,42 @@ def test_an_error_of_the_pool_is_shown_without_a_traceback(offer, capsys):
     offer(run)
     assert cli.main(["dance"]) == 1
     assert capsys.readouterr().err == "multipool dance: pool 'ballroom': everybody dances\n"
+
+
+PRINTING = [["fleet", "install", "--sql"], ["top", "--once", "--json"], ["--help"]]
+
+
+def printing(arguments, to):
+    # What is written at once, and not at the end, argparse itself passes over where it fails.
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    return subprocess.run(
+        [sys.executable, "-m", "multipool.cli", *arguments],
+        env=env,
+        stdout=to,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("arguments", PRINTING)
+def test_where_nobody_reads_on_it_ends_in_silence(arguments):
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = printing(arguments, writing)
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize("arguments", PRINTING)
+def test_a_full_disk_is_told_in_a_line(arguments):
+    with Path("/dev/full").open("wb") as full:
+        done = printing(arguments, full)
+    assert done.returncode == 1
+    assert done.stderr == "multipool: [Errno 28] No space left on device\n"
 
 
 def test_ctrl_c_is_status_130(offer):

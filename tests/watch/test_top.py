@@ -9,13 +9,15 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support import until
+from support import Thread, until
 
 from multipool.cli import main
 from multipool.driver import drivers
@@ -194,6 +196,46 @@ def test_a_stopped_process_is_left_out_and_kept(
         until(lambda: len(processes()) == 1, 20)
 
 
+def test_all_are_asked_side_by_side(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("multipool.watch.asking.PATIENCE", 10)
+    folder.mkdir(mode=0o700)
+    all_are_asked = threading.Barrier(2)
+
+    def answer(pid: int, own: socket.socket) -> None:
+        asking, _ = own.accept()
+        with asking:
+            all_are_asked.wait(30)
+            asking.sendall(json.dumps({"pid": pid, "program": "shop", "pools": []}).encode())
+
+    with ExitStack() as stack:
+        answering = []
+        for pid in (1, 2):
+            own = stack.enter_context(socket.socket(socket.AF_UNIX))
+            own.bind(str(folder / f"{pid}-0{runtime.SUFFIX}"))
+            own.listen()
+            answering.append(Thread(partial(answer, pid, own)))
+        assert [process["pid"] for process in processes()] == [1, 2]
+        for thread in answering:
+            thread.outcome()
+
+
+def test_it_tells_how_many_did_not_answer(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setattr("multipool.watch.asking.PATIENCE", 0.2)
+    folder.mkdir(mode=0o700)
+    with ExitStack() as stack:
+        for pid in (1, 2):
+            own = stack.enter_context(socket.socket(socket.AF_UNIX))
+            own.bind(str(folder / f"{pid}-0{runtime.SUFFIX}"))
+            own.listen()
+        assert printed(capsys, "--once") == (
+            "2 of this user's processes did not answer: stopped, or too busy.\n"
+        )
+        told = json.loads(printed(capsys, "--once", "--json"))
+    assert (told["processes"], told["silent"]) == ([], 2)
+
+
 def test_a_process_that_ran_out_of_descriptors_answers_once_it_has_some_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -255,6 +297,11 @@ def test_an_option_out_of_bounds_is_refused(option: str, capsys: Any) -> None:
     with pytest.raises(SystemExit) as refused:
         main(["top", option])
     assert refused.value.code == 2
+
+
+def test_a_look_at_the_fleet_that_is_too_seldom_is_refused(capsys: Any) -> None:
+    assert main(["top", "--fleet", "host=127.0.0.1 port=1", "--every", "31"]) == 1
+    assert "multipool top: --every 31: with --fleet it may be 30 at most" in capsys.readouterr().err
 
 
 def test_without_rich_it_says_what_to_install(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:

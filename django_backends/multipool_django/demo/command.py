@@ -10,6 +10,7 @@ import sys
 from importlib.util import find_spec
 from typing import Final
 
+from multipool.command_options import number, whole_number
 from multipool.driver import drivers
 
 SUMMARY: Final = "run a Django shop with and without the pool, on each driver, and compare"
@@ -24,13 +25,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument(
         "--seconds",
-        type=_seconds,
+        type=number(0.2, 60),
         default=SECONDS,
         help="how long to take time for each figure, 0.2 to 60 (default: %(default)g)",
     )
     parser.add_argument(
         "--clients",
-        type=_clients,
+        type=whole_number(1, 200),
         default=CLIENTS,
         help="how many clients there are at once, 1 to 200 (default: %(default)s)",
     )
@@ -47,7 +48,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " page that shows them, until Ctrl-C",
     )
     parser.add_argument(
-        "--port", type=_port, default=0, help="--keep: where to serve it (default: any port)"
+        "--port",
+        type=whole_number(0, 65535),
+        default=0,
+        help="--keep: where to serve it (default: any port)",
     )
     parser.add_argument(
         "--json", action="store_true", help="print JSON instead of a table; times are in seconds"
@@ -112,28 +116,3 @@ def _missing(wanted: list[str]) -> list[str]:
     if not wanted:
         missing.append(f"a driver ({', '.join(_with_engine())})")
     return missing
-
-
-def _seconds(text: str) -> float:
-    """Return *text* as a number of seconds between 0.2 and 60."""
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0.2 <= seconds <= 60:
-        raise argparse.ArgumentTypeError(f"must be a number from 0.2 to 60, not {text!r}")
-    return seconds
-
-
-def _port(text: str) -> int:
-    """Return *text* as a port, 0 for any."""
-    if not (text.isascii() and text.isdigit() and int(text) <= 65535):
-        raise argparse.ArgumentTypeError(f"must be a number from 0 to 65535, not {text!r}")
-    return int(text)
-
-
-def _clients(text: str) -> int:
-    """Return *text* as a number of clients between 1 and 200."""
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 200):
-        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to 200, not {text!r}")
-    return int(text)

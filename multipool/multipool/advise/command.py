@@ -15,7 +15,9 @@ from multipool.command_options import (
     add_driver,
     driver_of,
     in_a_line,
+    number,
     refuse_driver_without_fleet,
+    whole_number,
 )
 from multipool.conninfo import parse
 from multipool.errors import PoolError
@@ -38,14 +40,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--app", help="this application only")
     parser.add_argument(
         "--wait",
-        type=_seconds,
+        type=number(0.001, 60),
         default=Aim().patience,
         metavar="SECONDS",
         help="no more than one checkout in a hundred is to wait longer (%(default)s)",
     )
     parser.add_argument(
         "--cores",
-        type=_cores,
+        type=whole_number(1, 4096),
         metavar="N",
         help="the server's processors (this machine's, if the server is on it)",
     )
@@ -93,17 +95,3 @@ def _is_here(dsn: str) -> bool:
         return False
     hosts = (told("hostaddr") or told("host")).split(",")
     return all(not one or one.startswith(("/", "@")) or is_loopback(one) for one in hosts)
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0.001 <= value <= 60:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds from 0.001 to 60")
-    return value
-
-
-def _cores(text: str) -> int:
-    value = int(text)
-    if not 1 <= value <= 4096:
-        raise argparse.ArgumentTypeError(f"{text} is not a number from 1 to 4096")
-    return value

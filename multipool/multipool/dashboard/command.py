@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from multipool.command_options import add_driver, driver_of
+from multipool.command_options import add_driver, driver_of, whole_number
 from multipool.conninfo import parse
 from multipool.dashboard import wsgi_app
 from multipool.dashboard.guard import is_loopback
@@ -36,7 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_driver(parser)
     parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
-    parser.add_argument("--port", type=_port, default=PORT, help="default: %(default)s; 0: any")
+    parser.add_argument(
+        "--port",
+        type=whole_number(0, 65535),
+        default=PORT,
+        help="default: %(default)s; 0: any",
+    )
     parser.add_argument(
         "--token-file",
         type=Path,
@@ -81,9 +86,3 @@ def _token(file: Path | None) -> str | None:
         return file.read_text(encoding="utf-8").strip()
     except OSError as error:
         raise PoolConfigError(f"--token-file {file}: {error.strerror}") from error
-
-
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) <= 65535):
-        raise argparse.ArgumentTypeError(f"must be a number from 0 to 65535, not {text!r}")
-    return int(text)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -14,12 +13,14 @@ from multipool.command_options import (
     add_driver,
     driver_of,
     in_a_line,
+    number,
     refuse_driver_without_fleet,
+    whole_number,
 )
 from multipool.errors import PoolError
 from multipool.top import overview
 from multipool.top.sections import Overview
-from multipool.watch.asking import processes
+from multipool.watch.asking import ask
 from multipool.watch.queries.report import ORDERS
 
 SUMMARY: Final = (
@@ -29,6 +30,8 @@ SUMMARY: Final = (
 
 #: Seconds for which processes go on telling all they know, once somebody has looked.
 _WATCH: Final = 15.0
+#: With the fleet no look may come later: the store lets nobody have them go on for over a minute.
+_SELDOM: Final = 30.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,13 +47,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--once", action="store_true", help="print it once, and end")
     parser.add_argument("--json", action="store_true", help="for programs; with --once")
     parser.add_argument(
-        "--every", type=_seconds, default=2.0, metavar="SECONDS", help="how often (2)"
+        "--every",
+        type=number(0.1, 3600),
+        default=2.0,
+        metavar="SECONDS",
+        help=f"how often (2); with --fleet at least every {_SELDOM:g}",
     )
     parser.add_argument(
         "--by", choices=list(ORDERS), default="total", help="which queries come first (total)"
     )
     parser.add_argument(
-        "--limit", type=_count, default=15, metavar="N", help="how many queries and holders (15)"
+        "--limit",
+        type=whole_number(0, 1_000_000),
+        default=15,
+        metavar="N",
+        help="how many queries and holders (15)",
     )
 
 
@@ -59,6 +70,11 @@ def run(args: argparse.Namespace) -> int:
     if args.json and not args.once:
         raise PoolError("--json is for --once")
     refuse_driver_without_fleet(args)
+    if args.fleet is not None and args.every > _SELDOM:
+        raise PoolError(
+            f"--every {args.every:g}: with --fleet it may be {_SELDOM:g} at most, since processes"
+            " that nobody looks at for longer tell of no holders and queries"
+        )
     with _looks(args) as (look, told):
         if args.once:
             print(json.dumps(told(), indent=2) if args.json else look().as_text())
@@ -80,8 +96,8 @@ def _looks(
     """Yield how to look, for a person and for a program."""
     if args.fleet is None:
         yield (
-            lambda: overview.overview(processes(), args.by, args.limit),
-            lambda: overview.as_dict(processes(), args.by, args.limit),
+            lambda: overview.overview(*ask(), args.by, args.limit),
+            lambda: overview.as_dict(*ask(), args.by, args.limit),
         )
         return
     # Not before they are wanted: most of the fleet's code is of no use to the rest.
@@ -95,17 +111,3 @@ def _looks(
             FleetLook(pool, watch, args.by, args.limit),
             lambda: as_dict(read(pool, watch=watch), args.by, args.limit),
         )
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0.1 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds of at least 0.1")
-    return value
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of at least 0")
-    return value

@@ -27,10 +27,18 @@ _QUERIES: Final = (
 )
 
 
-def overview(processes: Sequence[Process], by: By, limit: int) -> Overview:
-    """Return the tables: pools, the *limit* longest leases, the first *limit* queries."""
+def overview(processes: Sequence[Process], silent: int, by: By, limit: int) -> Overview:
+    """Return the tables: pools, the *limit* longest leases, the first *limit* queries.
+
+    Above them stands how many were *silent*, if any.
+    """
+    lines = (
+        [f"{silent} of this user's processes did not answer: stopped, or too busy."]
+        if silent
+        else []
+    )
     if not processes:
-        return Overview([NOBODY], [])
+        return Overview(lines or [NOBODY], [])
     found = list(_pools(processes))
     holders = sorted(
         ((process, holder) for process, pool in found for holder in pool["holders"]),
@@ -44,7 +52,7 @@ def overview(processes: Sequence[Process], by: By, limit: int) -> Overview:
         Section("held connections", _HOLDERS, held, len(holders)),
         Section(f"queries by {by}", _QUERIES, [_query_row(query) for query in queries]),
     ]
-    return Overview([], sections)
+    return Overview(lines, sections)
 
 
 def queries_of(processes: Sequence[Process]) -> QueryReport:
@@ -55,10 +63,10 @@ def queries_of(processes: Sequence[Process]) -> QueryReport:
     return total
 
 
-def as_dict(processes: Sequence[Process], by: By, limit: int) -> dict[str, Any]:
+def as_dict(processes: Sequence[Process], silent: int, by: By, limit: int) -> dict[str, Any]:
     """Return the same as plain values: what the processes told, and their queries together."""
     queries = queries_of(processes).sorted(by, limit).as_dict()
-    return {"processes": list(processes), "queries": queries}
+    return {"processes": list(processes), "silent": silent, "queries": queries}
 
 
 def _pools(processes: Sequence[Process]) -> Iterator[tuple[Process, dict[str, Any]]]:
