@@ -195,6 +195,41 @@ def test_what_was_silent_for_too_long_is_charged_with_what_the_server_serves_it(
     assert store.psql("select count(*) from multipool.stake") == "1"
 
 
+def test_who_died_before_the_clock_was_set_back_keeps_its_share_for_no_longer(
+    claim: Claim, store: Store
+) -> None:
+    claim("dead", want=9, ask=9, lease=3.0)
+    claim("waiting", want=5)
+    set_back(store)
+    assert claim("waiting", want=5, ask=11)["share"] == 2  # nobody knows yet that it is dead
+    assert sum(ahead for *_, ahead in claim("new", want=1)["groups"]) == 2  # who comes stands last
+    until(lambda: claim("waiting", want=5, ask=11)["share"] == 11, 20)
+
+
+def test_when_the_clock_was_set_back_the_server_is_counted_and_tried_again(
+    claim: Claim, store: Store
+) -> None:
+    claim("a", want=2, ask=2, full=True)
+    assert claim("a", want=9, ask=9)["budget"] == 2
+    store.psql("update multipool.budget set counted = 5")
+    set_back(store)
+    answer = claim("a", want=9, ask=9)
+    assert answer["budget"] == 12
+    assert store.psql("select counted_at <= now() from multipool.budget") == "t"
+    store.psql("update multipool.control set swept_at = now() + interval '1 h'")
+    told = {"id": str(uuid.uuid4()), "app": "shop", "every": 5, "pools": {}, "counters": {}}
+    told |= {"host": "web-1", "pid": 1, "uptime": 0}
+    assert json.loads(store.psql(f"select multipool.beat('{json.dumps(told)}')"))["sweep"]
+
+
+def set_back(store: Store) -> None:
+    """Have all that was written be ahead of the server's clock by an hour."""
+    times = {"stake": ("claimed_at", "ends_at", "turn"), "budget": ("counted_at", "full_until")}
+    for table, names in times.items():
+        later = ", ".join(f"{name} = {name} + interval '1 h'" for name in names)
+        store.psql(f"update multipool.{table} set {later}")
+
+
 def test_who_gave_all_back_and_still_closes_it_is_charged_but_has_no_right_to_it(
     claim: Claim,
 ) -> None:

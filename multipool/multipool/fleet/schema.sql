@@ -210,7 +210,7 @@ begin
         'epoch', control.epoch,
         'watched', control.watch_until > now(),
         'processes', control.processes,
-        'sweep', control.swept_at < now() - interval '10 s'
+        'sweep', control.swept_at not between now() - interval '10 s' and clock_timestamp()
             or size > control.cap_bytes / 4 * 3,
         'backend', pg_backend_pid()
     );
@@ -267,6 +267,10 @@ begin
         exit when found; -- else a sweep has just taken it for forgotten
     end loop;
 
+    -- The clock was set back. Who has claimed before has what it had, for as long as was said then.
+    update multipool.stake
+       set ends_at = now() + (ends_at - claimed_at), claimed_at = now(), turn = least(turn, now())
+     where app = my_app and claimed_at > clock_timestamp() and ends_at > now();
     -- Whoever shares a machine with them knows that they are dead.
     if jsonb_array_length(told->'gone') > 0 then
         update multipool.stake set ends_at = '-infinity'
@@ -311,7 +315,7 @@ begin
     end if;
     mine.want := greatest((told->>'want')::int, 0);
 
-    if total.counted_at < now() - interval '2 s' then
+    if total.counted_at not between now() - interval '2 s' and clock_timestamp() then
         total.counted := multipool.budget_of_server(array(
             select mark from multipool.stake where app = my_app));
         -- Who has no stake just now, but beats, may ask at any moment. A lock on their table keeps
@@ -334,7 +338,8 @@ begin
     end if;
     -- The smallest, if their pools were told different ones; and no more than there is.
     select least(mine.budget, min(budget),
-                 case when total.full_until > now() then greatest(total.full_at, 2) end,
+                 case when total.full_until between now() and clock_timestamp() + interval '30 s'
+                      then greatest(total.full_at, 2) end,
                  total.counted)
       into strict total.budget
       from multipool.stake where app = my_app and id <> my_id and ends_at >= now();
