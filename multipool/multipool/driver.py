@@ -352,6 +352,11 @@ class Driver(ABC):
         """
 
 
+def observes(driver: Driver) -> bool:
+    """Return whether *driver* tells what its connections execute, see `Driver.observe`."""
+    return type(driver).observe is not Driver.observe
+
+
 def drivers() -> list[str]:
     """Return the names of the drivers whose adapters are installed, sorted.
 

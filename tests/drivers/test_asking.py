@@ -1,40 +1,9 @@
-"""`Driver.ask`: one value, in one round trip, and nobody notices."""
+"""`Driver.ask`, beyond what the compliance suite asks: one round trip, and nobody notices."""
 
 from __future__ import annotations
 
-import pytest
-
 from multipool import Pool
-from multipool.driver import IDLE
 from multipool.testing.proxy import Proxy
-
-
-@pytest.mark.parametrize("autocommit", [True, False])
-def test_it_returns_one_value_as_text_and_leaves_the_connection_as_it_was(
-    driver, params, autocommit
-):
-    conn = driver.connect(params, 5)
-    try:
-        conn.autocommit = autocommit
-        assert driver.ask(conn, "select upper(%s) || %s", "a'b", "%s") == "A'B%s"
-        assert driver.ask(conn, "select null::text") is None
-        assert driver.ask(conn, "select 'none'::text where false") is None
-        assert driver.status(conn) == IDLE
-        assert conn.autocommit is autocommit
-    finally:
-        driver.close(conn)
-
-
-def test_an_error_is_the_drivers_and_leaves_the_connection_of_use(driver, params):
-    conn = driver.connect(params, 5)
-    try:
-        with pytest.raises(driver.Error) as caught:
-            driver.ask(conn, "select 1 / %s::int", "0")
-        assert driver.sqlstate(caught.value) == "22012"
-        assert driver.status(conn) == IDLE
-        assert driver.ask(conn, "select 'well'::text") == "well"
-    finally:
-        driver.close(conn)
 
 
 def test_it_costs_one_round_trip(driver, params):

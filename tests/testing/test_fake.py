@@ -31,6 +31,19 @@ class TestFakeDriver(DriverCompliance):
         "readonly": True,
     }
 
+    # All that it knows of them.
+    leavings: ClassVar = {"setting": ("set TimeZone to 'Asia/Tokyo'", "show TimeZone")}
+
+    def sessions(self, name, by):
+        backends = self.driver.server._sessions.values()
+        return sum(backend.settings["application_name"] == name for backend in backends)
+
+    @contextmanager
+    def refusal(self, target):
+        error = OperationalError("there is no such database", "3D000")
+        self.driver.server.once("connect", Raise(error))
+        yield target
+
     @contextmanager
     def nobody(self, target):
         self.driver.server.once("connect", Raise(OperationalError("connection refused")))

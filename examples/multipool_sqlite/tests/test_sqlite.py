@@ -43,6 +43,13 @@ class TestSQLite(DriverCompliance):
     wrong = "select * from nowhere"
     outside = "vacuum"
     client_settings = {"autocommit": True, "row_factory": sqlite3.Row}  # noqa: RUF012
+    leavings = {  # noqa: RUF012
+        "pragma": ("pragma case_sensitive_like = on", "select 'A' like 'a'"),
+        "temporary table": (
+            "create temporary table left_behind (n integer)",
+            "select count(*) from sqlite_temp_master",
+        ),
+    }
 
     @pytest.fixture
     def target(self, path):

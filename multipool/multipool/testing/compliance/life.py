@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import gc
 import os
+import secrets
 import sys
 import threading
 import time
 import warnings
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
-from multipool.driver import IDLE, UNKNOWN, Pooled
+from multipool.driver import IDLE, OUTAGE, REFUSAL, UNKNOWN, Pooled
 from multipool.testing.compliance.slot import StandInSlot
 from multipool.testing.compliance.suite import Suite
 
 CONFIDENTIAL = "xyzzy"
+PATIENCE = 5.0  # seconds
 
 
 class Life(Suite):
@@ -127,24 +129,51 @@ class Life(Suite):
         ):
             self.driver.connect({**params, "password": CONFIDENTIAL}, timeout=5)
         assert CONFIDENTIAL not in str(caught.value)
+        assert self.driver.failure(caught.value) == OUTAGE
+
+    def test_what_the_server_refuses_it_will_refuse_again(self, target: dict[str, Any]) -> None:
+        self.needs("network")
+        with self.refusal(target) as params, pytest.raises(self.driver.Error) as caught:
+            self.driver.connect(params, timeout=5)
+        assert self.driver.failure(caught.value) == REFUSAL
 
     def test_a_server_that_never_answers_is_given_up_after_the_timeout(
         self, target: dict[str, Any]
     ) -> None:
         self.needs("network")
         started = time.monotonic()
-        with self.silence(target) as params, pytest.raises(self.driver.OperationalError):
-            self.driver.connect(params, timeout=0.5)
+        with (
+            self.silence(target) as params,
+            pytest.raises(self.driver.OperationalError) as caught,
+        ):
+            self._give_up(params, timeout=0.5)
         # Those that wait in whole seconds, for two at least, are forgiven.
         assert 0.4 < time.monotonic() - started < 3.5
+        assert self.driver.failure(caught.value) == OUTAGE
 
     def test_the_users_own_shorter_connect_timeout_counts(self, target: dict[str, Any]) -> None:
         self.needs("network")
         self.needs("libpq")
         started = time.monotonic()
         with self.silence(target) as params, pytest.raises(self.driver.OperationalError):
-            self.driver.connect({**params, "connect_timeout": "2"}, timeout=20)
+            self._give_up({**params, "connect_timeout": "2"}, timeout=20)
         assert time.monotonic() - started < 4
+
+    def test_a_connect_opens_one_session_and_close_ends_it(
+        self, connect: Callable[[], Any], target: dict[str, Any]
+    ) -> None:
+        self.needs("network")
+        self.needs("libpq")
+        name, by = f"multipool_{secrets.token_hex(4)}", connect()
+        conn = self.driver.connect({**target, "application_name": name}, timeout=10)
+        try:
+            assert self.sessions(name, by) == 1
+        finally:
+            self.driver.close(conn)
+        deadline = time.monotonic() + PATIENCE
+        while self.sessions(name, by):  # the server does not wait until it has ended one
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
 
     def test_connections_are_sessions_of_their_own(self, connect: Callable[[], Any]) -> None:
         one, two = connect(), connect()
@@ -155,3 +184,25 @@ class Life(Suite):
             assert self.fetch(one, "select pg_backend_pid()") == [(pids[0],)]
         else:
             assert pids == [None, None]
+
+    def _give_up(self, params: dict[str, Any], timeout: float) -> NoReturn:
+        """Raise the error of a connect that is to fail, or fail if it does not end.
+
+        In a thread of its own, since a driver in C waits where nothing can interrupt it.
+        """
+        errors: list[BaseException] = []
+
+        def connect() -> None:
+            try:
+                self.driver.close(self.driver.connect(params, timeout))
+            except BaseException as error:
+                errors.append(error)
+
+        thread = threading.Thread(target=connect, daemon=True)
+        thread.start()
+        thread.join(PATIENCE)
+        if thread.is_alive():
+            pytest.fail(f"connect(timeout={timeout:g}) still waits after {PATIENCE:g} s")
+        if not errors:
+            pytest.fail("connected to a server that never answers")
+        raise errors[0]

@@ -38,6 +38,18 @@ class Pooling(Suite):
                 self.fetch(conn, self.wrong)
             assert self.driver.status(conn) == IDLE
 
+    def test_a_statement_of_the_pools_own_is_executed_on_any_connection(
+        self, target: dict[str, Any]
+    ) -> None:
+        with Pool(target, driver=self.driver, max_size=1) as pool:
+            assert pool.execute(self.echo, ["a"]).fetchall() == [("a",)]
+            with pytest.raises(self.driver.DatabaseError):
+                pool.execute(self.wrong)
+            assert pool.execute(self.select).fetchall() == [(1,)]
+            assert pool.stats().used == 0
+            with pool.connection() as conn:
+                assert self.driver.status(conn) == IDLE
+
     @pytest.mark.parametrize("reset", ["auto", "never"])
     @pytest.mark.parametrize("end", ["commit", "rollback"])
     def test_the_next_borrower_has_a_transaction_though_the_last_ended_one_by_a_statement(

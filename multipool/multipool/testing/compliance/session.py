@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from multipool import Pool
 from multipool.driver import CLIENT, IDLE, SESSION
 from multipool.testing.compliance.slot import StandInSlot
 from multipool.testing.compliance.suite import Suite
@@ -115,6 +117,33 @@ class Session(Suite):
                 assert slot.touched & SESSION
                 assert slot.wary
 
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Ask for each of `leavings`, which a subclass may have others of, or none."""
+        if "leaving" in metafunc.fixturenames:
+            metafunc.parametrize("leaving", self.leavings)
+
+    def test_the_next_borrower_finds_nothing_of_what_the_last_left(
+        self, target: dict[str, Any], leaving: str
+    ) -> None:
+        leave, look = self.leavings[leaving]
+        with Pool(target, driver=self.driver, max_size=1) as pool:
+            with pool.connection() as conn:
+                before = self.fetch(conn, look)
+            with pool.connection() as conn:
+                self.run(conn, leave)
+            with pool.connection() as conn:
+                assert self.fetch(conn, look) == before
+
+    def test_what_a_borrower_leaves_is_there_until_it_is_reset(
+        self, conn: Any, leaving: str
+    ) -> None:
+        """Else the test before this one would ask for nothing."""
+        leave, look = self.leavings[leaving]
+        before = self.fetch(conn, look)
+        self.run(conn, leave)
+        self.driver.commit(conn)
+        assert self.fetch(conn, look) != before
+
     def test_what_is_set_on_the_clients_side_touches_it(self, conn: Any) -> None:
         for name, value in self.client_settings.items():
             slot = conn._multipool_slot = StandInSlot()
@@ -131,6 +160,14 @@ class Session(Suite):
         assert self.driver.status(conn) == IDLE
         assert self.show(conn, "application_name") == "configured"
         assert self.show(conn, "TimeZone") != "Asia/Tokyo"
+
+    def test_a_reset_that_cannot_be_had_raises(self, connect: Callable[[], Any]) -> None:
+        self.needs("network")
+        conn = connect()
+        settings = self.driver.remember(conn)
+        self.terminate(conn, by=connect())
+        with pytest.raises(self.driver.Error):
+            self.driver.reset(conn, settings)
 
     def test_statements_go_on_working_after_a_reset(self, conn: Any) -> None:
         settings = self.driver.remember(conn)

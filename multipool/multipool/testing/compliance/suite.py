@@ -70,6 +70,34 @@ class Suite:
         if not getattr(self, flag):
             pytest.skip(f"{type(self).__name__} declares {flag} = False")
 
+    #: What a borrower may leave in a session, by a name for it: the statement that leaves it, and
+    #: a query whose rows tell whether it is there, and which itself touches nothing.
+    leavings: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "advisory lock": (
+            "select pg_advisory_lock_shared(20052)",
+            "select count(*) from pg_locks where objid = 20052 and pid = pg_backend_pid()",
+        ),
+        "cursor with hold": (
+            "declare multipool_left cursor with hold for select 1",
+            "select count(*) from pg_cursors where name = 'multipool_left'",
+        ),
+        "listen": ("listen multipool_left", "select count(*) from pg_listening_channels()"),
+        "prepared statement": (
+            "prepare multipool_left as select 1",
+            "select count(*) from pg_prepared_statements where name = 'multipool_left'",
+        ),
+        # One's own, since to be another takes a right.
+        "role": (
+            "select set_config('role', session_user, false)",
+            "select current_setting('role')",
+        ),
+        "setting": ("set work_mem to '1234kB'", "show work_mem"),
+        "temporary table": (
+            "create temporary table multipool_left (n integer)",
+            "select count(*) from pg_class where oid = to_regclass('multipool_left')",
+        ),
+    }
+
     # -- fixtures ------------------------------------------------------------------------
 
     @pytest.fixture
@@ -130,6 +158,13 @@ class Suite:
         assert self.fetch(by, f"select pg_terminate_backend({pid})") == [(True,)]
         self.driver.rollback(by)
 
+    def sessions(self, name: str, by: Any) -> int:
+        """Return how many sessions of that ``application_name`` there are; *by* asks."""
+        sql = "select count(*) from pg_stat_activity where application_name = %s"
+        count: int = self.fetch(by, sql, [name])[0][0]
+        self.driver.rollback(by)
+        return count
+
     def payloads(self, conn: Any) -> list[str]:
         """Return the payloads of the notifications that *conn* has read."""
         return [notification.payload for notification in conn.notifies]
@@ -140,6 +175,11 @@ class Suite:
         with socket.create_server((LOOPBACK, 0)) as listener:
             port = listener.getsockname()[1]
         yield {**target, "host": LOOPBACK, "port": str(port)}
+
+    @contextmanager
+    def refusal(self, target: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Yield parameters that the server refuses, and will refuse again."""
+        yield {**target, "dbname": "multipool_there_is_no_such_database"}
 
     @contextmanager
     def silence(self, target: dict[str, Any]) -> Iterator[dict[str, Any]]:
