@@ -219,3 +219,22 @@ def test_whose_begin_never_travels_for_it_is_in_autocommit_fails(judge):
 
 def test_whose_private_cursor_cannot_be_had_fails(judge):
     judge(at_once, connect=lending(private_cursor=raising))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        lambda params: {"port": int(params.get("port", 5432))},
+        lambda params: {"connect_timeout": 5, "application_name": None},
+        lambda params: {"cursor_factory": None},
+    ],
+    ids=["numbers", "None", "the driver's own"],
+)
+def test_whatever_form_right_parameters_have_the_suite_takes_them(driver, params, more):
+    given = {**params, **more(params)}
+    suite_of(driver, params).test_a_uri_and_pairs_mean_the_same_and_connect(given)
+
+
+def test_a_dsn_needs_no_database(driver, server):
+    given = {name: value for name, value in server.params.items() if name != "dbname"}
+    suite_of(driver, given).test_a_uri_and_pairs_mean_the_same_and_connect(given)

@@ -149,6 +149,10 @@ def test_a_uri_is_quoted():
     assert uri({"dbname": "a/b", "host": "/tmp/x y"}) == "postgresql:///a%2Fb?host=%2Ftmp%2Fx%20y"
 
 
+def test_a_uri_needs_no_database():
+    assert uri({"host": "here"}) == "postgresql:///?host=here"
+
+
 def test_programs_that_its_user_cannot_reach_are_copied_and_run(tmp_path):
     """Root's own environments are often closed to the user that the server runs as."""
     folder = _copy(_installed(), tmp_path)

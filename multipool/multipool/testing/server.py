@@ -229,7 +229,8 @@ def embedded_server(
 def uri(params: Mapping[str, str]) -> str:
     """Return *params* as a libpq URI. A password is not hidden."""
     rest = {name: value for name, value in params.items() if name != "dbname"}
-    return f"postgresql:///{quote(params['dbname'], safe='')}?{urlencode(rest, quote_via=quote)}"
+    dbname = quote(params.get("dbname", ""), safe="")
+    return f"postgresql:///{dbname}?{urlencode(rest, quote_via=quote)}"
 
 
 # A shell makes the directory and waits until its standard input ends, which happens even
