@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from importlib.util import find_spec
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from multipool.driver import Driver, drivers, get_driver
@@ -25,12 +24,29 @@ def add_driver(parser: argparse.ArgumentParser) -> None:
 
 
 def driver_of(args: argparse.Namespace) -> Driver:
-    """Return the driver in *args*. Raises `PoolConfigError` if none is installed."""
-    chosen: str | None = args.driver or next(filter(find_spec, drivers()), None)
-    if chosen is None:
-        known = ", ".join(drivers())
-        raise PoolConfigError(f"no driver is installed; there are adapters for {known}")
-    return get_driver(chosen)
+    """Return the driver in *args*, else the first that is installed and can `ask` a server.
+
+    Raises `PoolConfigError` if there is none, or that in *args* cannot.
+    """
+    name: str | None = args.driver or next(_asking(), None)
+    if name is None:
+        known = ", ".join(drivers()) or "none"
+        raise PoolConfigError(
+            f"no driver is installed that can ask a server; there are adapters for {known}"
+        )
+    driver = get_driver(name)
+    if not driver.asks:
+        allowed = ", ".join(_asking()) or "none that is installed"
+        raise PoolConfigError(f"--driver {name}: cannot ask a server; allowed: {allowed}")
+    return driver
+
+
+def _asking() -> Iterator[str]:
+    """Give the names of the drivers that are installed and can `ask`."""
+    for name in drivers():
+        with suppress(PoolConfigError):  # what it adapts is not installed
+            if get_driver(name).asks:
+                yield name
 
 
 def refuse_driver_without_fleet(args: argparse.Namespace) -> None:
