@@ -198,6 +198,32 @@ def test_a_closed_proxy_leaves_no_thread_and_takes_no_orders(echo):
         dial(proxy)
 
 
+@pytest.mark.parametrize(
+    ("params", "name"),
+    [
+        ({"host": "127.0.0.1", "dbname": "x"}, "port"),
+        ({"port": 5432}, "host"),
+        ({"host": "127.0.0.1,127.0.0.2", "port": "5432,5433"}, "host"),
+        ({"host": "127.0.0.1", "port": "5432,5433"}, "port"),
+    ],
+)
+def test_without_one_host_and_one_port_it_is_refused(params, name):
+    with pytest.raises(ValueError, match=f"must name one {name}"):
+        Proxy(params)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_one_that_has_failed_keeps_no_client_and_no_port(proxy, client, monkeypatch):
+    exchange(client)
+    monkeypatch.setattr(proxy, "_dial", lambda: 1 / 0)
+    with dial(proxy) as other:
+        assert _received(other) == b""
+    assert _received(client) == b""
+    proxy.close()
+    with pytest.raises(ConnectionRefusedError):
+        dial(proxy)
+
+
 def test_the_server_may_be_behind_a_unix_socket(server):
     """PostgreSQL's own: an SSLRequest is answered with one letter."""
     with Proxy(server.params) as proxy, dial(proxy) as client:

@@ -40,10 +40,14 @@ class Proxy:
         delay: Seconds that whatever is sent takes, in each direction. It may be changed
             later. The TCP handshake itself is not delayed.
 
-    The counts begin with the proxy's start and include the handshakes of PostgreSQL.
+    The counts begin with the proxy's start and include the handshakes of PostgreSQL. Raises
+    `ValueError` for parameters without a host and a port, or with several.
     """
 
     def __init__(self, params: Mapping[str, Any], delay: float = 0.0) -> None:
+        for name in ("host", "port"):
+            if params.get(name) in (None, "") or "," in str(params[name]):
+                raise ValueError(f"a proxy's params must name one {name}, which it is to go to")
         self.delay = delay
         #: How many connections were accepted.
         self.connections = 0
@@ -111,8 +115,8 @@ class Proxy:
         """Cut all connections and stop; a second time is fine."""
         if not self._closed:
             self._order(self._shut)
-            self._thread.join()
-            self._rope.close()
+        self._thread.join()
+        self._rope.close()
 
     def _order(self, function: Callable[[], None]) -> None:
         if self._closed:
@@ -132,6 +136,7 @@ class Proxy:
             self._closed = True
             while self._orders:
                 self._orders.popleft()[1].set_exception(RuntimeError("the proxy has failed"))
+            self._shut()
 
     def _serve_until_closed(self) -> None:
         while not self._closed:
@@ -178,6 +183,9 @@ class Proxy:
         except OSError:
             client.close()
             return
+        except BaseException:
+            client.close()
+            raise
         pair = _Pair(client, server)
         self._pairs.add(pair)
         for line in pair.lines:
