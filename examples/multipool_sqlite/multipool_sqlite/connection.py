@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from multipool.driver import CLIENT, SESSION, Pooled
 
-# What outlives the transaction.
-_LASTING: Final = re.compile(r"\b(?:pragma|attach|detach|create\s+temp(?:orary)?)\b", re.IGNORECASE)
+# What outlives the transaction. The one word temp is enough, be it a column's: to see too much
+# costs a connection, to see too little shows one borrower's table to the next.
+_LASTING: Final = re.compile(r"\b(?:pragma|attach|detach|temp(?:orary)?)\b", re.IGNORECASE)
 
 
 def _watched(name: str) -> Any:
@@ -84,7 +86,7 @@ class Connection(Pooled, sqlite3.Connection):
 
     def cursor(self, factory: Any = Cursor) -> Any:
         """Return a new cursor, of a class of one's own too."""
-        if not issubclass(factory, Cursor):
+        if not (isinstance(factory, type) and issubclass(factory, Cursor)):
             self.alter()  # nobody sees what it executes
         return super().cursor(factory)
 
@@ -102,5 +104,7 @@ class Connection(Pooled, sqlite3.Connection):
         self.touch(SESSION)
 
     def __del__(self) -> None:
-        # In silence: a pool reports itself the connections that its borrowers lose.
-        sqlite3.Connection.close(self)
+        # In silence: a pool reports itself the connections that its borrowers lose. And one that
+        # could not be opened has nothing to close.
+        with suppress(sqlite3.Error):
+            sqlite3.Connection.close(self)

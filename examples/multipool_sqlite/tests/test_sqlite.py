@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import sqlite3
+import sys
 
 import pytest
 
@@ -91,9 +93,12 @@ def test_without_a_database_there_is_nothing_to_open():
     [
         lambda conn: conn.execute("pragma case_sensitive_like = on"),
         lambda conn: conn.execute("create temporary table mine (n integer)"),
+        lambda conn: conn.execute("create table temp.mine (n integer)"),
+        lambda conn: conn.execute("create /* mine */ temp table mine (n integer)"),
         lambda conn: conn.executescript("attach ':memory:' as other"),
         lambda conn: conn.create_function("twice", 1, lambda n: 2 * n),
         lambda conn: conn.cursor(sqlite3.Cursor),
+        lambda conn: conn.cursor(lambda given: sqlite3.Cursor(given)),
     ],
 )
 def test_a_connection_that_cannot_be_put_back_is_replaced(path, alter):
@@ -106,6 +111,18 @@ def test_a_connection_that_cannot_be_put_back_is_replaced(path, alter):
         with pool.connection() as other:
             assert other is not conn
             assert other.execute("select n from visit").fetchall() == [(1,)]
+
+
+def test_a_file_that_cannot_be_opened_is_told_of_once(tmp_path, monkeypatch):
+    unraisable = []
+    monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
+    with (
+        Pool(str(tmp_path / "nowhere" / "x.db"), driver="sqlite3") as pool,
+        pytest.raises(sqlite3.OperationalError, match="unable to open"),
+    ):
+        pool.getconn()
+    gc.collect()
+    assert not unraisable
 
 
 def test_what_was_configured_stays(path):
