@@ -217,10 +217,12 @@ class Driver(ABC):
     def is_behind(self, conn: Any) -> bool:
         """Return whether the driver believes in a transaction that the server has not.
 
-        Asked when a connection comes back whose `status` is `IDLE`; `rollback` is called where it
-        does. An adapter to a driver that keeps books of its own overrides this: these are wrong
-        when its user has executed COMMIT or ROLLBACK, and the next borrower's first statement would
-        run without a transaction. No round trip.
+        Asked when a connection comes back whose `status` is `IDLE`, and of which the lease was
+        seen to touch something; `rollback` is called where it does. An adapter to a driver that
+        keeps books of its own overrides this: these are wrong when its user has executed COMMIT or
+        ROLLBACK, and the next borrower's first statement would run without a transaction. So it
+        also calls `Pooled.touch` (`CLIENT`, or `touch_unless_settled`) wherever that may happen:
+        of what was not touched nobody need ask. No round trip.
         """
         return False
 

@@ -6,7 +6,7 @@ import pytest
 from support import Thread, until
 
 from multipool import ConnectionNotLeased, Pool, PoolError, refusing
-from multipool.driver import IDLE
+from multipool.driver import CLIENT, IDLE
 from multipool.testing.fake import FakeDriver
 
 
@@ -51,6 +51,16 @@ def test_an_error_in_on_checkout_reaches_the_caller_and_the_connection_goes_back
     with pytest.raises(ZeroDivisionError):
         pool.getconn()
     assert (pool.stats().idle, fake.opened) == (1, 1)
+
+
+def test_a_driver_is_asked_whether_it_is_behind_where_the_lease_touched_the_connection():
+    asked = []
+    driver = type("Bookkeeper", (FakeDriver,), {"is_behind": lambda _, conn: asked.append(conn)})()
+    with Pool("", driver=driver, max_size=1) as pool:
+        with pool.connection() as conn:
+            conn.cursor().execute("select 1")
+            conn.touch(CLIENT)
+        assert asked == [conn]
 
 
 def test_an_error_in_on_return_closes_the_connection_and_reaches_nobody(fake, make_pool, caplog):
