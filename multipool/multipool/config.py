@@ -202,7 +202,8 @@ class PoolConfig:
 
     queries: bool = _option(False, _one_of(True, False))
     """Count what is executed, by statement and line of code, for `Pool.queries`. Each execution
-    costs some microseconds more, so a pool made by hand does not; Django's do."""
+    costs some microseconds more, so a pool made by hand does not; Django's do. Like `comments`
+    refused with a driver that does not tell what is executed."""
 
     comments: bool | Mapping[str, str] = _option(False, _comments)
     """Append to each statement the line of code that executes it, as sqlcommenter does, so that

@@ -327,7 +327,8 @@ class Driver(ABC):
         `multipool.watch.cursor.Observed` in front, and has whatever makes one call
         ``cursor_made`` of it. A connection on which this was not called
         pays nothing for it. A driver may leave it at this: then reports do not say where a
-        cursor was made or a statement executed.
+        cursor was made or a statement executed, and the options `queries` and `comments` are
+        refused.
         """
 
     def has_rows(self, cursor: Any) -> bool:

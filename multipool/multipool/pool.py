@@ -18,7 +18,7 @@ from weakref import ref
 
 from multipool import compiled_path, hotpath, lifecycle, refusing, strict, upkeep
 from multipool.config import WITHOUT_EFFECT, PoolConfig
-from multipool.driver import Driver, get_driver
+from multipool.driver import Driver, get_driver, observes
 from multipool.errors import PoolConfigError, PoolTimeout, one_more
 from multipool.inner import Inner
 from multipool.lease import CallingLease, Lease
@@ -54,6 +54,21 @@ def _effective(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name not in WITHOUT_EFFECT}
 
 
+def _refuse_what_goes_beyond(driver: Driver, config: PoolConfig, name: str) -> None:
+    """Raise `PoolConfigError` for an option of the pool *name* that *driver* cannot serve."""
+    lacking: dict[str, str] = {}
+    if not driver.asks:  # a budget turns the fleet on
+        lacking |= dict.fromkeys(("budget", "fleet"), "cannot report to a fleet")
+    if not observes(driver):
+        lacking |= dict.fromkeys(("queries", "comments"), "does not tell what is executed")
+    for option, reason in lacking.items():
+        value = getattr(config, option)
+        if value:
+            raise PoolConfigError(
+                f"pool {name!r}: option {option}={value!r}: driver {driver.name!r} {reason}"
+            )
+
+
 class Pool:
     """A bounded set of connections to one database, shared by the threads of a process.
 
@@ -81,11 +96,7 @@ class Pool:
             target = Target(conninfo, adapter)
         except PoolConfigError as error:
             raise PoolConfigError(f"pool {name!r}: {error}") from error.__cause__
-        if config.fleet and not adapter.asks:
-            raise PoolConfigError(
-                f"pool {name!r}: option fleet={config.fleet!r}: driver {adapter.name!r} cannot"
-                " report to a fleet"
-            )
+        _refuse_what_goes_beyond(adapter, config, name)
         self._inner = inner = Inner(name, adapter, target, config, upkeep.of(config.upkeep))
         inner.owner = ref(self)
         inner.getconn, inner.putconn, inner.endlease = hotpath.lay(inner)

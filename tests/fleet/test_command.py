@@ -122,6 +122,8 @@ def test_the_option_says_what_it_may_be(value):
 def test_a_driver_that_cannot_report_is_refused():
     with pytest.raises(PoolConfigError, match="driver 'fake' cannot report to a fleet"):
         Pool("", driver=FakeDriver(FakeServer()), fleet=True)
+    with pytest.raises(PoolConfigError, match="option budget=5: driver 'fake' cannot report"):
+        Pool("", driver=FakeDriver(FakeServer()), budget=5)
 
 
 @pytest.mark.skipif(not find_spec("django"), reason="install Django")

@@ -10,6 +10,7 @@ import pytest
 
 from multipool import Pool, PoolConfigError
 from multipool.driver import Driver
+from multipool.testing.fake import FakeDriver
 from multipool.watch.queries.report import Query
 
 
@@ -153,3 +154,11 @@ def test_an_option_that_is_neither_true_nor_false_is_refused(
 ) -> None:
     with pytest.raises(PoolConfigError, match="option queries='yes': must be True or False"):
         make_pool(queries="yes")
+
+
+@pytest.mark.parametrize("option", ["queries", "comments"])
+def test_it_is_refused_with_a_driver_that_does_not_tell_what_is_executed(option: str) -> None:
+    silent = type("Silent", (FakeDriver,), {"observe": Driver.observe})()
+    with pytest.raises(PoolConfigError, match=f"option {option}=True: driver 'fake' does not tell"):
+        Pool("", driver=silent, **{option: True})
+    Pool("", driver=silent).close()
