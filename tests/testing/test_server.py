@@ -145,6 +145,17 @@ def test_lines_of_pg_hba_come_before_those_that_trust():
         assert "password authentication failed" in done.stderr
 
 
+def test_the_compliance_suite_is_imported_where_there_are_neither_users_nor_sigquit():
+    """As on Windows, where an adapter for another database may be tested."""
+    program = """
+import signal, sys
+sys.modules["pwd"] = None
+del signal.SIGQUIT
+import multipool.testing.compliance, multipool.testing.proxy
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
 def test_a_uri_is_quoted():
     assert uri({"dbname": "a/b", "host": "/tmp/x y"}) == "postgresql:///a%2Fb?host=%2Ftmp%2Fx%20y"
 

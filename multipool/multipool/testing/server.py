@@ -14,7 +14,6 @@ sockets.
 from __future__ import annotations
 
 import os
-import pwd
 import re
 import shutil
 import signal
@@ -26,14 +25,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import quote, urlencode
+
+if TYPE_CHECKING:
+    import pwd
 
 LOOPBACK: Final = "127.0.0.1"
 SUPERUSER: Final = "postgres"
 
 _PATIENCE: Final = 30.0  # seconds, for a server that starts or stops
-_SIGNALS: Final = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
+_SIGNALS: Final = {"smart": "SIGTERM", "fast": "SIGINT", "immediate": "SIGQUIT"}
 
 # Nothing here outlives the test, so nothing need survive a crash of the machine.
 _DURABILITY: Final[dict[str, object]] = {"fsync": "off", "full_page_writes": "off"}
@@ -128,7 +130,7 @@ class EmbeddedServer:
         """
         if self._process is None or not self.running:
             raise RuntimeError("the server is stopped already")
-        self._process.send_signal(_SIGNALS[mode])
+        self._process.send_signal(signal.Signals[_SIGNALS[mode]])
         try:
             self._process.wait(_PATIENCE)
         except subprocess.TimeoutExpired:
@@ -336,6 +338,10 @@ def _copy(binaries: Path, home: Path) -> Path:
 
 def _unprivileged() -> pwd.struct_passwd | None:
     """Return the user to run as: PostgreSQL refuses to run as root. None: the present one."""
+    # Not above: the compliance suite, which needs no server of ours, imports this module, and
+    # Windows has no such thing. Nor has it SIGQUIT.
+    import pwd
+
     return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
 
 
