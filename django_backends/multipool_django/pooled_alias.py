@@ -168,7 +168,10 @@ class PooledAlias(BaseDatabaseWrapper):
             )
             driver.check_params(params)  # which the pool does only when it connects
             conninfo = startup.conninfo(params, self.timezone_name)
-            return Pool(conninfo, driver=driver, **pool_options)
+            pool = Pool(conninfo, driver=driver, **pool_options)
+        # So it is known for what it is before it connects: see `management.elsewhere`.
+        pool._inner.target.note(params)
+        return pool
 
     def _refuse_persistence(self, max_age: float | None) -> None:
         options.refuse_persistence(self.alias, self.settings_dict, max_age)

@@ -18,6 +18,10 @@ Address = tuple[object, ...]
 TAG: Final = "mp:"
 #: PostgreSQL cuts the name there.
 _LONGEST_NAME: Final = 63
+#: Parameters that tell one server and database from another, and those that people are told.
+_TELLING: Final = ("service", "host", "hostaddr", "port", "dbname")
+_SHOWN: Final = ("service", "host", "port", "dbname")
+_NOWHERE: Final[Mapping[str, Any]] = {}
 #: What it makes several characters of, and then cuts.
 _UNFIT: Final = re.compile(r"[^ -~]")
 
@@ -31,6 +35,8 @@ class Target:
         #: Where it led when somebody asked last, and as whom it introduced itself there.
         self.address: Address = ()
         self.application: str | None = None
+        # The address as people are told it; None while nobody has asked.
+        self._whereabouts: dict[str, Any] | None = None
         #: Whether each connection's application name ends with a mark of its own, such as
         #: ``mp:0123abcd``, by which it is known behind a pooler.
         self.tagged = False
@@ -52,20 +58,28 @@ class Target:
             params["application_name"] = name[: _LONGEST_NAME - len(marks)] + marks
         return params
 
-    def whereabouts(self) -> dict[str, Any]:
-        """Return host, port and database as far as they are known: no user, password or options."""
-        shown: dict[str, Any] = {
-            k: self._params[k] for k in ("host", "port", "dbname") if k in self._params
-        }
-        if {"=", "/"} & set(str(shown.get("dbname", ""))):
-            shown["dbname"] = "***"  # libpq reads a whole DSN there, password and all
-        return shown
+    def whereabouts(self) -> Mapping[str, Any]:
+        """Return service, host, port and database as they were read last: no user or password.
+
+        Those that are known: of a callable that nobody has asked yet, none. It is the same
+        mapping until they are read again.
+        """
+        return self._whereabouts or _NOWHERE
 
     def __str__(self) -> str:
         """Say where in a few words."""
-        if self._source is not None:
+        if self._whereabouts is None:
             return "(from a callable)"
-        return " ".join(f"{k}={v}" for k, v in self.whereabouts().items()) or "(defaults)"
+        return " ".join(f"{k}={v}" for k, v in self._whereabouts.items()) or "(defaults)"
+
+    def note(self, params: Mapping[str, Any]) -> None:
+        """Note where *params* lead; for who knows beforehand what a callable will say."""
+        shown = {k: params[k] for k in _SHOWN if k in params}
+        if {"=", "/"} & set(str(shown.get("dbname", ""))):
+            shown["dbname"] = "***"  # libpq reads a whole DSN there, password and all
+        self._whereabouts = shown
+        self.address = tuple(str(params.get(name, "")) for name in _TELLING)
+        self.application = params.get("application_name") or os.environ.get("PGAPPNAME")
 
     def _read(self, target: Any) -> dict[str, Any]:
         if isinstance(target, str):
@@ -78,8 +92,5 @@ class Target:
                 f" either; got {type(target).__name__}"
             )
         self._driver.check_params(params)
-        self.address = tuple(
-            str(params.get(name, "")) for name in ("service", "host", "hostaddr", "port", "dbname")
-        )
-        self.application = params.get("application_name") or os.environ.get("PGAPPNAME")
+        self.note(params)
         return params

@@ -183,6 +183,15 @@ def test_a_callable_is_asked_for_each_connection_and_its_answer_is_checked(fake,
     pool.close()
 
 
+def test_it_is_told_where_a_callable_led_once_it_was_asked(fake):
+    led = {"host": "db", "dbname": "shop", "password": SECRET}
+    with Pool(lambda: led, driver=FakeDriver(fake)) as pool:
+        assert "(from a callable)" in pool.as_table()
+        with pool.connection():
+            assert "host=db dbname=shop" in pool.as_table()
+        assert SECRET not in repr(pool) + pool.as_table()
+
+
 def test_every_error_is_importable_from_the_package():
     import multipool
 

@@ -7,7 +7,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from io import StringIO
 from typing import Any
 
@@ -16,6 +17,7 @@ from django.core.management import CommandError, call_command
 from django.db import transaction
 from library.models import Author
 
+from multipool.watch.asking import processes
 from multipool_django.management.commands.multipool import Command
 
 MakeAlias = Callable[..., Any]
@@ -33,6 +35,22 @@ with connection.cursor() as cursor:
 print("ready", flush=True)
 sys.stdin.read()
 """
+
+
+@contextmanager
+def elsewhere(database: dict[str, Any]) -> Iterator[None]:
+    """Have another process execute a statement in *database*, and tell of it to who asks."""
+    with subprocess.Popen(
+        [sys.executable, "-c", ELSEWHERE % database],
+        env={**os.environ, "MULTIPOOL_TOP": "1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout.readline() == "ready\n"
+        yield
+        other.stdin.close()
+    assert other.returncode == 0
 
 
 def show(*arguments: str) -> str:
@@ -108,22 +126,25 @@ def test_the_command_hears_other_processes_that_tell(
 ) -> None:
     monkeypatch.setenv("MULTIPOOL_RUNTIME_DIR", str(tmp_path))
     make_alias()
-    with subprocess.Popen(
-        [sys.executable, "-c", ELSEWHERE % database],
-        env={**os.environ, "MULTIPOOL_TOP": "1"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as other:
-        assert other.stdout.readline() == "ready\n"
+    with elsewhere(database):
         (found,) = json.loads(show("--json"))
-        other.stdin.close()
-    assert other.returncode == 0
     assert found["processes"] == 2
     assert "select ?, count(*) from pg_class" in {
         query["text"] for query in found["queries"]["queries"]
     }
     assert list(tmp_path.iterdir()) == []
+
+
+def test_another_projects_database_is_not_added_to_this_ones(
+    make_alias: MakeAlias, database: dict[str, Any], tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nearly every project has an alias "default", and with it a pool of that name."""
+    monkeypatch.setenv("MULTIPOOL_RUNTIME_DIR", str(tmp_path))
+    make_alias()
+    with elsewhere({**database, "NAME": "postgres"}):
+        (found,) = json.loads(show("--json"))
+        assert [len(process["pools"]) for process in processes()] == [1]
+    assert (found["processes"], found["queries"]["queries"]) == (1, [])
 
 
 def test_without_any_it_says_how_others_are_heard(make_alias: MakeAlias) -> None:

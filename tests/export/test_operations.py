@@ -59,6 +59,15 @@ def test_each_statement_is_recorded_with_the_conventions_attributes(operations, 
     assert attributes == expected
 
 
+def test_where_a_callable_leads_is_told_as_a_dsn_is(operations, params, driver):
+    """As in Django, whose pools ask anew for each connection."""
+    with Pool(lambda: params, driver=driver, name="shop") as pool:
+        execute(pool, "select 1")
+    attributes = by_operation(operations)["select"].attributes
+    assert attributes["db.namespace"] == params["dbname"]
+    assert attributes["server.address"] == params["host"]
+
+
 def test_each_fetch_from_a_cursor_on_the_server_is_one_and_rows_in_memory_are_none(
     operations, pool
 ):

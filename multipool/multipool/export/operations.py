@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
+from weakref import ref
 
 from multipool.watch.stacks import Place
 from multipool.watch.tracing import More
@@ -48,7 +49,10 @@ class Operations:
 
     def __init__(self, pool: Pool, record: Callable[[float, Attributes], object]) -> None:
         self._driver = pool.driver
-        self._always = _whereabouts(pool)
+        # Weakly: a callable of the user's, which it has, may refer to the pool.
+        self._target = ref(pool._inner.target)
+        self._where: Mapping[str, Any] | None = None
+        self._always: Attributes = {}
         self._record = record
 
     def executed(
@@ -63,15 +67,23 @@ class Operations:
             self._tell("FETCH", more.seconds, more.error)
 
     def _tell(self, operation: str | None, seconds: float, error: BaseException | None) -> None:
-        attributes = dict(self._always)
-        if operation is not None:
-            attributes[OPERATION] = operation
         try:
+            attributes = dict(self._shared())
+            if operation is not None:
+                attributes[OPERATION] = operation
             if error is not None:
                 attributes |= self._what_went_wrong(error)
             self._record(seconds, attributes)
         except Exception as problem:  # nothing of ours may end a user's statement
             log.warning("a statement's duration was not recorded: %s", type(problem).__name__)
+
+    def _shared(self) -> Attributes:
+        """Return what all statements have, by what the pool connected to last."""
+        target = self._target()
+        if target is not None and (where := target.whereabouts()) is not self._where:
+            self._always = {SYSTEM: self._driver.system, **_where(where)}
+            self._where = where
+        return self._always
 
     def _what_went_wrong(self, error: BaseException) -> Attributes:
         code = self._driver.sqlstate(error)
@@ -87,10 +99,9 @@ def operation_name(sql: str) -> str | None:
     return word if word.upper() in _COMMANDS else None
 
 
-def _whereabouts(pool: Pool) -> Attributes:
-    """Return the attributes that all statements of *pool* share, without user or password."""
-    params: dict[str, Any] = pool._inner.target.whereabouts()
-    found: Attributes = {SYSTEM: pool.driver.system}
+def _where(params: Mapping[str, Any]) -> Attributes:
+    """Return the attributes that tell where a pool connects to."""
+    found: Attributes = {}
     if params.get("dbname", "***") != "***":
         found[NAMESPACE] = str(params["dbname"])
     host, port = str(params.get("host", "")), str(params.get("port", _DEFAULT_PORT))
