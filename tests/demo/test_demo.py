@@ -12,7 +12,7 @@ import pytest
 from support import until
 
 from multipool.driver import drivers
-from multipool_django.demo.scale import POOL
+from multipool_django.demo.scale import MOST_CLIENTS, POOL
 
 INSTALLED = [name for name in drivers() if find_spec(name)]
 SHORT = ("--seconds", "0.4", "--clients", "12")
@@ -57,6 +57,15 @@ def test_the_table_names_drivers_and_versions_in_plain_text(evening):
     for line in (done.stdout + done.stderr).splitlines():
         assert line.isprintable()
         assert len(line) <= 110
+
+
+def test_as_many_clients_as_it_offers_are_served(evening):
+    """By the server, which has a connection for each, and by the site."""
+    done = evening.run(
+        "--seconds", "0.2", "--clients", str(MOST_CLIENTS), "--driver", INSTALLED[0], "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["failures"] == {}
 
 
 @pytest.mark.parametrize(

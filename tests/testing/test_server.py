@@ -127,6 +127,13 @@ def test_settings_reach_the_server_and_a_wrong_one_is_named():
         pass
 
 
+def test_what_libpq_finds_in_the_environment_is_about_another_server(monkeypatch):
+    with embedded_server() as server:
+        for name, value in (("PGSSLMODE", "require"), ("PGSERVICE", "shop"), ("PGOPTIONS", "-x")):
+            monkeypatch.setenv(name, value)
+        assert server.psql("select 1") == "1"
+
+
 def test_without_tcp_there_is_no_tcp_address():
     with embedded_server() as server, pytest.raises(RuntimeError, match="tcp=True"):
         server.tcp_dsn  # noqa: B018  (a property that raises)

@@ -12,6 +12,7 @@ from typing import Final
 
 from multipool.command_options import number, whole_number
 from multipool.driver import drivers
+from multipool_django.demo.scale import MOST_CLIENTS
 
 SUMMARY: Final = "run a Django shop with and without the pool, on each driver, and compare"
 
@@ -31,9 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--clients",
-        type=whole_number(1, 200),
+        type=whole_number(1, MOST_CLIENTS),
         default=CLIENTS,
-        help="how many clients there are at once, 1 to 200 (default: %(default)s)",
+        help=f"how many clients there are at once, 1 to {MOST_CLIENTS} (default: %(default)s)",
     )
     parser.add_argument(
         "--driver",
@@ -72,13 +73,14 @@ def run(args: argparse.Namespace) -> int:
 
     # They import the embedded server, which is not there without the extra.
     from multipool_django.demo.children import ChildFailed
+    from multipool_django.demo.environment import without_libpqs
     from multipool_django.demo.keep import keep
     from multipool_django.demo.progress import Progress
     from multipool_django.demo.show import Wishes, show
     from multipool_django.demo.signals import Stop, Stopped
 
     try:
-        with Stop() as stop:
+        with without_libpqs(), Stop() as stop:
             if args.keep:
                 keep(wanted[0], args.port, Progress(sys.stderr), stop)
                 return 0

@@ -13,11 +13,15 @@ from typing import Final
 
 from multipool.fleet.installing import script
 from multipool.testing.server import SUPERUSER, EmbeddedServer, embedded_server
+from multipool_django.demo.scale import MOST_CLIENTS
 from multipool_django.demo.signals import Stop
 
 _USER: Final = "shop"
 #: Who looks at the fleet.
 _READER: Final = "watchman"
+
+# Where nothing is pooled each client connects again before the server has seen it go.
+_CONNECTIONS: Final = 2 * MOST_CLIENTS + 50
 
 # How long the server may take to notice that the last client has gone.
 _FAREWELL: Final = 10.0  # seconds
@@ -80,7 +84,7 @@ def serve(stop: Stop) -> Iterator[Databases]:
     Raises `RuntimeError` if it does not start.
     """
     rules = [f"host all {_USER} 127.0.0.1/32 scram-sha-256"]
-    with embedded_server(tcp=True, hba=rules) as server:
+    with embedded_server(tcp=True, hba=rules, max_connections=_CONNECTIONS) as server:
         password = secrets.token_urlsafe()
         server.psql(f"create role {_USER} login password '{password}'")
         yield Databases(server, password, stop)

@@ -11,6 +11,9 @@ ORDERS: Final = 1_000
 #: Pieces of each product: more than the clients can buy, so that nobody is sent away.
 DELIVERED: Final = 100_000
 
+#: The most that may be asked for.
+MOST_CLIENTS: Final = 200
+
 #: Threads of the site. Fewer than the clients, as in any site under load.
 THREADS: Final = 16
 

@@ -9,7 +9,7 @@ import waitress
 from django.core.wsgi import get_wsgi_application
 
 from multipool_django.demo import child, settings
-from multipool_django.demo.scale import THREADS
+from multipool_django.demo.scale import MOST_CLIENTS, THREADS
 
 
 def main() -> None:
@@ -19,7 +19,14 @@ def main() -> None:
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         child.tell(port=listener.getsockname()[1])
-        waitress.serve(get_wsgi_application(), sockets=[listener], threads=THREADS, _quiet=True)
+        waitress.serve(
+            get_wsgi_application(),
+            sockets=[listener],
+            threads=THREADS,
+            # Beside the clients' it counts those of its own.
+            connection_limit=2 * MOST_CLIENTS,
+            _quiet=True,
+        )
 
 
 if __name__ == "__main__":

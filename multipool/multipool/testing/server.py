@@ -348,9 +348,11 @@ def _unprivileged() -> pwd.struct_passwd | None:
 def _detached(owner: pwd.struct_passwd | None) -> dict[str, Any]:
     """Return the arguments by which `subprocess` runs a program as *owner*, and apart from us.
 
-    Ctrl-C is for the process that uses the server, not for the server: hence the session.
+    Ctrl-C is for the process that uses the server, not for the server: hence the session. What
+    libpq finds in our environment is about another server: psql would obey it.
     """
-    apart = {"stdin": subprocess.DEVNULL, "start_new_session": True}
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+    apart = {"stdin": subprocess.DEVNULL, "start_new_session": True, "env": env}
     if owner is None:
         return apart
     return apart | {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
