@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import socket
 import subprocess
 import sys
 import time
@@ -109,6 +110,31 @@ def test_it_does_not_listen_to_other_machines_without_a_token(
     assert main(["serve", "host=db", "--host", "0.0.0.0"]) == 1
     said = capsys.readouterr().err
     assert "--host 0.0.0.0 is seen from other machines: set a token" in said
+
+
+def test_where_it_cannot_listen_it_says_so_with_host_and_port(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main(["serve", "host=db", "--port", str(port)]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"multipool serve: cannot listen on host '127.0.0.1', port {port}: ")
+    for nowhere in ("no such host", "192.0.2.1", "a" * 64):
+        arguments = ("--host", nowhere, "--token-file", __file__, "--port", "0")
+        assert main(["serve", "host=db", *arguments]) == 1
+        assert f"cannot listen on host '{nowhere}'" in capsys.readouterr().err
+
+
+def test_a_token_that_is_no_text_is_refused_and_not_shown(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    token = tmp_path / "token"
+    token.write_bytes(b"hunter2 \xff hunter2 hunter2")
+    assert main(["serve", "host=db", "--token-file", str(token)]) == 1
+    assert capsys.readouterr().err == (
+        f"multipool serve: --token-file {token}: must be text in UTF-8\n"
+    )
 
 
 def test_the_token_comes_from_a_file_or_the_environment_and_must_be_long(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import socket
 import subprocess
 import sys
 from importlib.metadata import EntryPoint, version
@@ -195,6 +196,14 @@ def test_the_demo_names_what_is_not_installed_and_how_to_get_it(monkeypatch, cap
     assert complaint.startswith("multipool demo needs ")
     assert name in complaint
     assert 'pip install "multipool[demo]"' in complaint
+
+
+def test_a_port_that_is_taken_is_named_before_anything_is_started(evening):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = evening.run("--keep", "--port", port)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"multipool demo: cannot listen on host '127.0.0.1', port {port}")
 
 
 def test_the_demo_needs_at_least_one_driver(monkeypatch, capsys):

@@ -50,6 +50,14 @@ def test_the_ways_to_a_database_far_away_are_told_with_their_share_of_the_best(r
     assert django.split()[-6:] == ["100", "25%", "80.0", "ms", "100", "ms"]
 
 
+def test_what_is_said_below_a_table_is_of_its_rows(report):
+    report.far = {"multipool, psycopg": Figures(100, 400.0, 0.02, 0.05)}
+    assert "Two round trips with multipool" in report.as_table()
+    assert "Django's own pool" not in report.as_table()
+    report.far["Django's own pool, psycopg"] = Figures(50, 200.0, 0.04, 0.1)
+    assert "Three with Django's own pool" in report.as_table()
+
+
 def test_a_failure_is_told_by_driver(report):
     report.failures["pg8000"] = "site ended with status 1\nthe cable is cut"
     assert report.as_table().endswith(

@@ -17,6 +17,7 @@ from django.core.management import CommandError, call_command
 from django.db import transaction
 from library.models import Author
 
+from multipool import Pool
 from multipool.watch.asking import processes
 from multipool_django.management.commands.multipool import Command
 
@@ -150,6 +151,19 @@ def test_another_projects_database_is_not_added_to_this_ones(
 def test_without_any_it_says_how_others_are_heard(make_alias: MakeAlias) -> None:
     make_alias(OPTIONS={"pool": {"name": "unused"}})
     assert "none. Others are heard if they run with MULTIPOOL_TOP=1." in show()
+
+
+@pytest.mark.parametrize("report", ["queries", "usage"])
+def test_where_nothing_is_counted_it_says_so(
+    make_alias: MakeAlias, driver_name: str, report: str
+) -> None:
+    """A named pool counts only if it was asked to, as any that is made by hand."""
+    with Pool("", driver=driver_name, name="web"):
+        for pool in ({"queries": False}, "web"):
+            make_alias(OPTIONS={"pool": pool}).pool  # noqa: B018 -- made when it is asked for
+            output = StringIO()
+            call_command(Command(), report, "--database", "default", stdout=output)
+            assert "not counted: the option queries is off" in output.getvalue()
 
 
 def test_options_of_another_report_are_refused(make_alias: MakeAlias) -> None:

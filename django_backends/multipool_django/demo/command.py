@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
     except Stopped as stopped:
         print(f"\nstopped by {stopped}; nothing was left behind", file=sys.stderr)
         return stopped.status
-    except (RuntimeError, ChildFailed, OSError) as error:  # a port that is taken
+    except (RuntimeError, ChildFailed, OSError) as error:
         print(f"multipool demo: {error}", file=sys.stderr)
         return 1
     print(report.as_json() if args.json else report.as_table())

@@ -11,7 +11,7 @@ from typing import Final
 
 from multipool import Pool
 from multipool.dashboard import wsgi_app
-from multipool.dashboard.server import listen
+from multipool.dashboard.server import DashboardServer, listen
 from multipool_django.demo.children import Children
 from multipool_django.demo.databases import serve
 from multipool_django.demo.progress import Progress
@@ -26,10 +26,17 @@ STROLLERS: Final = 3
 def keep(driver: str, port: int, progress: Progress, stop: Stop) -> None:
     """Run the fleet on *driver*, and serve the page on *port* until a signal comes.
 
-    Raises `Stopped` then, with nothing left of it, `RuntimeError` if the embedded server cannot
-    be started, and `ChildFailed` if a process of the fleet fails before the page is served.
+    Raises `Stopped` then, with nothing left of it, `PoolError` if the port is taken,
+    `RuntimeError` if the embedded server cannot be started, and `ChildFailed` if a process of the
+    fleet fails before the page is served.
     """
-    with stop.held(), serve(stop) as databases, stop.released(), Children(stop) as children:
+    with (
+        listen("127.0.0.1", port) as server,
+        stop.held(),
+        serve(stop) as databases,
+        stop.released(),
+        Children(stop) as children,
+    ):
         engine = f"multipool_django.{driver}"
         with progress.step("migrating and filling the shelves"):
             params = databases.create("shop")
@@ -46,14 +53,12 @@ def keep(driver: str, port: int, progress: Progress, stop: Stop) -> None:
                 ports.append(site.hear()["port"])
                 step.tick()
             children.start("strollers", ports=ports, strollers=STROLLERS)
-        _serve(driver, page, port)
+        _serve(driver, page, server)
 
 
-def _serve(driver: str, params: dict[str, str], port: int) -> None:
-    with (
-        Pool(params, driver=driver, name="dashboard", max_size=2, timeout=5) as pool,
-        listen("127.0.0.1", port, wsgi_app(pool, may_end=True)) as server,
-    ):
+def _serve(driver: str, params: dict[str, str], server: DashboardServer) -> None:
+    with Pool(params, driver=driver, name="dashboard", max_size=2, timeout=5) as pool:
+        server.set_app(wsgi_app(pool, may_end=True))
         print(f"http://{server.address}/", flush=True)
         print("Ctrl-C ends it, and leaves nothing behind.", file=sys.stderr)
         server.serve_forever()

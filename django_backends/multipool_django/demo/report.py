@@ -92,8 +92,12 @@ counted, warm-up included. Connecting here means TCP on the loopback and a passw
 (SCRAM), without TLS; a server far away only adds to that."""
 
 
-_FAR_NOTE: Final = """\
-Two round trips with multipool: BEGIN travels with the query. Three with Django's own pool, four
+_FAR_NOTE: Final = "Two round trips with multipool: BEGIN travels with the query."
+
+#: Below rows that begin so; it is not there unless psycopg_pool is.
+_DJANGOS: Final = "Django's own pool"
+_NOTE_ON_DJANGOS: Final = f"""\
+ Three with {_DJANGOS}, four
 with checks for dead connections, which multipool makes without asking the server."""
 
 
@@ -130,7 +134,10 @@ def _far_table(far: Mapping[str, Figures]) -> str:
         f"{_milliseconds(each.median):>11}{_milliseconds(each.longest):>11}"
         for name, each in far.items()
     ]
-    return "\n".join([title, columns, *rows, "", _FAR_NOTE])
+    note = _FAR_NOTE
+    if any(name.startswith(_DJANGOS) for name in far):
+        note += _NOTE_ON_DJANGOS
+    return "\n".join([title, columns, *rows, "", note])
 
 
 def _row(name: str, way: str, rate: str, ratio: str, median: str, longest: str, opened: str) -> str:

@@ -10,6 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from multipool import Pool
 from multipool.watch.asking import processes
+from multipool.watch.exposed import VARIABLE
 from multipool.watch.process import describe_pool
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ class Told(NamedTuple):
     pools: tuple[dict[str, Any], ...]
     #: Why there is no pool, or None.
     error: str | None
+    #: Whether this process counts what is executed, and with it what connections are held for.
+    counted: bool
 
 
 def ask(connection: PooledWrapper) -> Told:
@@ -30,8 +33,17 @@ def ask(connection: PooledWrapper) -> Told:
     try:
         pool = connection.pool
     except ImproperlyConfigured as error:
-        return Told((), str(error))
-    return Told(() if pool is None else tuple(_told_of(pool)), None)
+        return Told((), str(error), counted=False)
+    if pool is None:
+        return Told((), None, counted=False)
+    return Told(tuple(_told_of(pool)), None, pool.config.queries)
+
+
+def why_none(entry: dict[str, Any]) -> str:
+    """Return what a report says whose *entry*, with `Told.counted` in it, has nothing to show."""
+    if not entry["counted"]:
+        return "not counted: the option queries is off."
+    return f"none. Others are heard if they run with {VARIABLE}=1."
 
 
 def _told_of(pool: Pool) -> Iterator[dict[str, Any]]:

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from multipool.watch.exposed import VARIABLE
 from multipool.watch.usage import UsageReport
-from multipool_django.management.elsewhere import ask
+from multipool_django.management.elsewhere import ask, why_none
 
 if TYPE_CHECKING:
     from multipool_django.wrapper import PooledWrapper
@@ -19,15 +18,17 @@ if TYPE_CHECKING:
 def collect(connection: PooledWrapper) -> dict[str, Any]:
     """Return what the connections of the alias of *connection* were held for. Does not connect.
 
-    ``error`` is why there is no pool, or None; ``processes`` is how many were heard.
+    ``error`` is why there is no pool, or None; ``processes`` is how many were heard,
+    and ``counted`` whether the option `queries` is on here.
     """
-    told, error = ask(connection)
+    told, error, counted = ask(connection)
     found = sum((UsageReport.from_dict(one["usage"]) for one in told), UsageReport(()))
     return {
         "alias": connection.alias,
         "processes": len(told),
         "usage": found.as_dict(),
         "error": error,
+        "counted": counted,
     }
 
 
@@ -42,5 +43,5 @@ def _table(entry: dict[str, Any]) -> str:
     head = f"{entry['alias']}: connections held by {entry['processes']} processes, this among them"
     report = UsageReport.from_dict(entry["usage"])
     if not report:
-        return f"{head}: none. Others are heard if they run with {VARIABLE}=1."
+        return f"{head}: {why_none(entry)}"
     return f"{head}\n{report}"

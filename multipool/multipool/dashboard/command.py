@@ -57,7 +57,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve until interrupted, or told to end; return the exit status. Raises `PoolConfigError`."""
+    """Serve until interrupted, or told to end; return the exit status.
+
+    Raises `PoolConfigError` for options that do not do, and `PoolError` if it cannot listen.
+    """
     driver = driver_of(args)
     token = _token(args.token_file)
     if token is None and not is_loopback(args.host):
@@ -86,3 +89,5 @@ def _token(file: Path | None) -> str | None:
         return file.read_text(encoding="utf-8").strip()
     except OSError as error:
         raise PoolConfigError(f"--token-file {file}: {error.strerror}") from error
+    except UnicodeDecodeError:  # which has the token in it
+        raise PoolConfigError(f"--token-file {file}: must be text in UTF-8") from None

@@ -7,6 +7,8 @@ from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
+from multipool.errors import PoolError
+
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
@@ -40,9 +42,20 @@ class _Handler(WSGIRequestHandler):
         return str(self.client_address[0])
 
 
-def listen(host: str, port: int, application: WSGIApplication) -> DashboardServer:
-    """Return a server that listens; raises `OSError` if it cannot."""
+def listen(host: str, port: int, application: WSGIApplication | None = None) -> DashboardServer:
+    """Return a server that listens; raises `PoolError` if it cannot.
+
+    Without an *application* it is given one by ``set_app`` before it serves; until then who asks
+    waits.
+    """
     kind = _IPv6Server if ":" in host else DashboardServer
-    server = kind((host, port), _Handler)
-    server.set_app(application)
+    try:
+        server = kind((host, port), _Handler)
+    except OSError as error:
+        reason = error.strerror or error
+        raise PoolError(f"cannot listen on host {host!r}, port {port}: {reason}") from error
+    except UnicodeError as error:
+        raise PoolError(f"cannot listen on host {host!r}: that is no host's name") from error
+    if application is not None:
+        server.set_app(application)
     return server
