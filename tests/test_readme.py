@@ -10,8 +10,9 @@ import pytest
 
 from multipool import PoolConfig
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-BENCHMARKS = (Path(__file__).parents[1] / "docs/benchmarks.md").read_text(encoding="utf-8")
+README_FILE = Path(__file__).parents[1] / "README.md"
+README = README_FILE.read_text(encoding="utf-8")
+BENCHMARKS = (README_FILE.parent / "docs/benchmarks.md").read_text(encoding="utf-8")
 
 _BY_HAND = "By hand: getconn and putconn, or what the pool calls them"
 _HELD = "Held 1000 µs"
@@ -60,6 +61,28 @@ def test_its_comparison_is_what_the_benchmarks_found():
                 name = "multipool, Python alone" if "alone" in what else POOLS.get(pool, pool)
                 decimals = len(figure.partition(".")[2])
                 assert figure == f"{float(figures[name]):,.{decimals}f}", (what, pool)
+
+
+def test_its_words_on_what_is_built_in_c_are_what_the_benchmarks_found():
+    words = " ".join(section("Install it").split())
+    assert "by hand that takes less than half the time, in a `with` block a little less" in words
+    by_hand, in_a_block = map(_c_by_python, (_BY_HAND, "with pool.connection(): pass"))
+    assert by_hand < 0.5 < 0.75 < in_a_block < 1
+
+
+def _c_by_python(title: str) -> float:
+    _, _, *rows = _cells(BENCHMARKS.partition(f"\n**{title}**\n")[2])
+    figures = {pool: float(figure) for pool, figure, *_ in rows}
+    return figures["multipool"] / figures["multipool, Python alone"]
+
+
+DOCS = [README_FILE, *sorted((README_FILE.parent / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
+def test_what_is_shown_as_python_is_python(path):
+    for code in re.findall(r"^```python\n(.*?)^```", path.read_text(encoding="utf-8"), re.M | re.S):
+        compile(code, path.name, "exec")
 
 
 def _cells(text: str) -> list[list[str]]:

@@ -198,6 +198,25 @@ def test_the_demo_names_what_is_not_installed_and_how_to_get_it(monkeypatch, cap
     assert 'pip install "multipool[demo]"' in complaint
 
 
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--port", "8000"], "--port is for --keep"),
+        (["--keep", "--json"], "--json is not for --keep"),
+        (["--keep", "--seconds", "1.5"], "--seconds is not for --keep"),
+        (["--keep", "--clients", "24"], "--clients is not for --keep"),
+        (
+            ["--keep", "--driver", "psycopg2", "--driver", "pg8000"],
+            "--keep takes one --driver, not psycopg2 and pg8000",
+        ),
+    ],
+)
+def test_the_demo_refuses_what_it_would_ignore(monkeypatch, capsys, arguments, complaint):
+    monkeypatch.setattr(command, "_missing", lambda wanted: ["what this test would start"])
+    assert cli.main(["demo", *arguments]) == 1
+    assert f"multipool demo: {complaint}" in capsys.readouterr().err
+
+
 def test_a_port_that_is_taken_is_named_before_anything_is_started(evening):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])

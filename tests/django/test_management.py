@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.test import override_settings
 
 from multipool.driver import drivers
 
@@ -19,6 +24,16 @@ def test_migrate_and_its_reverse_leave_nothing_to_do(manage: Manage) -> None:
     assert "class LibraryBook" in manage("inspectdb", "library_book").stdout
     manage("migrate", "library", "zero")
     assert "Create model Author" in manage("migrate", "--plan").stdout
+
+
+def test_the_fleets_roles_must_be_a_list(connection: Any) -> None:
+    migration = import_module("multipool_django.fleet.migrations.0001_install")
+    with (
+        override_settings(MULTIPOOL_FLEET_WRITERS="app"),
+        connection.schema_editor() as editor,
+        pytest.raises(ImproperlyConfigured, match="MULTIPOOL_FLEET_WRITERS is 'app'; .* a list"),
+    ):
+        migration.install(None, editor)
 
 
 def test_one_process_has_connections_of_all_installed_drivers(

@@ -134,6 +134,15 @@ def test_what_libpq_finds_in_the_environment_is_about_another_server(monkeypatch
         assert server.psql("select 1") == "1"
 
 
+def test_a_folder_for_temporary_files_with_a_comma_is_refused_by_name(monkeypatch, tmp_path):
+    folder = tmp_path / "a,b"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    with pytest.raises(RuntimeError, match="a,b.*set TMPDIR"), embedded_server():
+        pass
+    assert list(folder.iterdir()) == []
+
+
 def test_without_tcp_there_is_no_tcp_address():
     with embedded_server() as server, pytest.raises(RuntimeError, match="tcp=True"):
         server.tcp_dsn  # noqa: B018  (a property that raises)

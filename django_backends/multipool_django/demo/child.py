@@ -14,6 +14,8 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+from multipool.watch import exposing
+
 
 def job() -> dict[str, Any]:
     """Return what the parent wants done; from now on the process ends when the parent says so."""
@@ -38,5 +40,6 @@ def tell(**message: object) -> None:
 
 def _end_with_parent() -> None:
     sys.stdin.read()
+    exposing.end()
     # At once, whatever the other threads do: there is nothing to save.
     os._exit(0)

@@ -12,6 +12,7 @@ from typing import Final
 
 from multipool.command_options import number, whole_number
 from multipool.driver import drivers
+from multipool.errors import PoolError
 from multipool_django.demo.scale import MOST_CLIENTS
 
 SUMMARY: Final = "run a Django shop with and without the pool, on each driver, and compare"
@@ -27,14 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seconds",
         type=number(0.2, 60),
-        default=SECONDS,
-        help="how long to take time for each figure, 0.2 to 60 (default: %(default)g)",
+        help=f"how long to take time for each figure, 0.2 to 60 (default: {SECONDS:g})",
     )
     parser.add_argument(
         "--clients",
         type=whole_number(1, MOST_CLIENTS),
-        default=CLIENTS,
-        help=f"how many clients there are at once, 1 to {MOST_CLIENTS} (default: %(default)s)",
+        help=f"how many clients there are at once, 1 to {MOST_CLIENTS} (default: {CLIENTS})",
     )
     parser.add_argument(
         "--driver",
@@ -51,7 +50,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--port",
         type=whole_number(0, 65535),
-        default=0,
         help="--keep: where to serve it (default: any port)",
     )
     parser.add_argument(
@@ -63,8 +61,10 @@ def run(args: argparse.Namespace) -> int:
     """Run the demo; return its exit status.
 
     0: all went well. 1: a driver failed, or the server did. 2: something is not
-    installed. 128 and the signal's number: asked to stop.
+    installed. 128 and the signal's number: asked to stop. Raises `PoolError` for options that
+    do not go together.
     """
+    _refuse_what_would_be_ignored(args)
     wanted = list(dict.fromkeys(args.driver or _installed()))
     missing = _missing(wanted)
     if missing:
@@ -82,9 +82,9 @@ def run(args: argparse.Namespace) -> int:
     try:
         with without_libpqs(), Stop() as stop:
             if args.keep:
-                keep(wanted[0], args.port, Progress(sys.stderr), stop)
+                keep(wanted[0], args.port or 0, Progress(sys.stderr), stop)
                 return 0
-            wishes = Wishes(wanted, args.seconds, args.clients)
+            wishes = Wishes(wanted, args.seconds or SECONDS, args.clients or CLIENTS)
             report = show(wishes, Progress(sys.stderr), stop)
     except Stopped as stopped:
         print(f"\nstopped by {stopped}; nothing was left behind", file=sys.stderr)
@@ -94,6 +94,19 @@ def run(args: argparse.Namespace) -> int:
         return 1
     print(report.as_json() if args.json else report.as_table())
     return 1 if report.failures else 0
+
+
+def _refuse_what_would_be_ignored(args: argparse.Namespace) -> None:
+    if not args.keep:
+        if args.port is not None:
+            raise PoolError("--port is for --keep")
+        return
+    given = {"--seconds": args.seconds, "--clients": args.clients, "--json": args.json or None}
+    for option, value in given.items():
+        if value is not None:
+            raise PoolError(f"{option} is not for --keep, which measures nothing")
+    if len(set(args.driver or ())) > 1:
+        raise PoolError(f"--keep takes one --driver, not {' and '.join(args.driver)}")
 
 
 def _with_engine() -> list[str]:

@@ -21,7 +21,10 @@ class Stopped(BaseException):
 
 
 class Stop:
-    """Within this context the first signal raises `Stopped`; those after it do nothing."""
+    """Within this context the first signal raises `Stopped`; those after it do nothing.
+
+    But SIGHUP, where it was ignored before, as under ``nohup``, goes on being so.
+    """
 
     def __init__(self) -> None:
         self._came: int | None = None
@@ -29,7 +32,9 @@ class Stop:
         self._waiting: int | None = None
 
     def __enter__(self) -> Self:
-        self._before = {each: signal.signal(each, self._receive) for each in SIGNALS}
+        nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        heeded = [each for each in SIGNALS if not (nohup and each == signal.SIGHUP)]
+        self._before = {each: signal.signal(each, self._receive) for each in heeded}
         return self
 
     def __exit__(

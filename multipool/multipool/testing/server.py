@@ -254,9 +254,15 @@ rm -rf -- "$home"
 
 @contextmanager
 def _temporary_home() -> Iterator[Path]:
+    folder = tempfile.gettempdir()
+    if "," in folder:
+        raise RuntimeError(
+            f"the folder for temporary files has a comma in its name, {folder!r}: libpq, and the"
+            " server, would take it for two; set TMPDIR to one without"
+        )
     pid = os.getpid()
     guard = subprocess.Popen(
-        ["sh", "-c", _GUARD, "sh", tempfile.gettempdir()],
+        ["sh", "-c", _GUARD, "sh", folder],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -267,7 +273,7 @@ def _temporary_home() -> Iterator[Path]:
     try:
         home = guard.stdout.readline().rstrip("\n")
         if not home:
-            raise RuntimeError(f"no temporary directory can be made in {tempfile.gettempdir()}")
+            raise RuntimeError(f"no temporary directory can be made in {folder}")
         yield Path(home)
     finally:
         if os.getpid() == pid:  # else see `EmbeddedServer._end`

@@ -106,7 +106,8 @@ def begin() -> None:
         _beginning.release()
 
 
-def _at_exit() -> None:
+def end() -> None:
+    """Answer no more, as at exit; for a process that ends without its exit's functions."""
     if _answering is not None and _answering.pid == os.getpid():
         _answering.end()
 
@@ -119,6 +120,6 @@ def _after_fork_in_child() -> None:
         _answering = None
 
 
-atexit.register(_at_exit)
+atexit.register(end)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)
