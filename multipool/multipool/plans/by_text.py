@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from itertools import count, islice
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -180,13 +181,10 @@ class PlannedByText:
         clearing = [DROP_OURS] if doubtful else [f"deallocate {name}" for name in left]
         steps = [*clearing, form.prepare]
         if inside:  # a failure of ours must not be the user's
-            steps = [*steps, _RELEASE]
-            if form.parses:
-                steps = [_SAVE, *steps]
+            # All in one message: another thread may end the transaction between two.
+            prepare = form.prepare if form.parses else _in_a_block(form.prepare)
+            steps = [_SAVE, *clearing, prepare, _RELEASE]
         try:
-            if inside and not form.parses:
-                # Of a message with a syntax error anywhere in it nothing is run.
-                self._command(_SAVE)
             self._command("; ".join(steps))
         except driver.Error as error:
             code = driver.sqlstate(error) or ""
@@ -210,3 +208,12 @@ class PlannedByText:
         form.parses = True
         shelf.held[form] = None
         return True
+
+
+def _in_a_block(sql: str) -> str:
+    """Return what executes *sql*, whose syntax errors are then those of an execution.
+
+    Of a message with one anywhere in it nothing at all is run, not even a savepoint.
+    """
+    block, text = islice((tag for number in count() if (tag := f"$m{number}$") not in sql), 2)
+    return f"do {block} begin execute {text}{sql}{text}; end {block}"
