@@ -22,7 +22,7 @@ from psycopg2.extensions import cursor as plain_cursor
 
 from multipool.driver import IDLE, INERROR, INTRANS
 from multipool_psycopg2.connection import Connection
-from multipool_psycopg2.cursor import Watching, behind_users
+from multipool_psycopg2.cursor import behind_users
 from multipool_psycopg2.observed import observed
 from multipool_psycopg2.piggyback_cursor import PiggybackCursor
 from multipool_psycopg2.planned import planned
@@ -56,11 +56,7 @@ def _piggyback(factory: type) -> type:
     users = behind_users(factory, _piggyback)
     if users is not None:
         return users
-    bases = (PiggybackCursor, factory)
-    made: Any = type(factory.__name__, bases, {"__module__": factory.__module__})
-    driver: Any = super(Watching, made)
-    made._multipool_plain = driver.execute
-    return made  # type: ignore[no-any-return]  # it is one
+    return type(factory.__name__, (PiggybackCursor, factory), {"__module__": factory.__module__})
 
 
 @cache

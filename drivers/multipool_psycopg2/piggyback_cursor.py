@@ -63,7 +63,7 @@ class PiggybackCursor(Watching):
             query = self._seen(query)
         if not carries_begin(text_of(query)):
             conn.begin()
-            return super(Watching, self).execute(query, vars)
+            return self._multipool_plain(query, vars)
         return self._send_with(begin, self.mogrify(query, vars))
 
     def _send(self, message: bytes) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
-from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -352,8 +351,8 @@ def test_a_statement_can_be_cancelled_from_another_thread(held: Any, params: Any
     asked = held.connection
     asked.cancel()  # of nothing
     assert used(held) == 0
-    outside = get_driver("psycopg2" if find_spec("psycopg2") else held.pool.driver.name)
-    watcher = outside.connect(params, timeout=10)
+    driver = held.pool.driver
+    watcher = driver.connect(params, timeout=10)
 
     def cancel_when_it_runs() -> None:
         cursor = watcher.cursor()
@@ -374,7 +373,7 @@ def test_a_statement_can_be_cancelled_from_another_thread(held: Any, params: Any
             ask(held, "select pg_sleep(61)")
         other.outcome()
     finally:
-        outside.close(watcher)
+        driver.close(watcher)
     assert used(held) == 0
 
 

@@ -69,6 +69,15 @@ def make_pool(driver, way, params):
 
 
 @pytest.fixture
+def outside(driver, params):
+    """A connection of nobody's pool."""
+    conn = driver.connect(params, timeout=10)
+    conn.autocommit = True
+    yield conn
+    driver.close(conn)
+
+
+@pytest.fixture
 def pool(make_pool):
     """A pool of one connection."""
     return make_pool(max_size=1)

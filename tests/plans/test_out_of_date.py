@@ -14,15 +14,6 @@ def eager(make_pool):
     return make_pool(max_size=1, prepare={"threshold": 1})
 
 
-@pytest.fixture
-def outside(driver, params):
-    """A connection of nobody's pool."""
-    conn = driver.connect(params, timeout=10)
-    conn.autocommit = True
-    yield conn
-    driver.close(conn)
-
-
 def failures(driver, count, execute):
     """Return the SQLSTATEs of the failures of *count* calls."""
     found = []

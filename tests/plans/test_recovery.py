@@ -14,15 +14,6 @@ from plans.conftest import BY_ID, fetch, held, run
 from support import Thread
 
 
-@pytest.fixture
-def outside(driver, params):
-    """A connection of nobody's pool."""
-    conn = driver.connect(params, timeout=10)
-    conn.autocommit = True
-    yield conn
-    driver.close(conn)
-
-
 @pytest.mark.parametrize("autocommit", [True, False])
 def test_a_table_that_somebody_alters_is_read_as_it_is_now(prepared, outside, autocommit):
     run(outside, "alter table numbers add column more integer default 5")

@@ -178,15 +178,20 @@ class OnDemandConnection:
         if slot.live_lease == slot.serial == self._serial:
             slot.keep_live()
 
+    def _join_block(self) -> bool:
+        """Have the caller's block of `Pool.hold` keep the connection; return whether one does."""
+        block = block_of(self._pool._inner)
+        if block is None:
+            return False
+        if block not in self._blocks:
+            if not block.at_end(self, self._let_go_in_turn):
+                return False
+            self._blocks.append(block)
+        return True
+
     def _is_in_a_block(self) -> bool:
         """Return whether `Pool.hold` keeps the connection, for who asks or for somebody else."""
-        block = block_of(self._pool._inner)
-        if (
-            block is not None
-            and block not in self._blocks
-            and block.at_end(self, self._let_go_in_turn)
-        ):
-            self._blocks.append(block)
+        self._join_block()
         if self._blocks:
             self._blocks = [one for one in self._blocks if not one.over]
         return bool(self._blocks)
@@ -239,10 +244,9 @@ class OnDemandConnection:
         with self._turn:
             conn = self._borrow()
             conn.touch(CLIENT)  # whatever is done to it, nobody may see
-            if not self._keeping and self._autocommits:
-                block = block_of(self._pool._inner)  # not somebody else's, which may end before
-                if block is None or not self._is_in_a_block() or block not in self._blocks:
-                    self._handed_out = True
+            # Somebody else's block may end before it is done with.
+            if not self._keeping and self._autocommits and not self._join_block():
+                self._handed_out = True
         return conn
 
     def interface_error(self, reason: str) -> Exception:

@@ -21,11 +21,12 @@ _HAS_OFFSET: Final = re.compile(r"\bOFFSET\b[^)]*\Z", re.IGNORECASE)
 def split(sql: str) -> tuple[str, tuple[int, int]] | None:
     """Return *sql* without its trailing LIMIT and OFFSET, and their numbers; None without."""
     found = _TRAILING.match(sql)
-    if found is None or "--" in found["head"].rpartition("\n")[2]:
+    if found is None:
         return None
-    if _HAS_OFFSET.search(found["head"]):
+    head = found["head"]
+    if "--" in head.rpartition("\n")[2] or _HAS_OFFSET.search(head):
         return None
-    return found["head"], (int(found["limit"]), int(found["offset"] or 0))
+    return head, (int(found["limit"]), int(found["offset"] or 0))
 
 
 def with_parameters(head: str, values: tuple[int, ...], params: Any) -> tuple[str, Any]:
