@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -110,9 +110,11 @@ def table(wrong: str, found: Mapping[str, Refusal]) -> Table:
     return Table(wrong, columns, rows)
 
 
-def verdicts(wrong: str, ours: Refusal) -> list[Verdict]:
-    """Return whether ours failed at once, and after one attempt."""
+def verdicts(wrong: str, ours: Collection[Refusal]) -> list[Verdict]:
+    """Return whether all of *ours* failed at once, and after one attempt."""
+    slowest = max(refusal.seconds for refusal in ours)
+    attempts = max(refusal.attempts for refusal in ours)
     return [
-        Verdict(f"{wrong.lower()}: until the error", ours.seconds, at_most=1, unit=" s"),
-        Verdict(f"{wrong.lower()}: attempts", ours.attempts, at_most=1),
+        Verdict(f"{wrong.lower()}: until the error", slowest, at_most=1, unit=" s"),
+        Verdict(f"{wrong.lower()}: attempts", attempts, at_most=1),
     ]

@@ -7,7 +7,7 @@ own rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from benchmarks.peers.base import Closing, Lending, NotOffered, Options, Params, Peer
@@ -43,9 +43,11 @@ __all__ = [
     "PsycopgPool",
     "SQLAlchemy",
     "installed",
+    "of_ours",
 ]
 
 P = TypeVar("P", bound=Peer)
+T = TypeVar("T")
 
 #: Every library once.
 ALL: tuple[type[Peer], ...] = (
@@ -63,3 +65,8 @@ ALL: tuple[type[Peer], ...] = (
 def installed(peers: Iterable[type[P]]) -> list[type[P]]:
     """Return those of *peers* whose libraries are there."""
     return [peer for peer in peers if peer.installed()]
+
+
+def of_ours(found: Mapping[str, T]) -> list[T]:
+    """Return what was *found* of our own pools, by the labels of all."""
+    return [one for label, one in found.items() if label.split(",")[0] == Multipool.label]

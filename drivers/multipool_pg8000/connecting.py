@@ -144,25 +144,48 @@ def _connect_host(
             if settings.connect_timeout is not None:
                 limit = monotonic() + settings.connect_timeout
                 until = limit if until is None else min(limit, until)
-            encrypted = (False,) if family == socket.AF_UNIX else settings.tls.attempts()
-            for encrypt in encrypted:
-                address = _address(settings, host, family, target, encrypt)
-                try:
-                    return _let_in(settings, host, address, wanted, until)
-                except ssl.SSLError as failed:
-                    failures.append(failed)  # without TLS it may do better, if that is allowed
-                except OSError as failed:
-                    failures.append(failed)
-                    break
-                except OperationalError as failed:
-                    failures.append(failed)
-                    if not (failed.sqlstate or "").startswith(_AUTHORIZATION):
-                        break
+            connection = _connect_target(settings, host, family, target, wanted, until, failures)
+            if connection is not None:
+                return connection
             if isinstance(failures[-1], OperationalError):
                 break  # the server has answered: its other addresses would say the same
         raise _merged(failures)
     finally:
         failures.clear()
+
+
+def _connect_target(
+    settings: Settings,
+    host: Host,
+    family: int,
+    target: tuple[object, ...] | str,
+    wanted: str,
+    deadline: float | None,
+    failures: list[Exception],
+) -> Connection | None:
+    """Return a connection, with TLS or without in libpq's order, or None: *failures* say why."""
+    encrypted = (False,) if family == socket.AF_UNIX else settings.tls.attempts()
+    for turn, encrypt in enumerate(encrypted):
+        address = _address(settings, host, family, target, encrypt)
+        declined = False
+        try:
+            sock = address.open(_left(deadline))
+            declined = encrypt and not isinstance(sock, ssl.SSLSocket)
+            if declined and turn:
+                sock.close()
+                break  # without TLS it was tried
+            return _let_in(settings, host, address, sock, wanted, deadline)
+        except ssl.SSLError as failed:
+            failures.append(failed)  # without TLS it may do better, if that is allowed
+        except OSError as failed:
+            failures.append(failed)
+            break
+        except OperationalError as failed:
+            failures.append(failed)
+            # One login that fails should count once where accounts are locked for it.
+            if declined or not (failed.sqlstate or "").startswith(_AUTHORIZATION):
+                break
+    return None
 
 
 def _about(what: str, error: Exception) -> OperationalError:
@@ -188,9 +211,13 @@ def _merged(failures: list[Exception]) -> Exception:
 
 
 def _let_in(
-    settings: Settings, host: Host, address: Address, wanted: str, deadline: float | None
+    settings: Settings,
+    host: Host,
+    address: Address,
+    sock: socket.socket,
+    wanted: str,
+    deadline: float | None,
 ) -> Connection:
-    sock = address.open(_left(deadline))
     try:
         sock.settimeout(_left(deadline))
         connection = Connection(

@@ -16,7 +16,8 @@ from support import Thread
 
 import multipool_pg8000
 from multipool.errors import PoolConfigError
-from multipool_pg8000 import OperationalError, errors
+from multipool_pg8000 import OperationalError, connecting, errors
+from multipool_pg8000.connection import Connection
 from multipool_pg8000.tls import TLS
 
 CERTIFICATE = str(Path(__file__).with_name("localhost.pem"))
@@ -121,6 +122,21 @@ def test_a_server_without_tls_will_do_unless_it_is_required(connect):
         assert not connect(sslmode=mode).info.ssl_in_use
     with pytest.raises(OperationalError, match="does not support TLS"):
         connect(sslmode="require")
+
+
+@pytest.mark.parametrize(("relay", "logins"), [(True, 2), (False, 1)], indirect=["relay"])
+@pytest.mark.parametrize("mode", ["allow", "prefer"])
+def test_who_is_refused_tries_again_only_where_tls_makes_a_difference(
+    connect, mode, logins, monkeypatch
+):
+    """Each failed login counts where accounts are locked after some of them."""
+    made = []
+    monkeypatch.setattr(
+        connecting, "Connection", lambda *args, **own: made.append(1) or Connection(*args, **own)
+    )
+    with pytest.raises(OperationalError, match='role "stranger" does not exist'):
+        connect(sslmode=mode, user="stranger")
+    assert len(made) == logins
 
 
 @pytest.mark.parametrize("relay", ["badly"], indirect=True)
