@@ -14,6 +14,9 @@
 #include <Python.h>
 #include <stddef.h>
 #include <structmember.h>
+#ifdef __linux__
+#include <sys/epoll.h>
+#endif
 
 /* Where the members lie that are used here, in bytes from the object's beginning. */
 typedef struct {
@@ -40,19 +43,18 @@ enum {
     CLOCK,
     MONOTONIC,
     SLOT_TYPE,
-    ZERO,
     ONE,
     NAMES, /* from here on: of attributes */
     SLOT = NAMES,
     PASS_TO,
     BORROWER,
-    ENDED,
+    ENDS,
     DUE,
     NOW,
     PARTS
 };
 
-static const char *const names[] = {"_multipool_slot", "pass_to", "borrower", "ended", "due", "now"};
+static const char *const names[] = {"_multipool_slot", "pass_to", "borrower", "ends", "due", "now"};
 
 typedef struct {
     PyObject_HEAD
@@ -233,26 +235,40 @@ getconn(PyObject *callable, PyObject *const *args, size_t flags, PyObject *keywo
     return PyObject_Vectorcall(self->parts[PYTHON], args, flags, keywords);
 }
 
+/* Return whether no connection may have ended, by what upkeep knows or the system says; -1 with an
+ * error. The system is asked itself, since it does not wait: `ended`, which lets go of the
+ * interpreter's lock meanwhile, takes twice the time. */
+static int
+none_ended(const Path *self)
+{
+    PyObject *number = PyObject_GetAttr(self->parts[UPKEEP], self->parts[ENDS]);
+    long ends = number == NULL ? -1 : PyLong_AsLong(number);
+    Py_XDECREF(number);
+    if (ends < 0) {
+        return PyErr_Occurred() ? -1 : 1;
+    }
+#ifdef __linux__
+    struct epoll_event event;
+    return epoll_wait((int)ends, &event, 1, 0) == 0;
+#else
+    return 0;
+#endif
+}
+
 /* Return whether there is nothing to be looked after, and the time in *now*; -1 with an error. */
 static int
 is_quiet(const Path *self, PyObject **now)
 {
-    PyObject *due = NULL, *none_ended[] = {self->parts[ZERO], self->parts[ONE]};
-    PyObject *ended = PyObject_GetAttr(self->parts[UPKEEP], self->parts[ENDED]);
-    if (ended == NULL) {
+    int quiet = none_ended(self);
+    if (quiet <= 0) {
+        return quiet;
+    }
+    *now = PyObject_CallNoArgs(self->parts[MONOTONIC]);
+    if (*now == NULL || PyObject_SetAttr(self->parts[CLOCK], self->parts[NOW], *now) < 0) {
         return -1;
     }
-    Py_SETREF(ended, PyObject_Vectorcall(ended, none_ended, 2, NULL));
-    *now = ended == NULL ? NULL : PyObject_CallNoArgs(self->parts[MONOTONIC]);
-    int quiet = ended == NULL || *now == NULL ? -1 : PyObject_Not(ended);
-    if (quiet >= 0 && PyObject_SetAttr(self->parts[CLOCK], self->parts[NOW], *now) < 0) {
-        quiet = -1;
-    }
-    if (quiet > 0) {
-        due = PyObject_GetAttr(self->parts[UPKEEP], self->parts[DUE]);
-        quiet = due == NULL ? -1 : PyObject_RichCompareBool(*now, due, Py_LT);
-    }
-    Py_XDECREF(ended);
+    PyObject *due = PyObject_GetAttr(self->parts[UPKEEP], self->parts[DUE]);
+    quiet = due == NULL ? -1 : PyObject_RichCompareBool(*now, due, Py_LT);
     Py_XDECREF(due);
     return quiet;
 }
@@ -511,7 +527,6 @@ stand_for(PyObject *module, PyObject *args, PyObject *keywords)
     }
     self->parts[POP] = PyObject_GetAttrString(idle, "pop");
     self->parts[PUSH] = PyObject_GetAttrString(idle, "append");
-    self->parts[ZERO] = PyLong_FromLong(0);
     self->parts[ONE] = PyLong_FromLong(1);
     if (PyErr_Occurred()
         || find_all(&self->at, slot_type, borrower_type, (PyObject *)Py_TYPE(tracing)) < 0) {

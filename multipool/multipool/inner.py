@@ -307,10 +307,12 @@ class Upkeep(ABC):
 
     #: Whether the ends of sockets are noticed as they happen.
     watching: bool
-    #: Called as ``ended(0, 1)``: something true if a watched connection may have ended; and the
+    #: Called as ``ended(0, 1)``: something true if a watched connection may have ended; the
+    #: descriptor of the epoll instance whose method that is, or -1: then none has; and the
     #: monotonic time at which there is something to do. Asked at each checkout where upkeep is
     #: inline.
     ended: Callable[[float, int], Any]
+    ends: int
     due: float
 
     @abstractmethod

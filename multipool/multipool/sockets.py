@@ -33,6 +33,8 @@ class _SocketWatch:
         self._epoll = select.epoll()
         #: ``poll(timeout, most)`` of the epoll instance, for who only wants to know whether.
         self.poll = self._epoll.poll
+        #: The instance's descriptor, for who asks in C.
+        self.number = self._epoll.fileno()
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._epoll.register(self._bell, select.EPOLLIN)
         # The system uses a number again as soon as its file is closed, so an event counts

@@ -49,7 +49,7 @@ class Inline(Upkeep):
         # Made with the first connection: what daemonises closes what it finds open.
         self._sockets: Any = None
         self._made: dict[str, Any] = {}
-        self.ended = _nobody_looks
+        self.ended, self.ends = _nobody_looks, -1
 
     def tend(self, inner: Inner, deadline: float | None = None) -> None:
         if inner.places.lock.locked():  # it may be this very thread, which a signal interrupted
@@ -83,7 +83,8 @@ class Inline(Upkeep):
             # Several may open the first connection at once, and one of them in a finaliser, which
             # would wait for a lock of its own thread's: so all make one, and take the first.
             sockets = self._made.setdefault("sockets", SocketWatch(once=False))
-            self.ended = sockets.poll  # the system's own call, since every checkout makes it
+            # The system's own call, since every checkout makes it, and what it is made of.
+            self.ended, self.ends = sockets.poll, sockets.number
             self._sockets = sockets  # last: an interrupt leaves nothing half made
         if self._sockets is not None:
             self._sockets.add(slot)
@@ -125,7 +126,7 @@ class Thread(Upkeep):
         # Made with the first pool, not at import: what daemonises closes what it finds open.
         self._sockets: Any = None
         self._doors: dict[int, Callable[[], object]] = {}
-        self.ended, self.due = _nobody_looks, NEVER  # the thread does
+        self.ended, self.ends, self.due = _nobody_looks, -1, NEVER  # the thread does
         self._closers = Helpers(_CLOSERS)
         self._openers = Helpers(_OPENERS)
 
