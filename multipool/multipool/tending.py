@@ -33,6 +33,13 @@ def tend(inner: Inner, deadline: float | None = None) -> float:
     # came back is not written down on the hot path, so idleness is looked for four times in
     # its span.
     due = now + min((config.max_idle or NEVER) / 4, (config.max_lifetime or NEVER) * SHORTEST)
+    for slot in list(places.slots):
+        # Not of the idle ones alone: a busy one may be lent whenever somebody looks.
+        if slot.born and not slot.spent:
+            if now < slot.ends:
+                due = min(due, slot.ends)
+            else:
+                slot.spend()
     spare = _alive(inner) - config.min_size
     for conn in tuple(places.idle):  # the coldest first
         slot = conn._multipool_slot
@@ -41,9 +48,9 @@ def tend(inner: Inner, deadline: float | None = None) -> float:
         if slot.seen != slot.serial:
             slot.seen = slot.serial
             slot.idle_since = now
-        ends = slot.ends
+        ends = NEVER
         if config.max_idle is not None and spare > 0:
-            ends = min(ends, slot.idle_since + config.max_idle)
+            ends = slot.idle_since + config.max_idle
         if now < ends and not slot.spent:
             due = min(due, ends)
         elif places.pick(conn):

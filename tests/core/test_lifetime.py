@@ -29,6 +29,22 @@ def test_a_connection_past_its_lifetime_is_closed_when_it_comes_back(fake, make_
     assert fake.open == 0
 
 
+@pytest.mark.parametrize("upkeep", ["thread", "inline"])
+def test_a_connection_that_nobody_ever_sees_idle_ends_its_life_too(fake, make_pool, upkeep):
+    """Whoever gives it back hands it on to one who waits."""
+    pool = make_pool(max_size=1, max_lifetime=0.2, upkeep=upkeep)
+    ends = time.monotonic() + 1.5
+
+    def work():
+        while time.monotonic() < ends:
+            with pool.connection():
+                time.sleep(0.01)
+
+    for thread in [Thread(work) for _ in range(3)]:
+        thread.outcome()
+    assert fake.opened >= 4
+
+
 def test_an_idle_connection_past_its_lifetime_is_closed_though_nobody_asks(fake, make_pool):
     pool = make_pool(max_lifetime=0.05)
     pool.putconn(pool.getconn())
