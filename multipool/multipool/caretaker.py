@@ -12,6 +12,7 @@ import random
 import select
 import sys
 import threading
+from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -277,7 +278,8 @@ class Caretaker:
         slot.leased = None  # the end of its lease's block has nothing to return
         slot.detach(conn)
         self._driver.abandon(conn)
-        disown(conn, self._driver.InterfaceError)
+        with suppress(TypeError):  # of a class that gives way to no other
+            disown(conn, self._driver.InterfaceError)
 
 
 # A server process ends some time after its client has said goodbye, and until then it counts

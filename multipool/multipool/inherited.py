@@ -8,6 +8,8 @@ from typing import Any
 
 def disown(conn: Any, error: type[Exception]) -> None:
     """Let every use of *conn* raise *error*, but ``close``, which is harmless by now."""
+    while (inside := getattr(conn, "__wrapped__", None)) is not None:  # a tracer's proxy
+        conn = inside
     kind: Any = type(conn)
     raised: Any = error
     conn.__class__ = _disowned(kind, raised)

@@ -7,36 +7,11 @@ cursor factory.
 from __future__ import annotations
 
 import gc
-import importlib
 
 import pytest
+from tracers import Proxy, owner_of_connect
 
 from multipool import Pool
-
-
-class Proxy:
-    """As wrapt's: all goes to what is wrapped, whose class it says it is of."""
-
-    def __init__(self, wrapped):
-        object.__setattr__(self, "__wrapped__", wrapped)
-
-    @property
-    def __class__(self):
-        return type(self.__wrapped__)
-
-    @__class__.setter
-    def __class__(self, value):
-        self.__wrapped__.__class__ = value
-
-    def __getattr__(self, name):
-        return getattr(self.__wrapped__, name)
-
-    def __setattr__(self, name, value):
-        setattr(self.__wrapped__, name, value)
-
-
-def psycopg_class():
-    return importlib.import_module("multipool_psycopg.connection").Connection
 
 
 @pytest.fixture
@@ -44,8 +19,7 @@ def traced(driver, monkeypatch):
     """Have what *driver* connects by return a proxy; return a list of its calls."""
     if driver.name == "pg8000":
         pytest.skip("no known tracer replaces anything of pg8000's")
-    # A class method of psycopg's, which is called by way of our subclass.
-    owner = psycopg_class() if driver.name == "psycopg" else importlib.import_module(driver.name)
+    owner = owner_of_connect(driver.name)
     connect, made = owner.connect, []
 
     def connect_traced(*args, **options):

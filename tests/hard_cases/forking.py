@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from hard_cases.outside import ask
 from support import Thread, until
+from tracers import Proxy, owner_of_connect
 
 from multipool import Pool, pools
 from multipool.driver import ACTIVE
@@ -249,6 +250,31 @@ def grandchild(pool: Pool) -> None:
             assert server_pid(conn) not in (before, mine)
 
     child(work)
+
+
+def traced(pool: Pool) -> None:
+    """A tracer's proxies around connections keep no pool of the child's from beginning anew."""
+    owner = owner_of_connect(pool.driver.name)
+    connect = owner.connect
+    owner.connect = lambda *args, **options: Proxy(connect(*args, **options))
+    target, kind = pool._inner.target.params(), pool.config.upkeep
+    with Pool(target, driver=pool.driver, name="second", upkeep=kind) as second:
+        both = [pool, second]
+        held = [pool.getconn(), second.getconn()]
+        mine = {server_pid(conn) for conn in held}
+
+        def work() -> None:
+            for one, conn in zip(both, held, strict=True):
+                with pytest.raises(one.driver.Error, match="before the process forked"):
+                    conn.cursor()
+                conn.close()  # is harmless
+                with one.connection() as own:
+                    assert server_pid(own) not in mine
+
+        child(work)
+        assert {server_pid(conn) for conn in held} == mine
+        for conn in held:
+            conn.close()
 
 
 def main(scene: str, driver: str, kind: str, dsn: str) -> None:

@@ -29,5 +29,11 @@ def test_when_a_process_forks(scene, fact, driver, upkeep, dsn):
     play("forking.py", scene, driver.name, upkeep, dsn)
 
 
+def test_when_a_process_forks_that_has_tracers_proxies_around_its_connections(driver, upkeep, dsn):
+    if driver.name == "pg8000":
+        pytest.skip("no known tracer replaces anything of pg8000's")
+    play("forking.py", "traced", driver.name, upkeep, dsn)
+
+
 def test_uwsgi_which_forks_behind_pythons_back_calls_us_by_its_own_hook(driver, upkeep, dsn):
     play("uwsgi_forking.py", driver.name, upkeep, dsn)
