@@ -135,7 +135,8 @@ class PoolConfig:
     """When the server has accepted no connection for so long, ``reconnect_failed`` is called."""
 
     reconnect_failed: PoolHook | None = _option(None, _hook)
-    """Called with the pool, once in an outage, from a helper thread. The pool goes on trying."""
+    """Called with the pool, once in an outage, from a helper thread, inline from whoever calls the
+    pool. The pool goes on trying."""
 
     configure: Hook | None = _option(None, _hook)
     """Called once with each new connection, before its first lease. It must leave no

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from weakref import ReferenceType, ref
 
 from multipool.caretaker import GOODBYE, NEVER, PATIENT_GOODBYE, Caretaker
@@ -17,6 +17,7 @@ from multipool.config import PoolConfig
 from multipool.driver import Driver
 from multipool.errors import PoolClosed, PoolError, for_driver
 from multipool.filling import Filling
+from multipool.helpers import Helpers
 from multipool.places import Places
 from multipool.slot import Slot
 from multipool.stats import Totals
@@ -30,6 +31,11 @@ if TYPE_CHECKING:
     from multipool.plans.planner import Planner
     from multipool.watch.queries.log import QueryLog
     from multipool.watch.usage import UsageLog
+
+#: Helpers of one pool at once. Those that open are few, since more would only crowd a server that
+#: is slow already; what is to be closed must not wait for them.
+_OPENERS: Final = 16
+_CLOSERS: Final = 64
 
 
 class Inner:
@@ -72,6 +78,7 @@ class Inner:
         # What the hot path needs, one step away.
         self.waiting, self.idle = self.places.waiting, self.places.idle
         self.filling = Filling()
+        self._begin_helpers()
         #: What it has of a budget; None where there is none.
         self.stake: Stake | None = None
         self._goodbye = GOODBYE
@@ -103,6 +110,11 @@ class Inner:
             tags = {} if config.comments is True else config.comments
             self.tracing.amend = Comments(tags).amend
         self.tracing.sum_up()
+
+    def _begin_helpers(self) -> None:
+        """Have threads of its own for what may block, so that no other pool waits for it."""
+        self.openers = Helpers(_OPENERS)
+        self.closers = Helpers(_CLOSERS)
 
     def _begin_budget(self) -> None:
         """Open nothing until a share of the budget is granted."""
@@ -175,7 +187,7 @@ class Inner:
         """Close *conn*, without making anybody wait for it; then its place is free."""
         slot.spend()
         self.upkeep.unwatch(slot)
-        self.upkeep.background(self._close_and_vacate, conn, slot)
+        self.upkeep.background(self, self._close_and_vacate, conn, slot)
 
     def _close_and_vacate(self, conn: Any, slot: Slot) -> None:
         if slot.closing:  # asked twice, since the first time was interrupted
@@ -288,6 +300,7 @@ class Inner:
         if self.usage_log is not None:
             self.usage_log.begin_anew()
         self.alarms = Alarms()
+        self._begin_helpers()
         self.demand = Demand()
         self.caretaker.begin_anew()
         self.upkeep = self.upkeep.after_fork()
@@ -335,11 +348,14 @@ class Upkeep(ABC):
         """
 
     @abstractmethod
-    def background(self, function: Callable[..., object], *args: Any) -> None:
-        """Run ``function(*args)`` where nobody waits for it, if there is such a place."""
+    def background(self, inner: Inner, function: Callable[..., object], *args: Any) -> None:
+        """Run ``function(*args)`` where nobody waits for it, if there is such a place.
+
+        What of it hangs keeps no other pool than *inner*.
+        """
 
     @abstractmethod
-    def open(self, function: Callable[..., object], *args: Any) -> None:
+    def open(self, inner: Inner, function: Callable[..., object], *args: Any) -> None:
         """The same for what opens connections, which no close should wait for."""
 
     @abstractmethod

@@ -100,7 +100,7 @@ def _report(inner: Inner, outage: Outage) -> None:
         outage.reported = True
         log.error("pool %r: %s", inner.name, outage)
         if hook is not None:
-            inner.upkeep.background(_call, hook, inner)
+            inner.upkeep.background(inner, _call, hook, inner)
 
 
 def _call(hook: PoolHook, inner: Inner) -> None:

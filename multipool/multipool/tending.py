@@ -90,7 +90,7 @@ def _fill(inner: Inner, deadline: float | None) -> float:
                 break
     places.match()
     while rooms:
-        inner.upkeep.open(_open_idle, inner, rooms.pop(), deadline)
+        inner.upkeep.open(inner, _open_idle, inner, rooms.pop(), deadline)
         if inner.inline and (filling.error is not None or _is_over(deadline)):
             rooms.clear()  # which frees the places; the others would fail as well
     now = monotonic()

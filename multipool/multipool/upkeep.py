@@ -2,8 +2,8 @@
 
 `Thread` is one daemon thread for all pools of the process. It sleeps on every socket and
 until the next connection is due, and only marks and sorts; what may block is handed to
-short-lived helpers. `Inline` starts no thread: what is due is done at the next call into
-the pool. A pool uses one or the other, by its option ``upkeep``.
+short-lived helpers, of which each pool has its own. `Inline` starts no thread: what is due is
+done at the next call into the pool. A pool uses one or the other, by its option ``upkeep``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from weakref import WeakSet
 
 from multipool.caretaker import NEVER
 from multipool.clock import TICK, clock
-from multipool.helpers import Helpers, spawn
+from multipool.helpers import spawn
 from multipool.inner import Inner, Upkeep
 from multipool.liveness import ALIVE, look
 from multipool.slot import Slot
@@ -28,10 +28,6 @@ from multipool.watch.pressure import weigh
 
 log = logging.getLogger("multipool")
 
-#: Helpers at once, for all pools. Those that open are few, since more would only crowd a
-#: server that is slow already; what is to be closed must not wait for them.
-_OPENERS: Final = 16
-_CLOSERS: Final = 64
 #: The longest sleep, in seconds, so that nothing overlooked stays so for good.
 _LONGEST: Final = 5.0
 #: By how much each look comes later than the one before while connections are out, but none is
@@ -72,10 +68,10 @@ class Inline(Upkeep):
                 if due < self.due:
                     self.due = due
 
-    def background(self, function: Callable[..., object], *args: Any) -> None:
+    def background(self, inner: Inner, function: Callable[..., object], *args: Any) -> None:
         function(*args)
 
-    def open(self, function: Callable[..., object], *args: Any) -> None:
+    def open(self, inner: Inner, function: Callable[..., object], *args: Any) -> None:
         function(*args)
 
     def watch(self, inner: Inner, slot: Slot) -> None:
@@ -113,7 +109,7 @@ def _or_timeout(inner: Inner, deadline: float | None) -> float:
 
 
 class Thread(Upkeep):
-    """One daemon thread for every pool of the process, and its helpers."""
+    """One daemon thread for every pool of the process."""
 
     watching = SocketWatch is not None
 
@@ -127,8 +123,6 @@ class Thread(Upkeep):
         self._sockets: Any = None
         self._doors: dict[int, Callable[[], object]] = {}
         self.ended, self.ends, self.due = _nobody_looks, -1, NEVER  # the thread does
-        self._closers = Helpers(_CLOSERS)
-        self._openers = Helpers(_OPENERS)
 
     def tend(self, inner: Inner, deadline: float | None = None) -> None:
         with self._lock:
@@ -158,11 +152,11 @@ class Thread(Upkeep):
     def step(self, inner: Inner, deadline: float | None = None) -> None:
         """Nothing: the thread does it."""
 
-    def background(self, function: Callable[..., object], *args: Any) -> None:
-        self._closers.run(function, *args)
+    def background(self, inner: Inner, function: Callable[..., object], *args: Any) -> None:
+        inner.closers.run(function, *args)
 
-    def open(self, function: Callable[..., object], *args: Any) -> None:
-        self._openers.run(function, *args)
+    def open(self, inner: Inner, function: Callable[..., object], *args: Any) -> None:
+        inner.openers.run(function, *args)
 
     def watch(self, inner: Inner, slot: Slot) -> None:
         if inner not in self._pools:  # a forked child's first connection

@@ -369,6 +369,38 @@ def test_one_pools_slow_connects_do_not_hold_up_anothers_closes(make_pool):
     slow.close()
 
 
+def test_one_pools_slow_connects_do_not_keep_another_from_being_filled_up(make_pool):
+    other = FakeServer()
+    hang = other.always("connect", Hang())
+    slow = Pool({}, driver=FakeDriver(other), name="slow", min_size=40, max_size=40)
+    until(lambda: other.calls["connect"] >= 16)  # more at once would only crowd its server
+    make_pool(min_size=2).wait(timeout=5)
+    hang.release()
+    slow.close()
+
+
+def test_one_pools_hooks_that_hang_do_not_hold_up_anothers_closes(make_pool):
+    """Nor its growth, for which places must become free."""
+    reached, release = [], threading.Event()
+
+    def hang(conn):
+        reached.append(conn)
+        release.wait(30)
+
+    hanging = Pool({}, driver=FakeDriver(), name="hanging", max_size=100, on_close=hang)
+    for conn in [hanging.getconn() for _ in range(100)]:
+        hanging.putconn(conn)
+    hanging.drain()
+    until(lambda: len(reached) >= 64)  # helpers of its own
+    pool = make_pool(max_size=1)
+    conn = pool.getconn()
+    pool.drain()
+    pool.putconn(conn)
+    pool.putconn(pool.getconn(timeout=5))
+    release.set()
+    hanging.close()
+
+
 def test_inline_upkeep_keeps_to_the_callers_timeout(fake, make_pool):
     pool = make_pool(min_size=2, upkeep="inline", timeout=20)
     fake.always("connect", Sleep(20))

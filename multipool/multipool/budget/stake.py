@@ -209,7 +209,7 @@ class Stake:
                 return due
             self._called_at = now
             calls.begin(now, TURN + GATE + CONNECTING + PATIENCE)
-        inner.upkeep.background(self._call, inner)
+        inner.upkeep.background(inner, self._call, inner)
         with calls.lock:
             return calls.due or now if calls.cut_at is None else calls.cut_at
 

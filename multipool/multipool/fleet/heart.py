@@ -89,7 +89,7 @@ class Heart:
             if now < calls.due:
                 return calls.due
             calls.begin(now)
-        inner.upkeep.background(self._beat)
+        inner.upkeep.background(inner, self._beat)
         with calls.lock:
             # By the next time it will have been made, unless it must be cut.
             return calls.due if calls.cut_at is None else min(calls.cut_at, now + self._every())
