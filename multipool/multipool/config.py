@@ -132,7 +132,8 @@ class PoolConfig:
     again. No round trip. With the upkeep thread on Linux that is so only while all is quiet."""
 
     reconnect_timeout: float = _option(300.0, _seconds(0, above=True))
-    """When the server has accepted no connection for so long, ``reconnect_failed`` is called."""
+    """When the server has accepted no connection for so long, and was asked for one all the while,
+    ``reconnect_failed`` is called."""
 
     reconnect_failed: PoolHook | None = _option(None, _hook)
     """Called with the pool, once in an outage, from a helper thread, inline from whoever calls the

@@ -17,6 +17,10 @@ from multipool.slot import Slot
 
 log = logging.getLogger("multipool")
 
+#: Seconds for which nobody asks about one outage, at least and at most: longer than whoever asks
+#: pauses, and than filling up does.
+_LULL: Final = (1.0, 120.0)
+
 #: Seconds that connecting may take where nobody is to be waited for. libpq has no less.
 AT_ONCE: Final = 2.0
 
@@ -63,8 +67,8 @@ def open_in(inner: Inner, room: Room, deadline: float, least: float = 0.0) -> An
                 if not inner.connected or inner.driver.failure(error) == REFUSAL:
                     raise
                 known = places.outage
-                outage = places.probe(slot, error)
-                if known is None and outage is not None:
+                outage = places.probe(slot, error, started, _lull(inner))
+                if outage is not None and outage is not known:
                     log.warning("pool %r: %s", inner.name, outage)
                 if outage is None:
                     places.vacate(slot)
@@ -90,6 +94,12 @@ def _note(inner: Inner, slot: Slot, took: float) -> None:
         outage = inner.places.recovered()
         if outage is not None:
             log.info("pool %r: the server answers again", inner.name)
+
+
+def _lull(inner: Inner) -> float:
+    """Return the seconds after which an outage that nobody has asked about is another."""
+    # Else that alone would make it last, and ``reconnect_failed`` be called for two moments.
+    return min(max(inner.config.reconnect_timeout, _LULL[0]), _LULL[1])
 
 
 def _report(inner: Inner, outage: Outage) -> None:

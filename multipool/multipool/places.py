@@ -341,18 +341,22 @@ class Places:
             return None
         return None if _is_word(grant) else grant
 
-    def probe(self, slot: Slot, error: Exception) -> Outage | None:
+    def probe(self, slot: Slot, error: Exception, attempt: float, lull: float) -> Outage | None:
         """Note that no connection could be opened in *slot*, since the server does not answer.
 
-        Returns the outage if *slot* is where the next attempt is to be made, else None: then
-        somebody else makes it.
+        *attempt*: the monotonic time at which that began; *lull*: the seconds after which an outage
+        that nobody has asked about is another. Returns the outage if *slot* is where the next
+        attempt is to be made, else None: then somebody else makes it.
         """
         with self.lock:
             if self.outage is None:
                 self.outage = Outage(error)
                 self._prober = slot
             elif self._prober is slot:
-                self.outage.go_on(error)
+                if self.outage.is_another_than(attempt, lull):
+                    self.outage = Outage(error)
+                else:
+                    self.outage.go_on(error)
             mine = self.outage if self._prober is slot else None
         self.match()
         return mine

@@ -183,6 +183,21 @@ def test_reconnect_failed_is_called_once_in_an_outage_that_lasts(fake, make_pool
     assert called == [pool]
 
 
+def test_two_moments_without_an_answer_are_no_outage_that_lasts(fake, make_pool):
+    """Nobody had asked in between, nor needed a connection."""
+    called = []
+    pool = make_pool(reconnect_timeout=0.3, reconnect_failed=called.append)
+    _connected(pool)
+    pool.drain()
+    until(lambda: pool.stats().size == 0)
+    for _ in range(2):
+        fake.once("connect", Raise(errors.OperationalError("timed out")))
+        with pytest.raises(PoolTimeout, match=r"for 0\.0 s"):
+            pool.getconn(timeout=0)
+        time.sleep(1.1)
+    assert not called
+
+
 def test_a_killed_idle_connection_is_replaced_without_an_error(fake, make_pool):
     pool = make_pool()
     conns = [pool.getconn() for _ in range(10)]
