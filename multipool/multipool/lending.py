@@ -168,17 +168,18 @@ def take_back(inner: Inner, conn: Any, slot: Slot) -> None:
     if slot.home is not inner.home:
         raise refusing.not_ours(inner, conn)
     refusing.refuse_stale(inner, slot)
-    if inner.inline:
-        look_back(inner)
-    if not _end(inner, conn, slot):
+    if not end_lease(inner, conn, slot):
         raise refusing.not_leased(inner)
 
 
-def end_lease(inner: Inner, conn: Any, slot: Slot, serial: int) -> bool:
+def end_lease(inner: Inner, conn: Any, slot: Slot, serial: int | None = None) -> bool:
     """Take back a connection from the lease number *serial*; return False if that is over."""
     if inner.inline:
         look_back(inner)
-    return _end(inner, conn, slot, serial)
+    ended = _end(inner, conn, slot, serial)
+    if inner.inline and inner.closed:  # the next call into the pool, which would look, never comes
+        inner.alarms.look(inner)
+    return ended
 
 
 def _end(inner: Inner, conn: Any, slot: Slot, serial: int | None = None) -> bool:

@@ -138,6 +138,23 @@ def test_the_end_is_told_though_the_pool_was_closed_meanwhile(make_pool, logged)
     assert pool.stats().size == 0
 
 
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_inline_the_return_to_a_closed_pool_says_that_it_is_over(make_pool, logged, by_hand):
+    """There is no next call into it."""
+    heard = []
+    pool = make_pool(upkeep="inline", held_after=0.1, on_trouble=heard.append)
+    lease = pool.connection()
+    conn = pool.getconn() if by_hand else lease.__enter__()
+    time.sleep(0.15)
+    pool.close(timeout=0)
+    assert (len(logged(HELD)), len(logged(HELD, ended=True))) == (1, 0)
+    if by_hand:
+        pool.putconn(conn)
+    else:
+        lease.__exit__(None, None, None)
+    assert [trouble.ended for trouble in heard] == [False, True]
+
+
 def test_inline_the_next_call_into_the_pool_says_it(make_pool, logged):
     pool = make_pool(upkeep="inline", idle_in_transaction_after=0.2, held_after=0.2)
     with a_view(pool):
