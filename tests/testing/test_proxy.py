@@ -5,8 +5,10 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from collections import deque
 
 import pytest
+from support import Thread
 
 from multipool.testing.proxy import Proxy
 
@@ -222,6 +224,27 @@ def test_one_that_has_failed_keeps_no_client_and_no_port(proxy, client, monkeypa
     proxy.close()
     with pytest.raises(ConnectionRefusedError):
         dial(proxy)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("order", ["cut", "close"])
+def test_nobody_waits_for_an_order_given_as_it_fails(proxy, monkeypatch, order):
+    monkeypatch.setattr(proxy, "_dial", lambda: 1 / 0)
+
+    class Orders(deque):
+        def append(self, order):
+            with dial(proxy) as client:
+                assert _received(client) == b""
+            proxy._thread.join(5)
+            super().append(order)
+
+    monkeypatch.setattr(proxy, "_orders", Orders())
+    giving = Thread(getattr(proxy, order))
+    if order == "close":
+        giving.outcome()
+    else:
+        with pytest.raises(RuntimeError, match="the proxy has failed"):
+            giving.outcome()
 
 
 def test_the_server_may_be_behind_a_unix_socket(server):

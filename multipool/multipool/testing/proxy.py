@@ -114,17 +114,27 @@ class Proxy:
     def close(self) -> None:
         """Cut all connections and stop; a second time is fine."""
         if not self._closed:
-            self._order(self._shut)
+            with suppress(_Over):  # it failed just now
+                self._order(self._shut)
         self._thread.join()
         self._rope.close()
 
     def _order(self, function: Callable[[], None]) -> None:
         if self._closed:
-            raise RuntimeError("the proxy is closed")
+            raise _Over("the proxy is closed")
         done: Future[None] = Future()
         self._orders.append((function, done))
-        self._rope.send(b"!")
+        with suppress(OSError):  # nobody is there any more
+            self._rope.send(b"!")
+        if self._closed:
+            self._refuse_orders()  # the thread may have done so before there was this one
         done.result()
+
+    def _refuse_orders(self) -> None:
+        """Let nobody wait for an order that the thread does not see any more."""
+        with suppress(IndexError):  # both the thread and who orders may do so
+            while True:
+                self._orders.popleft()[1].set_exception(_Over("the proxy has failed"))
 
     # -- everything below runs in the proxy's own thread ---------------------------
 
@@ -134,8 +144,7 @@ class Proxy:
         finally:
             # Whoever waits for an order must not wait for a thread that has failed.
             self._closed = True
-            while self._orders:
-                self._orders.popleft()[1].set_exception(RuntimeError("the proxy has failed"))
+            self._refuse_orders()
             self._shut()
 
     def _serve_until_closed(self) -> None:
@@ -282,6 +291,10 @@ class Proxy:
         self._selector.close()
         self._bell.close()
         self._closed = True
+
+
+class _Over(RuntimeError):
+    """The proxy was closed, or has failed, in the midst of an order."""
 
 
 class _Pair:
