@@ -12,7 +12,7 @@ from multipool.borrower import here
 from multipool.clock import clock
 from multipool.errors import PoolClosed, PoolError, PoolTimeout, one_more
 from multipool.inner import Inner
-from multipool.opening import AT_ONCE, open_in
+from multipool.opening import open_in, time_to_open
 from multipool.places import CLOSED, Grant, Refused, Room
 from multipool.slot import Slot
 from multipool.watch.pressure import press
@@ -35,17 +35,19 @@ def check_out(
     if timeout is None:
         timeout = inner.config.timeout
     clock.now = now = monotonic()
-    deadline = (now if began is None else began) + timeout
+    since = now if began is None else began
+    deadline, opens_by = since + timeout, since + time_to_open(timeout)
     if inner.places.lost:
         inner.upkeep.soon(inner)  # which reports them
-    inner.upkeep.step(inner, deadline)
+    inner.upkeep.step(inner, opens_by)
     if inner.inline:
         now = monotonic()  # that may have taken long
     grant = _ask(inner, timeout, now, deadline)
     while True:
         conn = grant
         if isinstance(grant, Room):
-            conn = open_in(inner, grant, deadline, 0.0 if timeout > 0 else AT_ONCE)
+            least = 0.0 if timeout > 0 else max(opens_by - monotonic(), 0.0)
+            conn = open_in(inner, grant, deadline, least)
             clock.read()
         if conn is not None:
             slot: Slot = conn._multipool_slot
@@ -151,7 +153,8 @@ def look_around(inner: Inner, timeout: float | None) -> None:
         inner.ended(slot)
         upkeep.unwatch(slot)  # else it is told of by every call until its lease is over
         upkeep.due = 0.0
-    upkeep.step(inner, clock.now + (inner.config.timeout if timeout is None else timeout))
+    timeout = inner.config.timeout if timeout is None else timeout
+    upkeep.step(inner, clock.now + time_to_open(timeout))
 
 
 def look_back(inner: Inner) -> None:

@@ -25,10 +25,18 @@ _LULL: Final = (1.0, 120.0)
 AT_ONCE: Final = 2.0
 
 
-def open_in(inner: Inner, room: Room, deadline: float, least: float = 0.0) -> Any | None:
+def time_to_open(timeout: float) -> float:
+    """Return the seconds that opening may take in a checkout that may take *timeout*."""
+    return timeout if timeout > 0 else AT_ONCE
+
+
+def open_in(
+    inner: Inner, room: Room, deadline: float, least: float = 0.0, *, ours: bool = False
+) -> Any | None:
     """Open a connection in *room* and return it.
 
-    *least*: the seconds that connecting may take, however near the *deadline* is.
+    *least*: the seconds that connecting may take, however near the *deadline* is. *ours*: for the
+    sake of the pool: then no user waits meanwhile, or gives up.
 
     A refusal is raised at once, and so is the failure of a pool that has never had a
     connection: nothing says that its server will ever answer. Afterwards the first thread
@@ -43,12 +51,12 @@ def open_in(inner: Inner, room: Room, deadline: float, least: float = 0.0) -> An
     try:
         while True:
             if outage is not None:
-                came_back = places.stand_by(min(outage.next_try, deadline))
+                came_back = places.stand_by(min(outage.next_try, deadline), ours=ours)
                 if came_back is not None:
                     places.vacate(slot)
                     return came_back
                 if outage.next_try >= deadline:
-                    inner.totals.add("timeouts")
+                    inner.totals.add("timeouts", not ours)
                     raise inner.error(PoolTimeout, f"no connection in time: {whole_state(inner)}")
             inner.refuse_if_closed()
             if inner.stake is not None and not inner.stake.holds:

@@ -325,15 +325,16 @@ class Places:
             self._pause = min(2 * self._pause, _LONGEST)
             gc.collect()
 
-    def stand_by(self, until: float) -> Any | None:
+    def stand_by(self, until: float, *, ours: bool = False) -> Any | None:
         """Wait at the front of the line until the monotonic time *until*, holding a place already.
 
-        Returns an idle connection if one comes back, else None; that also if the pool is closed.
+        *ours*: for the sake of the pool, not of a user. Returns an idle connection if one comes
+        back, else None; that also if the pool is closed.
         """
         with self.lock:
             if self.closed:
                 return None
-            waiter = self.line_up(monotonic(), first=True)
+            waiter = self.line_up(monotonic(), first=True, ours=ours)
         self.match()
         grant = self.wait(waiter, until)
         if isinstance(grant, Room):  # the outage is over; this thread needs no second one

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from multipool.caretaker import NEVER, SHORTEST
 from multipool.inner import Inner
-from multipool.opening import open_in
+from multipool.opening import AT_ONCE, open_in
 from multipool.places import Room
 from multipool.watch.rounds import watch
 
@@ -105,9 +105,9 @@ def _is_over(deadline: float | None) -> bool:
 
 def _open_idle(inner: Inner, room: Room, deadline: float | None) -> None:
     try:
-        if deadline is None:
-            deadline = monotonic() + inner.config.timeout
-        conn: Any = open_in(inner, room, deadline)
+        if deadline is None:  # nobody waits for it, so it may take longer than a checkout
+            deadline = monotonic() + max(inner.config.timeout, AT_ONCE)
+        conn: Any = open_in(inner, room, deadline, ours=True)
     except Exception as error:
         inner.filling.failed(error)
         inner.upkeep.soon(inner)  # which does not know yet when the next try is

@@ -21,6 +21,7 @@ from multipool.clock import TICK, clock
 from multipool.helpers import spawn
 from multipool.inner import Inner, Upkeep
 from multipool.liveness import ALIVE, look
+from multipool.opening import time_to_open
 from multipool.slot import Slot
 from multipool.sockets import SocketWatch
 from multipool.tending import tend
@@ -105,7 +106,7 @@ class Inline(Upkeep):
 
 
 def _or_timeout(inner: Inner, deadline: float | None) -> float:
-    return monotonic() + inner.config.timeout if deadline is None else deadline
+    return monotonic() + time_to_open(inner.config.timeout) if deadline is None else deadline
 
 
 class Thread(Upkeep):

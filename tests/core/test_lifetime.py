@@ -9,7 +9,7 @@ from support import Thread, until
 from multipool import PoolTimeout
 from multipool.config import PoolConfig
 from multipool.inner import Inner
-from multipool.testing.fake import Hang, Raise, errors
+from multipool.testing.fake import Hang, Raise, Sleep, errors
 
 
 def test_a_connection_past_its_lifetime_is_not_lent_again_though_it_was_idle(fake, make_pool):
@@ -71,6 +71,17 @@ def test_max_idle_leaves_min_size_open(fake, make_pool):
 def test_min_size_is_filled_in_the_background(fake, make_pool):
     make_pool(min_size=3)
     until(lambda: fake.open == 3)
+
+
+@pytest.mark.parametrize("upkeep", ["thread", "inline"])
+def test_min_size_is_filled_by_a_pool_whose_borrowers_wait_for_nobody(fake, make_pool, upkeep):
+    """Whatever the driver: some have no least time for connecting."""
+    fake.always("connect", Sleep(0.05))
+    pool = make_pool(min_size=2, timeout=0, upkeep=upkeep)
+    if upkeep == "inline":
+        pool.putconn(pool.getconn())
+    until(lambda: pool.stats().idle == 2)
+    assert pool.stats().connect_errors == 0
 
 
 def test_a_pool_below_min_size_is_filled_up_again(fake, make_pool):

@@ -304,6 +304,18 @@ def test_what_an_outage_kept_from_being_filled_up_is_so_after_it(fake, make_pool
     until(lambda: pool.stats().idle == 2, 10)
 
 
+def test_what_fills_up_in_an_outage_is_nobody_who_waits_or_gives_up(fake, make_pool):
+    pool = make_pool(min_size=1, max_size=2, timeout=0.1)
+    _connected(pool)
+    fake.stop()
+    until(lambda: pool._inner.waiting)
+    assert pool.stats().waiting == 0
+    with pytest.raises(PoolTimeout, match="opened or closed, 1 waiting"):
+        pool.getconn()
+    until(lambda: pool._inner.filling.error is not None, 10)
+    assert pool.stats().timeouts == 1
+
+
 @pytest.fixture
 def rounds(monkeypatch):
     """Return how often the thread has looked at all pools."""

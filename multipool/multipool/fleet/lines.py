@@ -177,7 +177,7 @@ def grow(inners: Iterable[Inner]) -> bool:
             room = None if inner.closed else places.reserve()
         places.match()
         if room is not None:
-            conn = open_in(inner, room, monotonic() + CONNECTING)
+            conn = open_in(inner, room, monotonic() + CONNECTING, ours=True)
             if conn is not None:
                 inner.shelve(conn)
                 return True
