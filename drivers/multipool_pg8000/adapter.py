@@ -11,7 +11,7 @@ from multipool.connecting import with_keepalive
 from multipool.driver import Driver
 from multipool.errors import PoolError
 from multipool.failures import judge
-from multipool.session import READ_CONFIGURED, reset_sql
+from multipool.session import note_names, read_configured, reset_sql
 from multipool_pg8000 import connecting, errors, messages
 from multipool_pg8000 import params as libpq
 from multipool_pg8000.connection import Connection
@@ -65,6 +65,7 @@ class Pg8000Driver(Driver):
         conn.cancel()
 
     def execute(self, conn: Connection, sql: str) -> None:
+        note_names(conn, sql)
         conn.exchange(messages.query(sql.encode(conn.codec)), statements=[sql])
 
     asks: ClassVar[bool] = True
@@ -90,7 +91,7 @@ class Pg8000Driver(Driver):
         if configured:
             autocommit, conn.autocommit = conn.autocommit, True
             with Cursor(conn) as cursor:
-                cursor.execute(READ_CONFIGURED)
+                cursor.execute(read_configured(conn))
                 on_server = cursor.fetchall()
             conn.autocommit = autocommit
         return conn.client_settings(), on_server

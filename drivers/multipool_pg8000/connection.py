@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from multipool.driver import CLIENT, IDLE, SESSION, Pooled
-from multipool.session import touches
+from multipool.session import note_names, touches
 from multipool_pg8000 import cancelling, errors, messages, session
 from multipool_pg8000.adapters import Adapters
 from multipool_pg8000.binding import Prepared
@@ -81,6 +81,7 @@ class Connection(Pooled, TwoPhase, Wire):
         """Send a statement, beginning a transaction with it if autocommit is off."""
         if touches(prepared.text):
             self.touch(SESSION)
+            note_names(self, prepared.text)
         return self.exchange(
             prepared.message,
             begin=b"" if self._autocommit else self._begin,
@@ -99,6 +100,7 @@ class Connection(Pooled, TwoPhase, Wire):
         texts = [prepared.text for prepared in batch]
         if any(map(touches, texts)):
             self.touch(SESSION)
+            note_names(self, texts[0])
         return self.exchange(
             b"".join([prepared.message for prepared in batch]),
             begin=b"" if self._autocommit else self._begin,

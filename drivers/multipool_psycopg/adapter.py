@@ -16,7 +16,7 @@ from psycopg.sql import SQL, Identifier, Literal
 
 from multipool.driver import Driver
 from multipool.failures import judge
-from multipool.session import READ_CONFIGURED, reset_sql
+from multipool.session import note_names, read_configured, reset_sql
 from multipool_psycopg import params as parameters
 from multipool_psycopg.connection import Connection
 from multipool_psycopg.kept import forget_prepared, keep_statements
@@ -90,6 +90,7 @@ class PsycopgDriver(Driver):
         conn.cancel_safe()
 
     def execute(self, conn: Connection, sql: str) -> None:
+        note_names(conn, sql)
         autocommit = conn.autocommit
         conn.autocommit = True
         try:
@@ -124,7 +125,8 @@ class PsycopgDriver(Driver):
             autocommit = conn.autocommit
             conn.autocommit = True
             with psycopg.Cursor(conn, row_factory=tuple_row) as cursor:
-                settings.on_server = cursor.execute(READ_CONFIGURED, prepare=False).fetchall()
+                cursor.execute(read_configured(conn).encode(), prepare=False)
+                settings.on_server = cursor.fetchall()
             conn.autocommit = autocommit
         return settings
 

@@ -11,7 +11,7 @@ from psycopg import ServerCursor
 from psycopg._cursor_base import BaseCursor
 
 from multipool.held_cursors import closed, declaring
-from multipool.session import innocent, touches
+from multipool.session import innocent, note_names, touches
 from multipool.users_cursor import UsersInFront
 
 if TYPE_CHECKING:
@@ -65,9 +65,11 @@ class Watching(_Base):
         super().execute(message)
 
     def _look_at(self, query: Any) -> None:
-        if touches(self._text(query)):
+        text = self._text(query)
+        if touches(text):
             conn: Any = self.connection
             conn.touch()
+            note_names(conn, text)
 
     def _text(self, query: Any) -> str:
         """Return the text to look at."""

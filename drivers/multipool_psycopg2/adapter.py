@@ -15,7 +15,7 @@ from psycopg2.sql import SQL, Identifier, Literal
 
 from multipool.driver import IDLE, Driver
 from multipool.failures import judge
-from multipool.session import READ_CONFIGURED, reset_sql
+from multipool.session import note_names, read_configured, reset_sql
 from multipool_psycopg2 import params as parameters
 from multipool_psycopg2.connection import Connection
 from multipool_psycopg2.piggyback import piggyback_begin
@@ -98,6 +98,7 @@ class Psycopg2Driver(Driver):
         conn.cancel()
 
     def execute(self, conn: Connection, sql: str) -> None:
+        note_names(conn, sql)
         with autocommitting(conn), plain_cursor(conn) as cursor:
             cursor.execute(sql)
 
@@ -121,7 +122,7 @@ class Psycopg2Driver(Driver):
             settings.on_server.append(("DateStyle", date_style))
         if configured:
             with autocommitting(conn), plain_cursor(conn) as cursor:
-                cursor.execute(READ_CONFIGURED)
+                cursor.execute(read_configured(conn))
                 settings.on_server += cursor.fetchall()
         return settings
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from psycopg2.extensions import cursor as _plain
 
 from multipool.held_cursors import closed, declaring
-from multipool.session import touches
+from multipool.session import note_names, touches
 from multipool.users_cursor import UsersInFront
 
 if TYPE_CHECKING:
@@ -47,9 +47,11 @@ class Watching(plain_cursor):
     def _seen(self, query: Any) -> Any:
         if hasattr(query, "as_string"):
             query = query.as_string(self)
-        if touches(text_of(query)):
+        text = text_of(query)
+        if touches(text):
             conn: Any = self.connection
             conn.touch()
+            note_names(conn, text)
         return query
 
 

@@ -97,6 +97,7 @@ class Caretaker:
 
     def _prepare(self, conn: Any, slot: Slot) -> None:
         config, driver = self._config, self._driver
+        conn._multipool_noting = config.configure is not None
         configured = False
         for hook, option in ((config.configure, "configure"), (config.on_connect, "on_connect")):
             if hook is not None:
@@ -116,6 +117,7 @@ class Caretaker:
         self.plan(conn)
         self.see(conn, slot)
         slot.settings = driver.remember(conn, configured=configured)
+        conn._multipool_noting = False
         now = monotonic()
         ends = NEVER
         if config.max_lifetime is not None:

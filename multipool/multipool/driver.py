@@ -72,6 +72,11 @@ class Pooled:
     #: Its open cursors WITH HOLD (`multipool.held_cursors.HeldCursors`), if there ever was one.
     _multipool_held: Any = None
 
+    #: Whether it is being set up, so that the settings of one's own which that names are noted, see
+    #: `multipool.session.note_names`; and those that were.
+    _multipool_noting = False
+    _multipool_named: frozenset[str] = frozenset()
+
     def touch(self, what: int = SESSION) -> None:
         """Note that the session is not any more as the pool made it.
 

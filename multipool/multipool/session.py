@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
+
+from multipool.placeholders import is_several
 
 # A first word after which nothing outlives the transaction, unless the text has one of
 # `_LASTING` in it. All others (SET, LISTEN, PREPARE, DO, CALL, COPY, ...) touch.
@@ -121,15 +123,47 @@ def _carries(sql: str) -> bool:
 
 _carries_remembered = lru_cache(maxsize=2048)(_carries)
 
-#: What ``configure`` set, to be set again after a reset: name and value of each setting, the
-#: session's user if it is not who logged in, and the role, which goes with that.
+#: What ``configure`` made, to be made again after a reset: name and value of each setting, the
+#: session's user if it is not who logged in, and the role, which goes with that; then what it has
+#: prepared by SQL, and what it listens to.
 READ_CONFIGURED: Final = (
     "select name, setting from pg_catalog.pg_settings where source = 'session'"
     " union all select 'session_authorization', session_user from pg_catalog.pg_stat_activity"
     " where pid = pg_catalog.pg_backend_pid() and usename <> session_user"
     " union all select 'role', pg_catalog.current_setting('role')"
     " where pg_catalog.current_setting('role') <> 'none'"
+    " union all select 'prepare', statement from pg_catalog.pg_prepared_statements"
+    " where from_sql and name !~ '^(multipool|_pg3)_[0-9]+$'"
+    " union all select 'listen', channel from pg_catalog.pg_listening_channels() as channel"
 )
+
+# A name of two parts or more, as settings of one's own have. Tables and columns have such too.
+_NAME: Final = re.compile(
+    r'(?<![\w$."])(?:"?[^\W\d][\w$]*"?\.)+"?[^\W\d][\w$]*"?',
+)
+
+
+def note_names(conn: Any, sql: str) -> None:
+    """Note what may be a setting of one's own in *sql*, about to be executed on *conn*.
+
+    Adapters call this with what `touches`. It does nothing but while *conn* is set up: then
+    `read_configured` asks for these by name, since no view of the server's lists them.
+    """
+    if conn._multipool_noting:
+        conn._multipool_named |= {name.replace('"', "") for name in _NAME.findall(sql)}
+
+
+def read_configured(conn: Any) -> str:
+    """Return the query for what ``configure`` made of *conn*, for `reset_sql`."""
+    if not conn._multipool_named:
+        return READ_CONFIGURED
+    names = ", ".join(map(_literal, sorted(conn._multipool_named)))
+    return (
+        f"{READ_CONFIGURED} union all select name, pg_catalog.current_setting(name, true)"  # noqa: S608  # literals
+        f" from pg_catalog.unnest(array[{names}]) as name"
+        " where pg_catalog.current_setting(name, true) is not null"
+    )
+
 
 #: DISCARD ALL in pieces, since that may not stand beside other statements in one message. And what
 #: that leaves: whoever knows what `random` was seeded with knows what it returns.
@@ -142,14 +176,23 @@ RESET: Final = (
 
 
 def reset_sql(configured: list[tuple[str, str]]) -> str:
-    """Return the text that resets a session and sets again what *configured* holds.
+    """Return the text that resets a session and makes again what *configured* holds.
 
-    The values are those the server gave for `READ_CONFIGURED`.
+    That is what the server gave for `read_configured`.
     """
-    return RESET + "".join(
-        f"; select pg_catalog.set_config({_literal(name)}, {_literal(value)}, false)"
-        for name, value in configured
-    )
+    return "; ".join([RESET, *filter(None, (_again(name, value) for name, value in configured))])
+
+
+def _again(name: str, value: str) -> str:
+    """Return what makes one row of *configured* again; empty for what cannot be."""
+    if name == "listen":
+        return 'listen "' + value.replace('"', '""') + '"'
+    if name == "prepare":
+        # Read only when it is executed: until then quotes mean what the last borrower has set.
+        block = f"begin execute {_literal(value)}; end"
+        # The server keeps the whole text that it came with, where others may stand.
+        return "" if is_several(value) else f"do {_literal(block)}"
+    return f"select pg_catalog.set_config({_literal(name)}, {_literal(value)}, false)"
 
 
 def _literal(text: str) -> str:

@@ -1,8 +1,17 @@
 """Which statements leave something behind in a session."""
 
+from types import SimpleNamespace
+
 import pytest
 
-from multipool.session import carries_begin, innocent, reset_sql, touches
+from multipool.session import (
+    carries_begin,
+    innocent,
+    note_names,
+    read_configured,
+    reset_sql,
+    touches,
+)
 
 
 @pytest.mark.parametrize(
@@ -72,6 +81,38 @@ def test_a_configured_value_is_set_again_as_one_literal():
     assert sql.endswith(
         r"; select pg_catalog.set_config(E'search_path', E'''; drop table x; --\\', false)"
     )
+
+
+def test_what_was_configured_is_listened_to_and_prepared_again():
+    sql = reset_sql([("listen", 'a"b'), ("prepare", "prepare p as select 1")])
+    assert sql.endswith("""; listen "a""b"; do E'begin execute E''prepare p as select 1''; end'""")
+
+
+def test_a_text_of_several_statements_is_not_executed_again_for_what_one_of_them_prepared():
+    assert reset_sql([("prepare", "drop table t; prepare p as select 1")]) == reset_sql([])
+
+
+@pytest.mark.parametrize(
+    ("sql", "names"),
+    [
+        ("set app.tenant to 'x'", {"app.tenant"}),
+        ("select set_config('app.user.name', %s, false)", {"app.user.name"}),
+        ('set "App"."mode" to on', {"App.mode"}),
+        ("set search_path to x; set a.b = 1.5; set c.d=e", {"a.b", "c.d"}),
+        ("set work_mem to 5", set()),
+    ],
+)
+def test_settings_of_one_s_own_are_asked_for_by_the_names_that_stand_in_the_text(sql, names):
+    conn = SimpleNamespace(_multipool_noting=True, _multipool_named=frozenset())
+    note_names(conn, sql)
+    assert conn._multipool_named == names
+    assert all(f"E'{name}'" in read_configured(conn) for name in names)
+
+
+def test_names_are_noted_only_while_a_connection_is_set_up():
+    conn = SimpleNamespace(_multipool_noting=False, _multipool_named=frozenset())
+    note_names(conn, "set app.tenant to 'x'")
+    assert "app.tenant" not in read_configured(conn)
 
 
 @pytest.mark.parametrize(

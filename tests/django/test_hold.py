@@ -541,6 +541,7 @@ def test_the_signal_comes_once_for_each_connection_and_what_it_sets_stays(held: 
     def receive(connection: Any, **kwargs: Any) -> None:
         with connection.cursor() as cursor:
             cursor.execute("set statement_timeout = '54321ms'")
+            cursor.execute("set app.mode = 'web'")
         seen.append(connection)
 
     connection_created.connect(receive)
@@ -554,6 +555,7 @@ def test_the_signal_comes_once_for_each_connection_and_what_it_sets_stays(held: 
         ask(held, "set statement_timeout = 1")
         held.close()
         assert ask(held, "show statement_timeout") == "54321ms"
+        assert ask(held, "select current_setting('app.mode')") == "web"
     finally:
         connection_created.disconnect(receive)
 

@@ -144,6 +144,59 @@ def test_the_user_that_was_configured_stays(one, reset):
             run(conn, "set statement_timeout to '5s'")
 
 
+@pytest.mark.parametrize("reset", ["auto", "always"])
+def test_what_was_configured_stays_though_no_view_of_settings_has_it(one, driver, reset):
+    def configure(conn):
+        driver.execute(conn, 'set "App"."mode" to \'web\'')
+        run(conn, "set app.tenant to 'it''s'")
+        run(conn, "select set_config('app.user.name', 'jane', false)")
+        run(conn, 'listen "the ""news"""')
+        run(conn, r"prepare mine (integer) as select $1 + 1, '\'::text")
+        conn.commit()
+
+    pool = one(configure=configure, reset=reset)
+    see = """
+        select current_setting('app.tenant'), current_setting('app.user.name'),
+            current_setting('app.mode'), array(select pg_listening_channels())
+    """
+    with pool.connection() as conn:
+        pid = driver.backend_pid(conn)
+        configured = ask(conn, see)
+        assert configured == [("it's", "jane", "web", ['the "news"'])]
+        for change in (
+            "set app.tenant to 'another'",
+            "select set_config('app.user.name', 'joe', false)",
+            "set app.more to 'x'",
+            "unlisten *",
+            "listen more",
+            "deallocate mine",
+            "set standard_conforming_strings to off",
+        ):
+            run(conn, change)
+    with pool.connection() as conn:
+        assert driver.backend_pid(conn) == pid, "the connection was replaced, not reset"
+        assert ask(conn, see) == configured
+        assert ask(conn, "execute mine (1)") == [(2, "\\")]
+        assert ask(conn, "select coalesce(current_setting('app.more', true), '')") == [("",)]
+
+
+def test_of_a_text_in_which_it_was_configured_nothing_else_is_executed_again(one, outside, driver):
+    """The server keeps the whole text that a PREPARE came with."""
+    outside.run("create table if not exists configured_once (n integer)")
+    outside.run("truncate configured_once")
+
+    def configure(conn):
+        run(conn, "insert into configured_once values (1); prepare mine as select 1")
+        conn.commit()
+
+    pool = one(configure=configure)
+    for _ in range(2):
+        with pool.connection() as conn:
+            run(conn, "set work_mem to '123kB'")
+    assert outside.ask("select n from configured_once") == [(1,)]
+    outside.run("drop table configured_once")
+
+
 def test_a_session_that_was_not_touched_is_not_reset(one, params):
     """Counted on the line: with reset="auto" a clean return asks the server nothing."""
     with Proxy(params) as proxy:

@@ -30,6 +30,7 @@ def greet(wrapper: PooledWrapper, conn: Any, driver: Driver) -> None:
     if not connection_created.has_listeners(type(wrapper)):
         return
     try:
+        conn._multipool_noting = True
         connection_created.send(sender=type(wrapper), connection=wrapper)
         slot = conn._multipool_slot
         if slot is not None and slot.touched:
@@ -40,6 +41,8 @@ def greet(wrapper: PooledWrapper, conn: Any, driver: Driver) -> None:
     except BaseException:
         conn._multipool_greeted = None
         raise
+    finally:
+        conn._multipool_noting = False
 
 
 def forget(conn: Any, driver: Driver) -> None:
