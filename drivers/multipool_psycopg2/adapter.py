@@ -130,6 +130,8 @@ class Psycopg2Driver(Driver):
         settings.restore(conn)
 
     def reset(self, conn: Connection, settings: Settings) -> None:
+        # Before, since psycopg2 may tell the server of these, or take back what it has.
+        settings.begin_as_before(conn)
         self.execute(conn, reset_sql(settings.on_server))
 
     def parameter_status(self, conn: Connection, name: str) -> str | None:

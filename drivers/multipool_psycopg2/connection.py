@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from psycopg2.extensions import connection as plain_connection
@@ -14,8 +16,13 @@ from multipool_psycopg2.large_objects import stirring
 from multipool_psycopg2.observed import observed, observed_named
 from multipool_psycopg2.planned import planned
 
+_autocommit: Any = plain_connection.autocommit
+
 #: How many arguments of ``lobject`` come before its factory.
 _FACTORY: Final = 4
+
+# What transactions are begun with unless something is set.
+_NOTHING: Final = (None, None, None)
 
 
 def _watched(name: str) -> Any:
@@ -27,6 +34,25 @@ def _watched(name: str) -> Any:
         conn.touch(CLIENT)
 
     return property(own.__get__, change, doc=own.__doc__)
+
+
+def _characteristic(name: str) -> Any:
+    """Return the same for an attribute that says what transactions are begun with."""
+    own = getattr(plain_connection, name)
+
+    def change(conn: Connection, value: Any) -> None:
+        with conn._beginning_otherwise():
+            own.__set__(conn, value)
+
+    return property(own.__get__, change, doc=own.__doc__)
+
+
+def _autocommit_watched() -> Any:
+    def change(conn: Connection, value: Any) -> None:
+        _autocommit.__set__(conn, value)
+        conn.touch(conn._autocommit_touches)
+
+    return property(_autocommit.__get__, change, doc=_autocommit.__doc__)
 
 
 class Connection(Pooled, plain_connection):
@@ -43,16 +69,20 @@ class Connection(Pooled, plain_connection):
         self._multipool_slot = None
         super().__init__(*args, **options)
 
+    # What is touched by setting `autocommit`.
+    _autocommit_touches = CLIENT
+
     #: The id of the two-phase transaction that was begun last.
     tpc_xid: Any = None
 
     if not TYPE_CHECKING:  # to the checkers they are the driver's own
-        autocommit = _watched("autocommit")
-        isolation_level = _watched("isolation_level")
-        readonly = _watched("readonly")
-        deferrable = _watched("deferrable")
+        autocommit = _autocommit_watched()
+        isolation_level = _characteristic("isolation_level")
+        readonly = _characteristic("readonly")
+        deferrable = _characteristic("deferrable")
         cursor_factory = _watched("cursor_factory")
         notices = _watched("notices")
+        notifies = _watched("notifies")
 
     def cursor(  # pyright: ignore[reportIncompatibleMethodOverride]  # three overloads in one
         self,
@@ -124,15 +154,35 @@ class Connection(Pooled, plain_connection):
         self.touch(SESSION)  # a function may make anything
         return factory
 
+    @contextmanager
+    def _beginning_otherwise(self) -> Iterator[None]:
+        """Change in a block what transactions are begun with, and touch what that touches.
+
+        In autocommit, which begins none, psycopg2 sets the session's defaults instead, and takes
+        them back when it leaves that.
+        """
+        alone, before = _autocommit.__get__(self), self._begun_with()
+        try:
+            yield
+        finally:
+            if not self.closed:
+                after = self._begun_with()
+                alone = alone or _autocommit.__get__(self)
+                self.touch(CLIENT | SESSION if alone and before + after != _NOTHING * 2 else CLIENT)
+                self._autocommit_touches = CLIENT if after == _NOTHING else CLIENT | SESSION
+
+    def _begun_with(self) -> tuple[Any, ...]:
+        return self.isolation_level, self.readonly, self.deferrable
+
     def set_session(self, *args: Any, **options: Any) -> None:
         """Set isolation, read-only, deferrable and autocommit, as psycopg2 does."""
-        self.touch(CLIENT)
-        super().set_session(*args, **options)
+        with self._beginning_otherwise():
+            super().set_session(*args, **options)
 
     def set_isolation_level(self, level: int | None) -> None:
         """Set the isolation level, as psycopg2 does."""
-        self.touch(CLIENT)
-        super().set_isolation_level(level)
+        with self._beginning_otherwise():
+            super().set_isolation_level(level)
 
     def reset(self) -> None:
         """Roll back and reset the session, as psycopg2 does: what `configure` set goes too."""

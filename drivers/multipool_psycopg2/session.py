@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from psycopg2.extensions import STATUS_BEGIN, STATUS_PREPARED
 from psycopg2.extensions import connection as plain_connection
@@ -13,8 +13,12 @@ from multipool.errors import PoolError
 from multipool_psycopg2.connection import Connection
 
 _status: Any = plain_connection.status.__get__
+_notices: Any = vars(plain_connection)["notices"].__get__
+_notifies: Any = vars(plain_connection)["notifies"].__get__
 
 Characteristics = tuple[bool, int | None, bool | None, bool | None]
+
+_NAMES: Final = ("isolation_level", "readonly", "deferrable")
 
 
 class Settings:
@@ -25,7 +29,9 @@ class Settings:
         self._cursor_factory = conn.cursor_factory
         # Typecasters registered on this connection alone (``register_type(type, conn)``).
         self._casters = dict(conn.string_types), dict(conn.binary_types)
-        self._notices = conn.notices
+        self._notices, self._notifies = conn.notices, conn.notifies
+        # What somebody else has put in their place may keep nothing, and have nothing to clear.
+        self._noticed, self._notified = map(_cleared_by, (conn.notices, conn.notifies))
         self._encoding = conn.encoding
         #: What the server is to be told again after a reset: names and values.
         self.on_server: list[tuple[str, str]] = []
@@ -37,8 +43,8 @@ class Settings:
             conn.autocommit == self._characteristics[0]
             and conn.string_types == strings
             and conn.binary_types == binaries
-            and not self._notices
-            and not conn.notifies
+            and not self._noticed
+            and not self._notified
             and _status(conn) != STATUS_BEGIN  # as `has_begun` does, in line
         )
 
@@ -50,18 +56,7 @@ class Settings:
         """
         if conn.status == STATUS_PREPARED:
             raise PoolError(f"a transaction was left prepared, xid {str(conn.tpc_xid)!r}")
-        autocommit, isolation_level, readonly, deferrable = self._characteristics
-        if _characteristics(conn)[1:] == self._characteristics[1:]:
-            # By itself, since psycopg2 would tell the server the others too.
-            if conn.autocommit != autocommit:
-                conn.autocommit = autocommit
-        else:
-            conn.set_session(
-                isolation_level=_or_default(isolation_level),
-                readonly=_or_default(readonly),
-                deferrable=_or_default(deferrable),
-                autocommit=autocommit,
-            )
+        self.begin_as_before(conn)
         if conn.encoding != self._encoding:
             # Past ours, which would touch; the server's reset is nothing that psycopg2 would see.
             plain_connection.set_client_encoding(conn, self._encoding)
@@ -73,11 +68,31 @@ class Settings:
             if casters != kept:
                 casters.clear()
                 casters.update(kept)
-        # What the last borrower was told is not the next one's business.
-        if conn.notices is not self._notices:
+        if _notices(conn) is not self._notices:
             conn.notices = self._notices
-        self._notices.clear()
-        conn.notifies.clear()
+        if _notifies(conn) is not self._notifies:
+            conn.notifies = self._notifies
+        # What the last borrower was told is not the next one's business.
+        self._noticed.clear()
+        self._notified.clear()
+
+    def begin_as_before(self, conn: Connection) -> None:
+        """Put back what transactions are begun with, and whether any are; see `restore`."""
+        now = _characteristics(conn)
+        if now == self._characteristics:
+            return
+        autocommit, *kept = self._characteristics
+        # Not the others, since psycopg2 would tell the server of them too, which may have what was
+        # set there by SQL.
+        changes = {
+            name: _or_default(before)
+            for name, before, found in zip(_NAMES, kept, now[1:], strict=True)
+            if before != found
+        }
+        if changes:
+            conn.set_session(**changes, autocommit=autocommit)
+        else:
+            conn.autocommit = autocommit
 
 
 def has_begun(conn: Connection) -> bool:
@@ -112,6 +127,11 @@ def autocommitting(conn: Connection) -> Iterator[None]:
 
 def _characteristics(conn: Connection) -> Characteristics:
     return conn.autocommit, conn.isolation_level, conn.readonly, conn.deferrable
+
+
+def _cleared_by(told: Any) -> Any:
+    """Return what holds the notices or notifications that *told* was given."""
+    return told if hasattr(told, "clear") else []
 
 
 def _or_default(value: Any) -> Any:

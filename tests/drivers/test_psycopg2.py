@@ -142,3 +142,115 @@ def test_a_reset_by_the_borrower_leaves_the_next_one_what_was_configured(dsn):
             conn.reset()
         with pool.connection() as conn:
             assert ask(conn, "show search_path") == "pg_catalog"
+
+
+def _borrow_to_write(conn):
+    conn.set_session(readonly=False, autocommit=True)
+    assert ask(conn, "show transaction_read_only") == "off"
+
+
+def _borrow_for_a_transaction(conn):
+    conn.autocommit = False
+    ask(conn, "select 1")
+    conn.commit()
+
+
+def _borrow_for_a_transaction_by_set_session(conn):
+    conn.set_session(autocommit=False)
+    ask(conn, "select 1")
+    conn.commit()
+
+
+def _borrow_for_a_transaction_by_a_level(conn):
+    conn.set_isolation_level(ISOLATION_LEVEL_SERIALIZABLE)
+
+
+def _borrow_to_be_serializable(conn):
+    conn.autocommit = True
+    conn.isolation_level = ISOLATION_LEVEL_SERIALIZABLE
+
+
+@pytest.mark.parametrize(
+    "configure",
+    [
+        lambda conn: conn.set_session(readonly=True, autocommit=True),
+        lambda conn: driver.execute(conn, "set default_transaction_read_only to on"),
+    ],
+    ids=["set_session", "by SQL"],
+)
+@pytest.mark.parametrize(
+    "borrow",
+    [
+        _borrow_to_write,
+        _borrow_for_a_transaction,
+        _borrow_for_a_transaction_by_set_session,
+        _borrow_for_a_transaction_by_a_level,
+        _borrow_to_be_serializable,
+    ],
+)
+def test_what_was_configured_to_read_only_does_so_whatever_a_borrower_sets(dsn, configure, borrow):
+    """In autocommit psycopg2 sets the session's default, and takes it back when it leaves that."""
+    with Pool(dsn, driver="psycopg2", max_size=1, configure=configure) as pool:
+        with pool.connection() as conn:
+            kept = conn.autocommit, conn.readonly, conn.isolation_level
+            pid = conn.get_backend_pid()
+            assert ask(conn, "show transaction_read_only") == "on"
+            conn.rollback()
+            borrow(conn)
+        with pool.connection() as conn:
+            assert conn.get_backend_pid() == pid, "the connection was replaced, not reset"
+            assert (conn.autocommit, conn.readonly, conn.isolation_level) == kept
+            assert ask(conn, "show transaction_read_only") == "on"
+            assert ask(conn, "show transaction_isolation") == "read committed"
+
+
+def test_autocommit_alone_costs_no_reset(dsn, monkeypatch):
+    resets = []
+    monkeypatch.setattr(type(driver), "reset", lambda *_: resets.append(1))
+    with Pool(dsn, driver="psycopg2", max_size=1) as pool:
+        with pool.connection() as conn:
+            conn.set_session(autocommit=True)
+            conn.autocommit = False
+        with pool.connection() as conn:
+            conn.set_session(readonly=True)
+    assert not resets
+
+
+class Heard:
+    """What psycopg2 is content with: it is given notices, or notifications, and keeps nothing."""
+
+    def __init__(self):
+        self.heard = 0
+
+    def append(self, told):
+        self.heard += 1
+
+
+NOTICE = "do $$ begin raise notice 'hear, hear'; end $$"
+
+
+def test_a_handler_of_notices_that_was_configured_stays_and_costs_no_connection(dsn):
+    heard = Heard()
+
+    def configure(conn):
+        conn.notices = heard
+
+    with Pool(dsn, driver="psycopg2", max_size=1, configure=configure) as pool:
+        for _ in range(2):
+            with pool.connection() as conn:
+                conn.cursor().execute(NOTICE)
+        assert heard.heard == 2
+        assert pool.stats().opened == 1
+
+
+def test_a_handler_of_notifications_is_the_borrowers_own(dsn):
+    heard = Heard()
+    with Pool(dsn, driver="psycopg2", max_size=1) as pool:
+        with pool.connection() as conn:
+            conn.notifies = heard
+        with pool.connection() as conn:
+            assert conn.notifies == []
+            conn.autocommit = True
+            conn.cursor().execute("listen news; notify news")
+        assert heard.heard == 0
+        assert pool.stats().opened == 1
