@@ -66,6 +66,8 @@ class Connection(Pooled, TwoPhase, Wire):
         self._readonly: bool | None = None
         self._deferrable: bool | None = None
         self._begin = session.begin(None, None, None)
+        # Those of the three above that the session's defaults were set to, see `set_session`.
+        self._told: frozenset[str] = frozenset()
         super().__init__(sock, user, password, startup)
 
     # -- statements and transactions ------------------------------------------------------
@@ -256,18 +258,28 @@ class Connection(Pooled, TwoPhase, Wire):
     ) -> None:
         """Set what transactions are begun with; None leaves a setting, ``"default"`` resets it.
 
-        The settings travel with each BEGIN; with autocommit on there is none, and the
-        server's own defaults hold. Raises `ProgrammingError` inside a transaction.
+        The settings travel with each BEGIN. In autocommit there is none, so those that are set
+        there, or together with it, become the session's defaults too, at a round trip, as with
+        psycopg2; so do they when they are changed later on. Raises `ProgrammingError` inside a
+        transaction.
         """
         self._check_between_transactions("set_session()")
+        alone = self._autocommit if autocommit is None else bool(autocommit)
+        changes: dict[str, Any] = {}
         if isolation_level is not None:
-            self._isolation = session.isolation(isolation_level)
+            changes["isolation"] = session.isolation(isolation_level)
         if readonly is not None:
-            self._readonly = session.flag("readonly", readonly)
+            changes["readonly"] = session.flag("readonly", readonly)
         if deferrable is not None:
-            self._deferrable = session.flag("deferrable", deferrable)
-        if autocommit is not None:
-            self._autocommit = bool(autocommit)
+            changes["deferrable"] = session.flag("deferrable", deferrable)
+        told = {name: value for name, value in changes.items() if alone or name in self._told}
+        if told:
+            self.touch(SESSION)
+            self.exchange(session.defaults(told))
+            self._told |= told.keys()
+        for name, value in changes.items():
+            setattr(self, f"_{name}", value)
+        self._autocommit = alone
         self._begin = session.begin(self._isolation, self._readonly, self._deferrable)
         self.touch(CLIENT)
 
@@ -285,6 +297,9 @@ class Connection(Pooled, TwoPhase, Wire):
             self._deferrable,
             self._binding,
             self._cursor_factory,
+            self._told,
+            # A list is what there is unless somebody has put something else in its place.
+            *(None if type(told) is list else told for told in (self.notices, self.notifies)),
             self.adapters.snapshot(),
         )
 
@@ -311,11 +326,14 @@ class Connection(Pooled, TwoPhase, Wire):
             self._deferrable,
             self._binding,
             self._cursor_factory,
+            self._told,
+            notices,
+            notifies,
             registered,
         ) = settings
         self.adapters.restore(registered)
         self._begin = session.begin(self._isolation, self._readonly, self._deferrable)
-        self.notices, self.notifies = [], []
+        self.notices, self.notifies = _emptied(notices), _emptied(notifies)
 
     # -- what is known of the session ----------------------------------------------------
 
@@ -394,3 +412,12 @@ class Connection(Pooled, TwoPhase, Wire):
     def __repr__(self) -> str:
         state = ("open", "closed", "broken")[self.closed]
         return f"<{type(self).__module__}.{type(self).__qualname__} {state} at {id(self):#x}>"
+
+
+def _emptied(own: Any) -> Any:
+    """Return what is given notices or notifications: somebody's *own*, or else a new list."""
+    if own is None:
+        return []
+    if hasattr(own, "clear"):  # it may be one that keeps nothing
+        own.clear()
+    return own

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
 from typing import Final
 
@@ -66,3 +67,23 @@ def begin(level: IsolationLevel | None, readonly: bool | None, deferrable: bool 
     if deferrable is not None:
         words.append("DEFERRABLE" if deferrable else "NOT DEFERRABLE")
     return messages.ahead(" ".join(words))
+
+
+# The session's defaults, by what they are called on a connection.
+_DEFAULTS: Final = {
+    "isolation": "default_transaction_isolation",
+    "readonly": "default_transaction_read_only",
+    "deferrable": "default_transaction_deferrable",
+}
+
+
+def defaults(changes: Mapping[str, IsolationLevel | bool | None]) -> bytes:
+    """Return what makes *changes* the session's defaults, for where no transaction is begun."""
+    texts = []
+    for name, value in changes.items():
+        if isinstance(value, IsolationLevel):
+            text = f"'{value.sql.lower()}'"
+        else:
+            text = DEFAULT if value is None else str(value)
+        texts.append(f"SET {_DEFAULTS[name]} TO {text}")
+    return messages.query("; ".join(texts).encode())

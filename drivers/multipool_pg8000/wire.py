@@ -61,7 +61,7 @@ class Wire(Link):
 
     #: What the server sent unasked, oldest first; psycopg2's names.
     notices: Any
-    notifies: list[Notify]
+    notifies: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._lock = Lock()

@@ -10,7 +10,7 @@ from support import Thread
 
 from multipool.driver import ACTIVE, IDLE, INERROR, INTRANS, UNKNOWN
 from multipool.testing.proxy import Proxy
-from multipool_pg8000 import IsolationLevel, ProgrammingError, errors, messages
+from multipool_pg8000 import IsolationLevel, ProgrammingError, errors, messages, session
 
 
 @pytest.fixture
@@ -188,6 +188,50 @@ def test_a_transaction_begins_with_what_was_set(conn):
     conn.isolation_level = None
     cursor.execute("show transaction_isolation")
     assert cursor.fetchone() == ("read committed",)
+
+
+def test_in_autocommit_what_is_set_holds_too_as_with_psycopg2(auto):
+    cursor = auto.cursor()
+    auto.set_session(isolation_level="serializable", readonly=True, deferrable=True)
+    for name, expected in (
+        ("transaction_isolation", "serializable"),
+        ("transaction_read_only", "on"),
+        ("transaction_deferrable", "on"),
+    ):
+        cursor.execute(f"show {name}")
+        assert cursor.fetchone() == (expected,)
+    with pytest.raises(errors.ReadOnlySqlTransaction):
+        cursor.execute("create table t (x int)")
+    auto.readonly = False
+    cursor.execute("create temporary table t (x int)")
+    auto.isolation_level = auto.deferrable = None
+    cursor.execute("show transaction_isolation")
+    assert cursor.fetchone() == ("read committed",)
+
+
+def test_what_was_set_in_autocommit_is_taken_back_out_of_it(conn):
+    conn.set_session(readonly=True, autocommit=True)
+    conn.autocommit = False
+    cursor = conn.cursor()
+    for value, expected in ((True, "on"), (None, "off"), (True, "on"), (False, "off")):
+        conn.readonly = value
+        cursor.execute("show transaction_read_only")
+        assert cursor.fetchone() == (expected,)
+        conn.rollback()
+
+
+def test_what_is_set_out_of_autocommit_costs_no_round_trip(far, proxy):
+    far.set_session(isolation_level="serializable", readonly=True)
+    far.autocommit = True
+    far.autocommit = False
+    assert proxy.round_trips == 0
+
+
+def test_a_default_that_the_server_refuses_is_not_shown_as_set(auto, monkeypatch):
+    monkeypatch.setattr(session, "defaults", lambda changes: messages.query(b"SET nonsense"))
+    with pytest.raises(ProgrammingError):
+        auto.readonly = True
+    assert auto.readonly is None
 
 
 @pytest.mark.parametrize("level", [0, 9, "snapshot", True])
