@@ -56,7 +56,14 @@ class Pg8000Driver(Driver):
         return conn.drain()
 
     def rollback(self, conn: Connection) -> None:
-        conn.rollback()
+        if conn.in_two_phase:
+            conn.tpc_rollback()
+        else:
+            conn.rollback()
+
+    def is_behind(self, conn: Connection) -> bool:
+        # As after a PREPARE TRANSACTION that failed, which ends the transaction.
+        return conn.in_two_phase
 
     def commit(self, conn: Connection) -> None:
         conn.commit()

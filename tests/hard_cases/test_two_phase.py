@@ -5,8 +5,10 @@ from __future__ import annotations
 import secrets
 
 import pytest
-from hard_cases.outside import run
+from hard_cases.outside import ask, run
 from support import until
+
+from multipool.driver import IDLE
 
 
 @pytest.fixture
@@ -48,3 +50,29 @@ def test_a_two_phase_transaction_that_was_finished_costs_nothing(make_pool, driv
     conn.tpc_rollback()
     pool.putconn(conn)
     assert pool.getconn() is conn
+
+
+def test_a_two_phase_transaction_that_could_not_be_prepared_is_nothing_to_the_next_borrower(
+    make_pool, driver, xid
+):
+    pool = make_pool(max_size=1)
+    conn = pool.getconn()
+    conn.tpc_begin(conn.xid(0, xid, "b"))
+    run(conn, "notify news")  # with which it cannot be
+    with pytest.raises(driver.DatabaseError):
+        conn.tpc_prepare()
+    assert driver.status(conn) == IDLE
+    pool.putconn(conn)
+    with pool.connection(timeout=5) as other:
+        run(other, "select 1")
+        other.commit()
+
+
+def test_a_two_phase_transaction_that_was_not_prepared_is_rolled_back(make_pool, driver, xid):
+    pool = make_pool(max_size=1)
+    conn = pool.getconn()
+    conn.tpc_begin(conn.xid(0, xid, "b"))
+    run(conn, "create table never_made ()")
+    pool.putconn(conn)
+    with pool.connection(timeout=5) as other:
+        assert ask(other, "select to_regclass('never_made')") == [(None,)]
