@@ -90,10 +90,10 @@ class Address:
     def _dial(self, sock: socket.socket) -> None:
         try:
             sock.connect(self.target)
-        except FileNotFoundError as error:
+        except (FileNotFoundError, BlockingIOError) as error:  # the latter where its queue is full
             # libpq asks so too, and by that an outage is told from a wrong setting.
             hint = "is the server running locally and accepting connections on that socket?"
-            raise FileNotFoundError(f"{error}; {hint}") from error
+            raise type(error)(f"{error}; {hint}") from error
 
     def _tune(self, sock: socket.socket) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -22,7 +22,13 @@ _FULL: Final = re.compile(
 _NO_ANSWER: Final = re.compile(
     r"connection refused|connection reset|timed out|timeout expired|no route to host"
     r"|network is unreachable|host is (?:down|unreachable)|temporary failure in name resolution"
-    r"|is the server running|closed the connection unexpectedly|broken pipe",
+    r"|is the server running|broken pipe"
+    r"|(?:closed the connection|connection has been closed) unexpectedly"
+    # In the midst of a TLS handshake.
+    r"|EOF detected|EOF occurred|unexpected EOF"
+    # It answers, but is not what is asked for: so it is while one is being promoted.
+    r"|session is (?:not )?read-only|server is (?:not )?in hot standby mode"
+    r"|not what target_session_attrs",
     re.IGNORECASE,
 )
 #: Said by a server that starts or stops, or by a PgBouncer that cannot reach its own.

@@ -23,6 +23,17 @@ from multipool.failures import judge
         ("FATAL:  server login has been failing, cached error: db does not exist", REFUSAL),
         ("FATAL:  no such database: nowhere", REFUSAL),
         ("FATAL:  Passwort stimmt nicht", REFUSAL),
+        # In the midst of a TLS handshake, by libpq and by Python.
+        ('connection to server at "db", port 5432 failed: SSL SYSCALL error: EOF detected', OUTAGE),
+        ("SSL error: unexpected eof while reading", OUTAGE),
+        ("SSL connection has been closed unexpectedly", OUTAGE),
+        ("EOF occurred in violation of protocol (_ssl.c:1006)", OUTAGE),
+        ("SSL error: certificate verify failed", REFUSAL),
+        # While none of the hosts is promoted, or one is not yet known to have been the primary.
+        ('connection to server at "db", port 5432 failed: session is read-only', OUTAGE),
+        ("connection failed: server is in hot standby mode", OUTAGE),
+        ("connection failed: server is not in hot standby mode", OUTAGE),
+        ("failed: session is read-only\n- FATAL:  password authentication failed", REFUSAL),
     ],
 )
 def test_a_failed_connect_is_judged_by_its_words(message, expected):

@@ -6,6 +6,7 @@ that have only one of them as well.
 
 from __future__ import annotations
 
+import socket
 from contextlib import ExitStack
 from typing import NamedTuple
 
@@ -195,6 +196,49 @@ def test_a_server_that_is_not_there_is_an_outage_for_all(driver, params, tmp_pat
         there = {**params, "host": host, "port": "1"}
         found = refused(driver, lambda there=there: driver.connect(there, timeout=10))
         assert found == (Failure("OperationalError", "OperationalError", None), OUTAGE)
+
+
+def test_a_server_whose_queue_is_full_is_an_outage_for_all(driver, params, tmp_path):
+    """Nobody is made to wait on a unix socket: the system says so at once."""
+    with ExitStack() as opened:
+        listener = opened.enter_context(socket.socket(socket.AF_UNIX))
+        path = str(tmp_path / ".s.PGSQL.1")
+        listener.bind(path)
+        listener.listen(0)
+        with pytest.raises(BlockingIOError):
+            while True:
+                one = opened.enter_context(socket.socket(socket.AF_UNIX))
+                one.setblocking(False)
+                one.connect(path)
+        there = {**params, "host": str(tmp_path), "port": "1"}
+        found = refused(driver, lambda: driver.connect(there, timeout=10))
+    assert found == (Failure("OperationalError", "OperationalError", None), OUTAGE)
+
+
+def test_a_server_that_hangs_up_amid_a_handshake_is_an_outage_for_all(driver, params):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def hang_up():
+            client, _ = listener.accept()
+            with client:
+                client.recv(8)
+                client.sendall(b"S")
+                client.recv(65536)
+
+        thread = Thread(hang_up)
+        port = str(listener.getsockname()[1])
+        there = {**params, "host": "127.0.0.1", "port": port, "sslmode": "require"}
+        found = refused(driver, lambda: driver.connect(there, timeout=10))
+        thread.outcome()
+    assert found == (Failure("OperationalError", "OperationalError", None), OUTAGE)
+
+
+@pytest.mark.parametrize("wanted", ["standby", "read-only"])
+def test_a_server_that_is_not_what_is_asked_for_is_an_outage_for_all(driver, params, wanted):
+    """So it is during a fail-over, until a standby is promoted, or the primary is a standby."""
+    there = {**params, "target_session_attrs": wanted}
+    found = refused(driver, lambda: driver.connect(there, timeout=10))
+    assert found == (Failure("OperationalError", "OperationalError", None), OUTAGE)
 
 
 def test_too_many_connections_are_told_alike(driver, server, params):
