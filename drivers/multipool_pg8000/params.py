@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +25,7 @@ from multipool_pg8000.tls import TLS
 #: The adapter's own keyword arguments, beside libpq's.
 OWN: Final = ("autocommit", "binding", "cursor_factory")
 
-# libpq's environment variables, but for those of what is refused below.
+# libpq's environment variables, but for those that mean nothing here.
 _ENVIRONMENT: Final = {
     "PGAPPNAME": "application_name",
     "PGCHANNELBINDING": "channel_binding",
@@ -46,6 +47,7 @@ _ENVIRONMENT: Final = {
     "PGSSLCERT": "sslcert",
     "PGSSLCERTMODE": "sslcertmode",
     "PGSSLCRL": "sslcrl",
+    "PGSSLCRLDIR": "sslcrldir",
     "PGSSLKEY": "sslkey",
     "PGSSLMAXPROTOCOLVERSION": "ssl_max_protocol_version",
     "PGSSLMINPROTOCOLVERSION": "ssl_min_protocol_version",
@@ -57,7 +59,9 @@ _ENVIRONMENT: Final = {
     "PGUSER": "user",
 }
 # Those that libpq sends as settings of the session.
-_SESSION: Final = {"PGDATESTYLE": "datestyle", "PGTZ": "timezone", "PGGEQO": "geqo"}
+_SESSION: Final = {"PGTZ": "timezone", "PGGEQO": "geqo"}
+# In PGDATESTYLE: whether the day or the month comes first.
+_ORDER: Final = re.compile(r"\b(?:[DMY]{3}|(?:non)?euro\w*|us)\b", re.IGNORECASE)
 
 # Parameters of which only these values can be had.
 _ONLY: Final = {
@@ -198,6 +202,8 @@ def _startup(texts: Mapping[str, str], dbname: str) -> dict[str, str]:
     for variable, setting in _SESSION.items():
         if value := os.environ.get(variable):
             startup[setting] = value
+    if order := _ORDER.search(os.environ.get("PGDATESTYLE", "")):
+        startup["datestyle"] += f", {order[0]}"
     for name in ("options", "replication"):
         if value := texts.get(name):
             startup[name] = value
@@ -239,7 +245,10 @@ def _default_host(port: int) -> str:
 
 
 def _from_environment() -> dict[str, str]:
-    return {name: os.environ[var] for var, name in _ENVIRONMENT.items() if os.environ.get(var)}
+    found = {name: os.environ[var] for var, name in _ENVIRONMENT.items() if os.environ.get(var)}
+    if os.environ.get("PGREQUIRESSL", "").startswith("1"):  # libpq's of long ago, which it heeds
+        found.setdefault("sslmode", "require")
+    return found
 
 
 def _from_service(given: Mapping[str, Any]) -> dict[str, str]:

@@ -7,6 +7,7 @@ state: without keepalive the next query would wait for it for minutes, or for go
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -29,7 +30,7 @@ def with_keepalive(params: Mapping[str, Any]) -> dict[str, Any]:
 
     Of a service file nobody knows here what it says, so then nothing is added.
     """
-    if "service" in params or params.keys() & {"keepalives", *_KEEPALIVE}:
+    if _said(params, "service", "PGSERVICE") or params.keys() & {"keepalives", *_KEEPALIVE}:
         return dict(params)
     return {**_KEEPALIVE, **params}
 
@@ -38,13 +39,14 @@ def with_timeout(params: Mapping[str, Any], timeout: float | None) -> dict[str, 
     """Return *params* with a ``connect_timeout`` of at most *timeout* seconds, rounded up.
 
     Of several hosts each gets its share, since libpq counts anew for each. A ``connect_timeout``
-    in *params* counts if it is shorter; 0 or less means none there.
+    in *params*, or else in PGCONNECT_TIMEOUT, counts if it is shorter; 0 or less means none there.
     """
     if timeout is None:
         return dict(params)
-    hosts = str(params.get("hostaddr") or params.get("host") or "").count(",") + 1
-    limit = max(math.ceil(timeout / hosts), _SHORTEST)
-    wanted = check_timeout(params)
+    hosts = _said(params, "hostaddr", "PGHOSTADDR") or _said(params, "host", "PGHOST")
+    limit = max(math.ceil(timeout / (hosts.count(",") + 1)), _SHORTEST)
+    own = _said(params, "connect_timeout", "PGCONNECT_TIMEOUT")
+    wanted = check_timeout({"connect_timeout": own})
     return {**params, "connect_timeout": min(limit, wanted) if wanted > 0 else limit}
 
 
@@ -59,3 +61,9 @@ def check_timeout(params: Mapping[str, Any]) -> int:
         raise PoolConfigError(
             "bad connection parameter connect_timeout: must be a whole number of seconds"
         ) from None
+
+
+def _said(params: Mapping[str, Any], name: str, variable: str) -> str:
+    """Return what is said of *name* in *params*, or else in the environment, where libpq looks."""
+    value = params.get(name)
+    return str(os.environ.get(variable, "") if value is None else value)

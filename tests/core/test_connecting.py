@@ -28,3 +28,23 @@ def test_nothing_is_added_to_a_service_whose_file_may_say_more():
 )
 def test_the_time_to_connect_in_is_shared_by_all_hosts(params, limit, each):
     assert with_timeout(params, limit)["connect_timeout"] == each
+
+
+def test_a_service_may_be_named_by_the_environment(monkeypatch):
+    monkeypatch.setenv("PGSERVICE", "shop")
+    assert with_keepalive({"dbname": "shop"}) == {"dbname": "shop"}
+
+
+def test_the_time_to_connect_in_may_be_said_by_the_environment(monkeypatch):
+    """As libpq has it, which asks there for what is not given: and the limit is always given."""
+    monkeypatch.setenv("PGCONNECT_TIMEOUT", "4")
+    assert with_timeout({"host": "db"}, 30)["connect_timeout"] == 4
+    assert with_timeout({"host": "db", "connect_timeout": None}, 30)["connect_timeout"] == 4
+    assert with_timeout({"host": "db"}, 3)["connect_timeout"] == 3
+    assert with_timeout({"host": "db", "connect_timeout": 7}, 30)["connect_timeout"] == 7
+
+
+@pytest.mark.parametrize("variable", ["PGHOST", "PGHOSTADDR"])
+def test_the_hosts_may_be_named_by_the_environment(monkeypatch, variable):
+    monkeypatch.setenv(variable, "10.0.0.1,10.0.0.2,10.0.0.3")
+    assert with_timeout({"dbname": "shop"}, 30)["connect_timeout"] == 10

@@ -81,6 +81,29 @@ def test_what_was_given_comes_before_the_service_and_that_before_the_environment
     assert settings({"service": "mine", "port": 9}).hosts[0].port == 9
 
 
+def test_revocations_that_the_environment_asks_for_are_refused_as_the_parameter_is(monkeypatch):
+    monkeypatch.setenv("PGSSLCRLDIR", "/etc/ssl/revoked")
+    with pytest.raises(PoolConfigError, match="sslcrldir is not supported by pg8000"):
+        settings({"user": "u"})
+
+
+@pytest.mark.parametrize(("params", "mode"), [({}, "require"), ({"sslmode": "disable"}, "disable")])
+def test_tls_may_be_required_by_libpqs_variable_of_long_ago(monkeypatch, params, mode):
+    monkeypatch.setenv("PGREQUIRESSL", "1")
+    assert settings({"user": "u", **params}).tls.mode == mode
+    monkeypatch.setenv("PGSSLMODE", "allow")
+    assert settings({"user": "u"}).tls.mode == "allow"
+
+
+@pytest.mark.parametrize(
+    ("style", "startup"),
+    [("German", "ISO"), ("SQL, DMY", "ISO, DMY"), ("ISO,European", "ISO, European"), ("", "ISO")],
+)
+def test_dates_come_as_they_are_read_whatever_the_environment_says(monkeypatch, style, startup):
+    monkeypatch.setenv("PGDATESTYLE", style)
+    assert settings({"user": "u"}).startup["datestyle"] == startup
+
+
 def test_what_a_service_leaves_empty_is_libpqs_default(monkeypatch, tmp_path):
     services = tmp_path / "services"
     names = ("ssl_min_protocol_version", "connect_timeout", "sslmode", "port")
