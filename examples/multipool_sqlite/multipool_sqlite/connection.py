@@ -74,6 +74,7 @@ class Connection(Pooled, sqlite3.Connection):
         set_authorizer = _altering("set_authorizer")
         set_progress_handler = _altering("set_progress_handler")
         set_trace_callback = _altering("set_trace_callback")
+        setlimit = _altering("setlimit")
 
     @property
     def autocommit(self) -> bool:
@@ -108,3 +109,9 @@ class Connection(Pooled, sqlite3.Connection):
         # could not be opened has nothing to close.
         with suppress(sqlite3.Error):
             sqlite3.Connection.close(self)
+
+
+# Not there with every version and build of Python's.
+for _name in ("deserialize", "enable_load_extension", "load_extension", "setconfig"):
+    if hasattr(sqlite3.Connection, _name):
+        setattr(Connection, _name, _altering(_name))

@@ -97,6 +97,8 @@ def test_without_a_database_there_is_nothing_to_open():
         lambda conn: conn.execute("create /* mine */ temp table mine (n integer)"),
         lambda conn: conn.executescript("attach ':memory:' as other"),
         lambda conn: conn.create_function("twice", 1, lambda n: 2 * n),
+        lambda conn: conn.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, 40),
+        lambda conn: conn.deserialize(conn.serialize()),
         lambda conn: conn.cursor(sqlite3.Cursor),
         lambda conn: conn.cursor(lambda given: sqlite3.Cursor(given)),
     ],
