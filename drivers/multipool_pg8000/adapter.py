@@ -63,7 +63,7 @@ class Pg8000Driver(Driver):
 
     def is_behind(self, conn: Connection) -> bool:
         # As after a PREPARE TRANSACTION that failed, which ends the transaction.
-        return conn.in_two_phase
+        return conn._tpc is not None and not conn._tpc_prepared
 
     def commit(self, conn: Connection) -> None:
         conn.commit()

@@ -295,6 +295,7 @@ class Connection(Pooled, TwoPhase, Wire):
             self._isolation,
             self._readonly,
             self._deferrable,
+            self._begin,
             self._binding,
             self._cursor_factory,
             self._told,
@@ -324,6 +325,7 @@ class Connection(Pooled, TwoPhase, Wire):
             self._isolation,
             self._readonly,
             self._deferrable,
+            self._begin,
             self._binding,
             self._cursor_factory,
             self._told,
@@ -332,8 +334,8 @@ class Connection(Pooled, TwoPhase, Wire):
             registered,
         ) = settings
         self.adapters.restore(registered)
-        self._begin = session.begin(self._isolation, self._readonly, self._deferrable)
-        self.notices, self.notifies = _emptied(notices), _emptied(notifies)
+        self.notices = [] if notices is None else _emptied(notices)
+        self.notifies = [] if notifies is None else _emptied(notifies)
 
     # -- what is known of the session ----------------------------------------------------
 
@@ -415,9 +417,7 @@ class Connection(Pooled, TwoPhase, Wire):
 
 
 def _emptied(own: Any) -> Any:
-    """Return what is given notices or notifications: somebody's *own*, or else a new list."""
-    if own is None:
-        return []
-    if hasattr(own, "clear"):  # it may be one that keeps nothing
+    """Return somebody's *own* for notices or notifications, without those it may have kept."""
+    if hasattr(own, "clear"):
         own.clear()
     return own
