@@ -100,3 +100,21 @@ def piggybacking(driver: Any) -> Any:
             return conn
 
     return Piggybacking()
+
+
+def read_text_backwards(driver: Any, conn: Any) -> None:
+    """Register on *conn* how text is to be read."""
+    if driver.name == "psycopg2":
+        from psycopg2.extensions import new_type, register_type
+
+        register_type(new_type((25,), "BACKWARDS", lambda value, _: value and value[::-1]), conn)
+    elif driver.name == "psycopg":
+        from psycopg.adapt import Loader
+
+        class Backwards(Loader):
+            def load(self, data: Any) -> str:
+                return bytes(data).decode()[::-1]
+
+        conn.adapters.register_loader("text", Backwards)
+    else:
+        conn.adapters.register_loader(25, lambda text: text[::-1])

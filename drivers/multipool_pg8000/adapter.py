@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import Any, ClassVar, Final
 
@@ -17,10 +17,19 @@ from multipool_pg8000 import params as libpq
 from multipool_pg8000.connection import Connection
 from multipool_pg8000.cursor import Cursor
 from multipool_pg8000.literals import identifier, quote
+from multipool_pg8000.load import usual_loaders
+from multipool_pg8000.results import Columns, RawLoader
 from multipool_pg8000.wire import Wire
 
 # PgBouncer gives this code to all it says itself, so its words must do, as they do for libpq.
 _POOLERS: Final = "08P01"
+
+
+class _PlainCursor(Cursor):
+    """One of which text is text, whatever it is to the user of its connection."""
+
+    def _find_loaders(self, columns: Columns) -> Sequence[RawLoader]:
+        return usual_loaders(columns, self.connection.codec)
 
 
 class Pg8000Driver(Driver):
@@ -80,7 +89,7 @@ class Pg8000Driver(Driver):
     def ask(self, conn: Connection, sql: str, *values: str) -> str | None:
         autocommit, conn.autocommit = conn.autocommit, True
         try:
-            with Cursor(conn) as cursor:
+            with _PlainCursor(conn) as cursor:
                 cursor.execute(sql, values)
                 row = cursor.fetchone()
         finally:
@@ -97,7 +106,7 @@ class Pg8000Driver(Driver):
         on_server: list[tuple[str, str]] = []
         if configured:
             autocommit, conn.autocommit = conn.autocommit, True
-            with Cursor(conn) as cursor:
+            with _PlainCursor(conn) as cursor:
                 cursor.execute(read_configured(conn))
                 on_server = cursor.fetchall()
             conn.autocommit = autocommit

@@ -13,6 +13,7 @@ import psycopg
 from psycopg.pq import ExecStatus
 from psycopg.rows import tuple_row
 from psycopg.sql import SQL, Identifier, Literal
+from psycopg.types.string import TextLoader
 
 from multipool.driver import Driver
 from multipool.failures import judge
@@ -108,7 +109,7 @@ class PsycopgDriver(Driver):
         autocommit = conn.autocommit
         conn.autocommit = True
         try:
-            with psycopg.Cursor(conn, row_factory=tuple_row) as cursor:
+            with _plain_cursor(conn) as cursor:
                 row = cursor.execute(sql.encode(), values, prepare=False).fetchone()
         finally:
             if not conn.closed:
@@ -124,7 +125,7 @@ class PsycopgDriver(Driver):
         if configured:
             autocommit = conn.autocommit
             conn.autocommit = True
-            with psycopg.Cursor(conn, row_factory=tuple_row) as cursor:
+            with _plain_cursor(conn) as cursor:
                 cursor.execute(read_configured(conn).encode(), prepare=False)
                 settings.on_server = cursor.fetchall()
             conn.autocommit = autocommit
@@ -173,3 +174,10 @@ class PsycopgDriver(Driver):
 
     def failure(self, error: BaseException) -> str:
         return judge(self.sqlstate(error), str(error))
+
+
+def _plain_cursor(conn: Connection) -> psycopg.Cursor[tuple[Any, ...]]:
+    """Return a cursor of which text is text, whatever it is to the user of *conn*."""
+    cursor = psycopg.Cursor(conn, row_factory=tuple_row)
+    cursor.adapters.register_loader("text", TextLoader)
+    return cursor

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg2
+from psycopg2.extensions import UNICODE, register_type
 from psycopg2.extensions import connection as plain_connection
 from psycopg2.extensions import cursor as plain_cursor
 from psycopg2.sql import SQL, Identifier, Literal
@@ -106,6 +107,7 @@ class Psycopg2Driver(Driver):
 
     def ask(self, conn: Connection, sql: str, *values: str) -> str | None:
         with autocommitting(conn), plain_cursor(conn) as cursor:
+            register_type(UNICODE, cursor)
             cursor.execute(sql, values)
             row = cursor.fetchone()
         return row[0] if row else None
@@ -122,6 +124,7 @@ class Psycopg2Driver(Driver):
             settings.on_server.append(("DateStyle", date_style))
         if configured:
             with autocommitting(conn), plain_cursor(conn) as cursor:
+                register_type(UNICODE, cursor)  # whatever text is to its user
                 cursor.execute(read_configured(conn))
                 settings.on_server += cursor.fetchall()
         return settings

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from support import read_text_backwards
+
 from multipool import Pool
 from multipool.testing.proxy import Proxy
 
@@ -33,3 +35,16 @@ def test_it_heeds_no_factory_and_prepares_nothing(driver, params):
         prepared = driver.ask(conn, "select count(*)::text from pg_prepared_statements")
         assert prepared == "0"
         assert pool.plans() == []
+
+
+def test_text_is_text_whatever_it_is_to_the_user_of_the_connection(driver, params):
+    conn = driver.connect(params, 5)
+    try:
+        read_text_backwards(driver, conn)
+        with conn.cursor() as cursor:
+            cursor.execute("select 'abc'::text")
+            assert tuple(cursor.fetchone()) == ("cba",)
+        conn.rollback()
+        assert driver.ask(conn, "select %s::text", "abc") == "abc"
+    finally:
+        driver.close(conn)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hard_cases.outside import ask, run
 from left_behind import ON_THE_SERVER
+from support import read_text_backwards
 
 from multipool.testing.proxy import Proxy
 
@@ -180,6 +181,21 @@ def test_what_was_configured_stays_though_no_view_of_settings_has_it(one, driver
         assert ask(conn, "select coalesce(current_setting('app.more', true), '')") == [("",)]
 
 
+def test_what_was_configured_stays_whatever_text_is_to_the_connection(one, driver):
+    def configure(conn):
+        read_text_backwards(driver, conn)
+        run(conn, "set time zone 'Europe/Vienna'")
+        conn.commit()
+
+    pool = one(configure=configure)
+    with pool.connection() as conn:
+        pid = driver.backend_pid(conn)
+        run(conn, "set time zone 'Asia/Tokyo'")
+    with pool.connection() as conn:
+        assert driver.backend_pid(conn) == pid, "the connection was replaced, not reset"
+        assert driver.parameter_status(conn, "TimeZone") == "Europe/Vienna"
+
+
 def test_of_a_text_in_which_it_was_configured_nothing_else_is_executed_again(one, outside, driver):
     """The server keeps the whole text that a PREPARE came with."""
     outside.run("create table if not exists configured_once (n integer)")
@@ -326,27 +342,10 @@ def test_row_factories_are_put_back(one, driver):
 def test_adapters_registered_on_the_connection_are_taken_back(one, driver):
     pool = one()
     with pool.connection() as conn:
-        _read_text_backwards(driver.name, conn)
+        read_text_backwards(driver, conn)
         assert ask(conn, "select 'abc'::text") == [("cba",)]
     with pool.connection() as conn:
         assert ask(conn, "select 'abc'::text") == [("abc",)]
-
-
-def _read_text_backwards(driver, conn):
-    if driver == "psycopg2":
-        from psycopg2.extensions import new_type, register_type
-
-        register_type(new_type((25,), "BACKWARDS", lambda value, _: value[::-1]), conn)
-    elif driver == "psycopg":
-        from psycopg.adapt import Loader
-
-        class Backwards(Loader):
-            def load(self, data):
-                return bytes(data).decode()[::-1]
-
-        conn.adapters.register_loader("text", Backwards)
-    else:
-        conn.adapters.register_loader(25, lambda text: text[::-1])
 
 
 def test_notices_and_their_handlers_are_taken_back(one, driver):
