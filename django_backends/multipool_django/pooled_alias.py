@@ -14,7 +14,7 @@ from django.db.backends.base.base import NO_DB_ALIAS, BaseDatabaseWrapper
 
 from multipool import Pool, PoolConfig, get_driver
 from multipool.errors import PoolConfigError
-from multipool_django import options, startup
+from multipool_django import isolation, options, startup
 from multipool_django.binding import bind_as_asked
 from multipool_django.health import HealthCheck
 from multipool_django.opening import Opening
@@ -149,7 +149,7 @@ class PooledAlias(BaseDatabaseWrapper):
             params,
             self.timezone_name,
             self.settings_dict["OPTIONS"].get("assume_role"),
-            self.settings_dict["OPTIONS"].get("isolation_level"),
+            isolation.own(self.settings_dict["OPTIONS"].get(isolation.NAME), self.IsolationLevel),
             bool(self.settings_dict["CONN_HEALTH_CHECKS"]),
         )
         owner = options.owner(self.alias, self.settings_dict)
@@ -184,11 +184,20 @@ class PooledAlias(BaseDatabaseWrapper):
         except PoolConfigError as error:
             raise ImproperlyConfigured(f"DATABASES[{self.alias!r}]: {error}") from error
 
+    def _refuse_unknown_time_zone(self) -> None:
+        try:
+            self.timezone  # noqa: B018  # which Django looks up once
+        except (KeyError, OSError, ValueError) as error:  # whatever `zoneinfo` makes of it
+            zone = self.settings_dict["TIME_ZONE"]
+            raise ImproperlyConfigured(
+                f"DATABASES[{self.alias!r}]: there is no TIME_ZONE {zone!r}"
+            ) from error
+
     def _isolation_level(self) -> Any:
         levels = self.IsolationLevel
-        value = self.settings_dict["OPTIONS"].get("isolation_level", levels.READ_COMMITTED)
+        value = self.settings_dict["OPTIONS"].get(isolation.NAME, levels.READ_COMMITTED)
         try:
-            return levels(value)
+            return levels(isolation.own(value, levels))
         except ValueError:
             allowed = ", ".join(f"{level.value} ({level.name})" for level in levels)
             raise ImproperlyConfigured(

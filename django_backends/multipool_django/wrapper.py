@@ -19,7 +19,7 @@ from django.utils.asyncio import async_unsafe
 from multipool import Pool
 from multipool.watch.library import is_library
 from multipool.watch.usage import Span
-from multipool_django import errands, passwords, querysets, shortcut, startup
+from multipool_django import errands, isolation, passwords, querysets, shortcut, startup
 from multipool_django.callers import depth_of_asker
 from multipool_django.checks import check_pooled_aliases
 from multipool_django.cursors import refusing, wrapper_class
@@ -106,7 +106,12 @@ class PooledWrapper(PooledAlias):
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         """Return a connection from the pool, or a new one if pooling is off."""
         if not self.pooled:
-            return super().get_new_connection(passwords.resolved(conn_params))
+            settings = self.settings_dict
+            self.settings_dict = isolation.with_own(settings, self.IsolationLevel)
+            try:
+                return super().get_new_connection(passwords.resolved(conn_params))
+            finally:
+                self.settings_dict = settings
         pool = self._find_current_pool(conn_params)
         # What the pool notes as the borrower's line is not ours, the first of its callers.
         depth = 2 + depth_of_asker()

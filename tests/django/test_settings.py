@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from enum import IntEnum
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ from django.db import OperationalError, connections, transaction
 from django.db.backends.signals import connection_created
 
 from multipool import Pool
+from multipool.driver import drivers
 from multipool.testing.server import EmbeddedServer, embedded_server, uri
 from multipool_django.binding import NAME, bind_as_asked
 
@@ -55,6 +59,36 @@ def test_aliases_of_different_isolation_share_no_connection(
             with transaction.atomic(using=alias):
                 levels.append(ask(connections[alias], "show transaction_isolation"))
         assert levels[0] != levels[1]
+
+
+@pytest.mark.parametrize("pool", [True, False])
+@pytest.mark.parametrize("theirs", [name for name in drivers() if find_spec(name)])
+def test_a_level_of_another_driver_s_enumeration_is_the_one_of_that_name(
+    make_alias: MakeAlias, theirs: str, pool: bool
+) -> None:
+    """As Django's documentation has it imported, before any ENGINE is loaded."""
+    theirs_all = import_module(f"multipool_django.{theirs}.psycopg_any").IsolationLevel
+    for level in (theirs_all.REPEATABLE_READ, theirs_all.SERIALIZABLE):
+        connection = make_alias(OPTIONS={"pool": pool, "isolation_level": level})
+        with transaction.atomic():
+            said = ask(connection, "show transaction_isolation")
+        connection.close()
+        assert said.upper().replace(" ", "_") == level.name
+        assert connection.isolation_level.name == level.name
+        assert connection.settings_dict["OPTIONS"]["isolation_level"] is level
+
+
+def test_levels_of_equal_numbers_and_different_meaning_share_no_connection(
+    make_alias: MakeAlias, driver_name: str
+) -> None:
+    class Theirs(IntEnum):
+        SERIALIZABLE = 1
+
+    shared = {"pool": "web"}
+    with Pool("", driver=driver_name, name="web"):
+        one = make_alias("default", OPTIONS={**shared, "isolation_level": Theirs.SERIALIZABLE})
+        two = make_alias("second", OPTIONS={**shared, "isolation_level": 1})
+        assert one.pool is not two.pool
 
 
 def test_a_url_read_by_dj_database_url_will_do(
