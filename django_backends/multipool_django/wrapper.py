@@ -52,6 +52,8 @@ class PooledWrapper(PooledAlias):
     _span: Span | None = None
     # The cursors on the server that were made in it, as far as there are any.
     _named: WeakSet[Any] | None = None
+    #: Whether a subclass does more than `init_connection_state` here, as for each connect.
+    sets_state: ClassVar[bool] = False
     # Django's ``create_cursor`` without its look for an event loop.
     _create_cursor: ClassVar[Any]
 
@@ -115,7 +117,10 @@ class PooledWrapper(PooledAlias):
         pool = self._find_current_pool(conn_params)
         # What the pool notes as the borrower's line is not ours, the first of its callers.
         depth = 2 + depth_of_asker()
-        return self._check_out(pool, conn_params, depth)
+        connection = self._check_out(pool, conn_params, depth)
+        if self.sets_state:
+            self._forget_others(pool, connection)
+        return connection
 
     def _check_out(
         self, pool: Pool, params: dict[str, Any], depth: int, for_cursor: bool = False
@@ -157,6 +162,7 @@ class PooledWrapper(PooledAlias):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        cls.sets_state = cls.init_connection_state is not PooledWrapper.init_connection_state
         create: Any = super().create_cursor
         cls._create_cursor = getattr(create, "__wrapped__", create)
 
@@ -329,19 +335,21 @@ class PooledWrapper(PooledAlias):
     def close_if_unusable_or_obsolete(self) -> None:
         """Give back what the request held, at its end."""
         stand_in = self.connection
-        if (
+        if not (
             isinstance(stand_in, OnDemandConnection)
             and stand_in.autocommit
             and not stand_in.closed
             and self.settings_dict["AUTOCOMMIT"]
         ):
+            super().close_if_unusable_or_obsolete()
+        elif stand_in.is_up_to_date() and type(self).close is _close:
             # It stands for the next request's connections as well, and of those that had
             # errors none is left.
             stand_in.end_lease()
             stand_in.count()
             self.errors_occurred = False
-        else:
-            super().close_if_unusable_or_obsolete()
+        else:  # the next request's are elsewhere, or a subclass waits for this to be over
+            self.close()
 
     def _close(self) -> None:
         connection = self.connection
@@ -387,6 +395,7 @@ class PooledWrapper(PooledAlias):
 
 
 _connect = PooledWrapper.connect
+_close = PooledWrapper.close
 _base: Any = BaseDatabaseWrapper  # of which django-stubs leave something out
 
 # Here, so that it runs wherever an ENGINE of ours is in use, without any entry in

@@ -512,6 +512,32 @@ def test_the_end_of_a_request_with_an_error_asks_nothing(held: Any) -> None:
     assert not held.errors_occurred
 
 
+def test_a_setting_that_was_changed_in_place_holds_for_the_next_request(held: Any) -> None:
+    before = ask(held, "select current_database()")
+    held.settings_dict["NAME"] = "postgres"  # as the test runner changes it
+    held.close_if_unusable_or_obsolete()
+    assert ask(held, "select current_database()") == "postgres"
+    assert before != "postgres"
+
+
+def test_a_subclass_that_closes_in_its_own_way_does_so_at_the_end_of_each_request(
+    held: Any,
+) -> None:
+    """Such as one that has noted which search_path it has set."""
+    closed = []
+
+    class Wrapper(type(held)):  # type: ignore[misc]
+        def close(self) -> None:
+            closed.append(self.connection is not None)
+            super().close()
+
+    own = Wrapper(held.settings_dict, "default")
+    for _ in range(2):
+        assert ask(own, "select 1") == 1
+        own.close_if_unusable_or_obsolete()
+    assert closed == [True, True]
+
+
 def test_times_come_in_the_time_zone_of_the_settings(held: Any) -> None:
     assert ask(held, "show timezone") == "UTC"
     assert str(ask(held, "select now()").tzinfo) == "UTC"
@@ -601,6 +627,34 @@ def test_what_is_set_for_one_alias_is_not_there_for_another_that_shares_the_pool
     finally:
         connection_created.disconnect(receive)
         lender.close()
+
+
+def test_what_a_subclass_sets_as_it_connects_is_there_on_every_connection(held: Any) -> None:
+    called = []
+
+    class Wrapper(type(held)):  # type: ignore[misc]
+        def init_connection_state(self) -> None:
+            super().init_connection_state()
+            called.append(self)
+            with self.cursor() as cursor:
+                cursor.execute("set statement_timeout = '54321ms'")
+
+    own = Wrapper(held.settings_dict, "default")
+    try:
+        for _ in range(2):
+            assert ask(own, "show statement_timeout") == "54321ms"
+            assert used(own) == 0
+            with own.pool.connection():
+                assert ask(own, "show statement_timeout") == "54321ms"
+            own.close_if_unusable_or_obsolete()
+        # Once for each connection, as the signal comes.
+        assert len(called) == own.pool.stats().opened == 2
+        ask(own, "set statement_timeout = 0")
+        own.close()
+        assert ask(own, "show statement_timeout") == "54321ms"
+    finally:
+        own.close()
+        own.close_pool()
 
 
 def test_a_receiver_that_comes_later_hears_once_of_the_connections_there_are(held: Any) -> None:

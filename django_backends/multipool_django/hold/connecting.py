@@ -5,6 +5,8 @@ from __future__ import annotations
 from time import monotonic
 from typing import Any
 
+from django.db.backends.base.base import BaseDatabaseWrapper
+
 from multipool_django.hold.connection import OnDemandConnection
 
 
@@ -28,5 +30,6 @@ def connect_on_demand(wrapper: Any) -> None:
     wrapper.health_check_done = True
     wrapper.connection = OnDemandConnection(wrapper, wrapper.current_pool())
     wrapper.set_autocommit(wrapper.settings_dict["AUTOCOMMIT"])
-    wrapper.init_connection_state()
+    # What a subclass does there it does to a connection: see `greeting`.
+    BaseDatabaseWrapper.init_connection_state(wrapper)
     wrapper.run_on_commit = []

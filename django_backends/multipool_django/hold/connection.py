@@ -59,7 +59,7 @@ class OnDemandConnection:
     __slots__ = (
         *("_wrapper", "_pool", "_turn", "_lent", "_serial", "_autocommits", "_keeping"),
         *("_handed_out", "_open", "_ended", "_errand", "_begun", "_since", "_held"),
-        *("_make", "_has_rows", "_running", "_blocks", "__weakref__"),
+        *("_make", "_has_rows", "_running", "_blocks", "_seen", "__weakref__"),
     )
 
     # It is no connection of a pool, for those who ask.
@@ -68,6 +68,8 @@ class OnDemandConnection:
     def __init__(self, wrapper: PooledWrapper, pool: Pool) -> None:
         self._wrapper = wrapper
         self._pool = pool
+        # Of which settings that is the pool.
+        self._seen = wrapper._seen
         # Threads that share a wrapper take turns, so that no one's connection is given back
         # by another.
         self._turn = turn_on(self)
@@ -107,6 +109,7 @@ class OnDemandConnection:
         pool = self._pool
         if pool._inner.closed:  # as when a test changes the time zone
             pool = self._pool = wrapper.current_pool()
+            self._seen = wrapper._seen
         inner = pool._inner
         tracing = inner.tracing
         whole = not for_statement
@@ -233,6 +236,11 @@ class OnDemandConnection:
         finally:
             self._keeping -= 1
             self._let_go_in_turn()
+
+    def is_up_to_date(self) -> bool:
+        """Return whether the settings are still those of the pool."""
+        seen, wrapper = self._seen, self._wrapper
+        return seen is not None and seen is wrapper._seen and seen.holds(wrapper)
 
     @property
     def lent(self) -> Any:

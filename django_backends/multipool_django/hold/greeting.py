@@ -1,4 +1,7 @@
-"""``connection_created``, sent once for each connection of the pool."""
+"""``connection_created``, sent once for each connection of the pool.
+
+And the ``init_connection_state`` of a subclass's own, which Django calls just before.
+"""
 
 from __future__ import annotations
 
@@ -27,10 +30,12 @@ def greet(wrapper: PooledWrapper, conn: Any, driver: Driver) -> None:
         forget(conn, driver)
     # At first, since they will use it. How many there are tells well enough who they are.
     conn._multipool_greeted = len(connection_created.receivers), wrapper.alias
-    if not connection_created.has_listeners(type(wrapper)):
+    if not (wrapper.sets_state or connection_created.has_listeners(type(wrapper))):
         return
     try:
         conn._multipool_noting = True
+        if wrapper.sets_state:
+            wrapper.init_connection_state()
         connection_created.send(sender=type(wrapper), connection=wrapper)
         slot = conn._multipool_slot
         if slot is not None and slot.touched:
