@@ -160,6 +160,40 @@ def test_a_forked_child_waits_for_no_thread_of_its_parents_that_shared_a_wrapper
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_child_that_would_close_its_parents_socket_closes_none_of_its_own(
+    make_alias: MakeAlias,
+) -> None:
+    """As Celery's children do with what Django has for a connection."""
+    connection: Any = make_alias(OPTIONS={"pool": {"max_size": 4, "hold": "transaction"}})
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_backend_pid()")
+        mine = cursor.fetchone()
+    child = os.fork()
+    if not child:
+        status = 1
+        try:
+            with (
+                pytest.raises(InterfaceError, match="since the process forked"),
+                connection.wrap_database_errors,
+            ):
+                os.close(connection.connection.fileno())
+            assert connection.pool.stats().opened == 0
+            with connection.cursor() as cursor:
+                cursor.execute("listen news")
+                assert connection.connection.fileno() > 0  # to wait for news by
+                cursor.execute("select pg_backend_pid()")
+                assert cursor.fetchone() != mine
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+    assert os.waitpid(child, 0)[1] == 0
+    assert connection.connection.fileno() > 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_in_a_child_that_was_forked_within_a_turn_others_wait_for_the_rest_of_it(
     make_alias: MakeAlias,
 ) -> None:

@@ -59,7 +59,7 @@ class OnDemandConnection:
     __slots__ = (
         *("_wrapper", "_pool", "_turn", "_lent", "_serial", "_autocommits", "_keeping"),
         *("_handed_out", "_open", "_ended", "_errand", "_begun", "_since", "_held"),
-        *("_make", "_has_rows", "_running", "_blocks", "_seen", "__weakref__"),
+        *("_make", "_has_rows", "_running", "_blocks", "_seen", "_inherited", "__weakref__"),
     )
 
     # It is no connection of a pool, for those who ask.
@@ -70,6 +70,8 @@ class OnDemandConnection:
         self._pool = pool
         # Of which settings that is the pool.
         self._seen = wrapper._seen
+        # Whether it was made before this process was forked: see `fileno`.
+        self._inherited = False
         # Threads that share a wrapper take turns, so that no one's connection is given back
         # by another.
         self._turn = turn_on(self)
@@ -321,6 +323,17 @@ class OnDemandConnection:
         conn = self._lent
         if conn is not None:
             conn.cancel()
+
+    def fileno(self) -> int:
+        """Return the number of the socket, of a connection that stays from now on.
+
+        In a forked child that is its own if one is held, and else there is none: who asks, as
+        Celery does, asks for the parent's, to close it.
+        """
+        if self._inherited and self._lent is None:
+            raise self.interface_error("no connection is held since the process forked")
+        number: int = self.unwrap().fileno()
+        return number
 
     @property
     def info(self) -> ConnectionInfo:

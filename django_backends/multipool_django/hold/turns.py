@@ -28,6 +28,7 @@ def _begin_anew() -> None:
     """Let nobody wait, in a forked child, for a thread that is its parent's alone."""
     for one in list(_shared):
         if (connection := one()) is not None:
+            connection._inherited = True
             before = connection._turn
             connection._turn = lifecycle.turn_after_fork(before)
             if connection._turn is not before:  # nor is what that thread executes the child's
