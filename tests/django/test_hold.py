@@ -395,6 +395,14 @@ def test_it_stays_when_the_drivers_connection_was_handed_out(held: Any) -> None:
     assert used(held) == 0
 
 
+def test_to_ask_a_cursor_for_what_the_drivers_has_not_binds_no_connection(held: Any) -> None:
+    with held.cursor() as cursor:
+        cursor.execute("select 1")
+        assert not hasattr(cursor, "no_such_thing")
+        assert used(held) == 0
+        assert cursor.fetchone() == (1,)
+
+
 def test_the_drivers_own_connection_can_be_had(held: Any) -> None:
     with held.pool.hold():
         held.ensure_connection()

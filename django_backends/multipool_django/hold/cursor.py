@@ -146,7 +146,14 @@ class OnDemandCursor(BufferedCursor):
             return _KNOWN[name] if theirs is None else getattr(theirs, name)
         if name.startswith("__"):  # protocols that nobody means to be the driver's
             raise AttributeError(name)
-        return getattr(self.unwrap(), name)
+        stand_in = self._stand_in
+        with stand_in._turn:
+            try:
+                found = getattr(self._on_a_connection(), name)
+                stand_in.unwrap()  # unless it has none such
+            finally:
+                stand_in._let_go()
+        return found
 
     def unwrap(self) -> Any:
         """Return the driver's own cursor, whose connection stays from now on."""
