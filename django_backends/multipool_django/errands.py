@@ -99,7 +99,8 @@ def _heed_views() -> None:
 
     def resolve_request(self: BaseHandler, request: Any) -> Any:
         match = resolve(self, request)
-        _view.set(("view", match.view_name, "/" + match.route[:_LONGEST]))
+        # A resolver of somebody's own need not tell a route.
+        _view.set(("view", match.view_name, "/" + (match.route or "")[:_LONGEST]))
         return match
 
     # No type says that a function has such an attribute, or that a method may be replaced.

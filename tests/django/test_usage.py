@@ -15,6 +15,10 @@ from typing import Any
 import pytest
 from django.core.management import BaseCommand, call_command
 from django.db import connections, transaction
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, override_settings
+from django.urls import ResolverMatch, URLPattern
+from django.urls.resolvers import RoutePattern
 from library import views
 from library.models import Author
 from support import Thread, until
@@ -73,6 +77,32 @@ def test_a_view_that_fails_and_an_asynchronous_one_are_told_too(asked: Get) -> N
     asked("/async/")
     assert asked("/broken/")[0] == 500
     until(lambda: told("view").keys() == {"library.views.count", "library.views.broken"})
+
+
+def test_a_view_whose_resolver_tells_no_route_is_served_and_told_by_name(
+    make_alias: MakeAlias, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection: Any = make_alias()
+
+    def serve(request: HttpRequest) -> HttpResponse:
+        with connection.cursor() as cursor:
+            cursor.execute("select 42")
+            return HttpResponse(str(cursor.fetchone()[0]))
+
+    class Bare(URLPattern):
+        def resolve(self, path: str) -> ResolverMatch | None:
+            told_by = ResolverMatch(serve, (), {}, captured_kwargs={}, extra_kwargs={})
+            return told_by if path == "bare/" else None
+
+    urls: Any = ModuleType("bare_urls")
+    urls.urlpatterns = [Bare(RoutePattern("bare/"), serve)]
+    monkeypatch.setitem(sys.modules, "bare_urls", urls)
+    with override_settings(ROOT_URLCONF="bare_urls"):
+        assert Client().get("/bare/").content == b"42"
+    connection.close()
+    ((name, found),) = told("view").items()
+    assert name.endswith("serve")
+    assert found.route == "/"
 
 
 def test_a_command_has_its_own_heading(library: Any) -> None:
