@@ -12,6 +12,7 @@ from django_suite.server import NoServer, machines_programs
 
 from multipool.testing.server import EmbeddedServer, embedded_server
 from multipool_django.postgis.generate import BACKENDS
+from multipool_django.postgis.wrapper import SpatialWrapper
 
 Manage = Callable[..., Any]
 DRIVERS = [backend.driver for backend in BACKENDS]
@@ -70,6 +71,17 @@ def test_geometries_go_there_and_back_on_every_connection_of_a_pool(
     use = "from places.use import main; main()"
     done = manage("shell", "-v", "0", "-c", use, databases=databases, apps=apps)
     assert done.stdout == "done\n"
+
+
+def test_services_that_lead_to_different_databases_have_types_of_their_own() -> None:
+    def known(service: str) -> Any:
+        wrapper: Any = SpatialWrapper.__new__(SpatialWrapper)
+        elsewhere = dict.fromkeys(("HOST", "PORT", "NAME"), "")
+        wrapper.settings_dict = {**elsewhere, "OPTIONS": {"service": service}}
+        return wrapper._type_infos
+
+    assert known("maps") is known("maps")
+    assert known("maps") is not known("tiles")
 
 
 @pytest.mark.parametrize("databases", ["request", "transaction"], indirect=True)

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 else:
     Base = object
 
-#: What psycopg knows of PostGIS's types in each database: by host, port and name, then by
-#: type and alias as in Django. Their numbers are the database's own.
+#: What psycopg knows of PostGIS's types in each database: by host, port, name and service, then
+#: by type and alias as in Django. Their numbers are the database's own.
 _types: Final[dict[tuple[Any, ...], dict[str, dict[str, Any]]]] = {}
 
 
@@ -29,7 +29,9 @@ class SpatialWrapper(Base):
     def _type_infos(self) -> dict[str, dict[str, Any]]:
         # Django keeps them by alias alone. But a pool's connections are set up under no
         # alias, and the test runner changes a living alias's NAME.
-        target = tuple(self.settings_dict[name] for name in ("HOST", "PORT", "NAME"))
+        settings = self.settings_dict
+        service = settings["OPTIONS"].get("service")
+        target = (*(settings[name] for name in ("HOST", "PORT", "NAME")), service)
         return _types.setdefault(target, {"geometry": {}, "geography": {}, "raster": {}})
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
