@@ -84,6 +84,8 @@ class PooledAlias(BaseDatabaseWrapper):
 
         Connects to nothing.
         """
+        self.check_settings()
+        self._refuse_unknown_time_zone()
         params = self.get_connection_params()
         self._isolation_level()
         self._refuse_persistence(self.settings_dict["CONN_MAX_AGE"])

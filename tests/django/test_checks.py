@@ -123,6 +123,22 @@ def test_a_wrong_connection_option_is_found_before_anything_connects(
     assert says in message
 
 
+@pytest.mark.parametrize("zone", ["Mars/Olympus", "../escape", "America"])
+def test_a_time_zone_that_there_is_not_is_an_error(make_alias: MakeAlias, zone: str) -> None:
+    make_alias(TIME_ZONE=zone)
+    ((number, message, where),) = check()
+    assert (number, where) == ("multipool.E001", "DATABASES['default']")
+    assert f"there is no TIME_ZONE {zone!r}" in message
+
+
+def test_a_time_zone_of_an_alias_that_django_refuses_is_an_error(make_alias: MakeAlias) -> None:
+    make_alias(TIME_ZONE="Europe/Prague")
+    with override_settings(USE_TZ=False):
+        ((number, message, _),) = check()
+    assert number == "multipool.E001"
+    assert "cannot set TIME_ZONE because USE_TZ is False" in message
+
+
 def test_an_explicit_pool_with_a_maximum_age_is_an_error_as_with_djangos_pool(
     make_alias: MakeAlias,
 ) -> None:
