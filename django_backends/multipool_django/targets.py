@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -30,7 +31,9 @@ class Target:
     health_checks: bool
 
 
-#: By owner, in the order of their making. A list, since a target need not be hashable.
+#: By owner, in the order of their making. A list, since a target need not be hashable. What threads
+#: do at once does not get lost: a list is changed and never replaced, and read as a copy, which is
+#: made in one step.
 _pools: Final[dict[Owner, list[tuple[Target, Pool]]]] = {}
 
 
@@ -47,31 +50,43 @@ def pool_for(owner: Owner, target: Target, make: Callable[[], Pool]) -> Pool:
     winner = _find(owner, target) or made
     if winner is not made:
         made.close(timeout=0)
-    _pools[owner] = [entry for entry in _pools.get(owner, []) if not entry[1].closed]
+    _forget_closed(owner)
     return winner
 
 
 def close_pools(owner: Owner) -> None:
     """Close all pools of *owner*; connections that are out are closed when they come back."""
-    for _, pool in _pools.pop(owner, []):
+    for _, pool in _of(owner):
         pool.close(timeout=0)
+    _forget_closed(owner)
 
 
 def close_pools_to(database: str) -> None:
     """Close whosever pools to the database of this name, as `close_pools` does."""
-    for entries in list(_pools.values()):
-        for target, pool in entries:
+    for owner in list(_pools):
+        for target, pool in _of(owner):
             if target.params.get("dbname") == database:
                 pool.close(timeout=0)
 
 
 def is_derived(pool: Pool) -> bool:
     """Return whether *pool* was made here, for an alias."""
-    return any(pool is ours for entries in _pools.values() for _, ours in entries)
+    return any(pool is ours for owner in list(_pools) for _, ours in _of(owner))
+
+
+def _of(owner: Owner) -> list[tuple[Target, Pool]]:
+    return list(_pools.get(owner, ()))
 
 
 def _find(owner: Owner, target: Target) -> Pool | None:
-    for known, pool in _pools.get(owner, ()):
+    for known, pool in _of(owner):
         if known == target and not pool.closed:
             return pool
     return None
+
+
+def _forget_closed(owner: Owner) -> None:
+    for entry in _of(owner):
+        if entry[1].closed:
+            with suppress(ValueError):  # another thread has done so
+                _pools[owner].remove(entry)
