@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import connections
 
+from multipool_django.engines import ENGINES
 from multipool_django.targets import close_pools_to
 
 
@@ -22,6 +23,18 @@ class PooledCreation:
     connection: Any
     # Django's own, which stands behind this.
     _nodb_cursor: Callable[[], AbstractContextManager[Any]]
+
+    def test_db_signature(self) -> tuple[object, ...]:
+        """Return what aliases have in common that share a test database.
+
+        It is none of the driver: by two of our ENGINEs they reach the same one, which the second
+        could neither make nor drop.
+        """
+        # A mixin: what it stands in front of has it, and django-stubs know.
+        found: tuple[object, ...] = super().test_db_signature()  # type: ignore[misc]
+        engine: str = self.connection.settings_dict["ENGINE"]
+        kind = engine.rpartition(".")[0] if engine in ENGINES else engine
+        return tuple(kind if part == engine else part for part in found)
 
     def _execute_create_test_db(
         self, cursor: Any, parameters: dict[str, str], keepdb: bool = False

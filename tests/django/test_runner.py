@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
 from django.conf import settings
 from django.db.backends.base.base import BaseDatabaseWrapper
 from support import Thread
+
+from multipool.driver import drivers
 
 Manage = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -39,6 +42,15 @@ def test_the_test_runner_drops_its_databases_while_other_aliases_are_connected(
         "shared": {**database, "OPTIONS": {"pool": False}, "TEST": {"MIRROR": "second"}},
     }
     manage("test", "--noinput", databases=databases)
+
+
+def test_aliases_to_one_database_by_different_engines_share_its_test_database(
+    manage: Manage, database: dict[str, Any]
+) -> None:
+    installed = [name for name in drivers() if find_spec(name)]
+    by_driver = {name: {**database, "ENGINE": f"multipool_django.{name}"} for name in installed}
+    done = manage("test", "--noinput", "-v", "2", databases={"default": database, **by_driver})
+    assert done.stderr.count("Creating test database") == 1
 
 
 def test_a_kept_test_database_is_used_again(manage: Manage) -> None:
