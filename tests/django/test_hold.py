@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError, InterfaceError, transaction
+from django.db import DatabaseError, InterfaceError, NotSupportedError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from django.test.utils import CaptureQueriesContext
@@ -125,6 +125,22 @@ def test_all_results_of_executemany_are_there(held: Any) -> None:
         rows += cursor.fetchall()
     held.pool.putconn(other)
     assert rows == [(1,), (2,), (3,)]
+
+
+def test_the_last_of_several_results_stays_when_there_is_no_further_one(held: Any) -> None:
+    """As django-pghistory counts on, which puts a statement of its own before each."""
+    with held.cursor() as cursor:
+        cursor.execute("select 1; select generate_series(2, 4)")
+        if held.pool.driver.name == "psycopg":
+            assert cursor.fetchall() == [(1,)]
+            assert cursor.nextset()
+            assert cursor.fetchone() == (2,)
+            assert not cursor.nextset()
+        else:
+            assert cursor.fetchone() == (2,)
+            with pytest.raises(NotSupportedError):
+                cursor.nextset()
+        assert cursor.fetchall() == [(3,), (4,)]
 
 
 def test_the_orm_holds_nothing_between_its_queries(authors: Any) -> None:

@@ -65,8 +65,16 @@ class OnDemandCursor(BufferedCursor):
         return self._run("callproc", args, options)
 
     def nextset(self) -> Any:
-        """Go on to the next result, as the driver does."""
-        return self._run("nextset", (), {})
+        """Go on to the next result, as the driver does; where there is none, nothing changes."""
+        theirs = self._theirs
+        if theirs is None or self.closed:
+            return self._run("nextset", (), {})
+        # Which has all that came for its statement, whoever has the connection now.
+        found = theirs.nextset()
+        if found:
+            self._rows = theirs.fetchall() if self._stand_in._has_rows(theirs) else None
+            self._at = 0
+        return found
 
     def _run(self, method: str, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
         self._rows = None
