@@ -17,7 +17,7 @@ from multipool.driver import IDLE, INERROR
 from multipool.placeholders import PlaceholderError
 from multipool.placeholders import Statement as Parsed
 from multipool.plans import limits
-from multipool.plans.recovery import may_run_again, status_alone
+from multipool.plans.recovery import may_run_again, say_whose, status_alone
 from multipool.plans.shelf import BATCH, Shelf
 from multipool.plans.statement import DROP_OURS, Form, Quick, Statement, Wording
 from multipool.session import touches
@@ -138,6 +138,7 @@ class PlannedCursor(_Base):
                 result = found
         except DatabaseError as error:
             if not may_run_again(connection, shelf, quick.statement, error, idle):
+                say_whose(error, form)
                 raise
             return False
         seconds = perf_counter() - begun
@@ -202,6 +203,7 @@ class PlannedCursor(_Base):
                     return False
         except DatabaseError as error:
             if not may_run_again(connection, shelf, statement, error, state == IDLE):
+                say_whose(error, form)
                 raise
             return False
         seconds = perf_counter() - begun

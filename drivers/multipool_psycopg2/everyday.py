@@ -17,7 +17,7 @@ from psycopg2.extensions import adapters as _adapters
 from psycopg2.extensions import connection as plain_connection
 
 from multipool.plans.literals import GREATEST, LEAST
-from multipool.plans.recovery import may_run_again
+from multipool.plans.recovery import may_run_again, say_whose
 from multipool.plans.shelf import BATCH
 from multipool.session import innocent
 from multipool.watch.cursor import Observed
@@ -84,6 +84,7 @@ class EverydayPlanned(Observed):
                 self._send(message)
             except Error as error:
                 if not may_run_again(conn, shelf, quick.statement, error, idle):
+                    say_whose(error, quick.form)
                     raise
                 return self._multipool_execute(query, vars)
         finally:

@@ -188,6 +188,28 @@ def test_one_text_means_two_things_with_and_without_parameters(eager, way):
             assert fetch(conn, "select '100%%'") == [("100%%",)]
 
 
+def test_an_error_that_speaks_of_what_was_prepared_tells_which_statement_that_is(
+    make_pool, driver, way
+):
+    pool = make_pool(max_size=1)
+    sql = "select 'a literal', %s::integer"
+    pool.prepare(sql)
+    with pool.connection() as conn:
+        for _ in range(3):
+            fetch(conn, sql, ("1",))
+        with pytest.raises(driver.Error) as raised:
+            fetch(conn, sql, ("hunter2",))
+        conn.rollback()
+    notes = "\n".join(getattr(raised.value, "__notes__", ()))
+    if "multipool_" in str(raised.value):
+        assert way in ("psycopg2", CLIENT)
+        assert "select ?, %s::integer" in notes
+    else:
+        assert notes == ""
+    assert "literal" not in notes
+    assert "hunter2" not in notes
+
+
 # -- psycopg -------------------------------------------------------------------------------
 
 

@@ -21,6 +21,7 @@ from multipool.plans.recovery import (
     THERE_ALREADY,
     is_about_the_text,
     may_run_again,
+    say_whose,
     status_alone,
 )
 from multipool.plans.shelf import BATCH, Shelf
@@ -108,6 +109,7 @@ class PlannedByText:
                 return None
         except shelf.driver.Error as error:
             if not may_run_again(conn, shelf, quick.statement, error, idle):
+                say_whose(error, quick.form)
                 raise
             return None
         seconds = perf_counter() - begun

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from multipool.driver import ACTIVE, IDLE, Driver
 from multipool.plans.shelf import Shelf
-from multipool.plans.statement import Statement
+from multipool.plans.statement import Form, Statement
 
 #: SQLSTATE: the server knows no such prepared statement; it has one of this name already.
 GONE: Final = "26000"
@@ -42,6 +42,17 @@ def status_alone(driver: Driver, conn: Any) -> int:
 def is_about_the_text(code: str) -> bool:
     """Return whether an error of SQLSTATE *code* may be one of the prepared form alone."""
     return code in (GONE, NOT_SUPPORTED) or code.startswith("42")
+
+
+def say_whose(error: Exception, form: Form) -> None:
+    """Have *error* tell which statement *form* is, if it speaks of that by our name for it.
+
+    As in ``LINE 1: execute multipool_7 ('x')``, which is what the server was sent. It is a note,
+    which tracebacks show: what the server says stays as it is. There is no literal in it, nor a
+    parameter.
+    """
+    if form.name in str(error):
+        error.add_note(f"multipool has prepared as {form.name}: {form.statement.shown()}")
 
 
 def may_run_again(
