@@ -7,7 +7,7 @@ told the same text and types as without a name.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timezone
 from functools import cache
 from time import perf_counter
@@ -101,6 +101,14 @@ class PlannedCursor(_Base):
         quick = shelf.quick.get(text)
         if quick is None or not quick.guard.trusted or not self._repeat(shelf, quick, params):
             self._execute_thoughtfully(shelf, query, text, params)
+
+    def executemany(self, query: str | bytes, params_list: Iterable[Params]) -> None:
+        """Run *query* once for each of *params_list*, as its class does."""
+        text = self._text(query)
+        try:
+            super().executemany(query, params_list)
+        finally:
+            self.connection._multipool_shelf.look_at(self.connection, text)
 
     def _repeat(self, shelf: Shelf, quick: Quick, params: Params | None) -> bool:
         """Execute what is prepared once more; return False if that needs thinking about."""

@@ -76,12 +76,22 @@ class _Planned(_Base):
         try:
             return super().execute(query, params, **options)
         except psycopg.Error as error:
-            # Of what psycopg prepared by itself: it would drop that with the next ROLLBACK.
-            if error.sqlstate == NOT_SUPPORTED and shelf.store is not None:
-                shelf.store.drop()
+            _drop_what_is_old(shelf, error)
             raise
         finally:
             shelf.look_at(self._conn, self._text(query))
+
+    def executemany(self, query: Any, *args: Any, **options: Any) -> None:
+        """Execute *query* for each of the parameters, as psycopg does."""
+        conn: Any = self._conn
+        shelf: Shelf = conn._multipool_shelf
+        try:
+            super().executemany(query, *args, **options)
+        except psycopg.Error as error:
+            _drop_what_is_old(shelf, error)
+            raise
+        finally:
+            shelf.look_at(conn, self._text(query))
 
 
 class PlannedCursor(_Planned):
@@ -194,6 +204,12 @@ def _writes_digits(dumper: type) -> bool:
     """Return whether *dumper* is psycopg's own for integers, in Python or in C."""
     library = dumper.__module__.partition(".")[0]
     return dumper.__name__ == "IntDumper" and library in ("psycopg", "psycopg_c", "psycopg_binary")
+
+
+def _drop_what_is_old(shelf: Shelf, error: psycopg.Error) -> None:
+    """See to what psycopg prepared by itself: it would drop that with the next ROLLBACK."""
+    if error.sqlstate == NOT_SUPPORTED and shelf.store is not None:
+        shelf.store.drop()
 
 
 def _ready(conn: Any, shelf: Shelf) -> bool:

@@ -77,6 +77,16 @@ class PlannedCursor(PlannedByText, Watching):
         finally:
             shelf.look_at(self.connection, text_of(query))
 
+    def executemany(self, query: Any, vars_list: Any) -> Any:
+        """Execute *query* for each of *vars_list*, as psycopg2 does."""
+        if hasattr(query, "as_string"):
+            query = query.as_string(self)
+        conn: Any = self.connection
+        try:
+            return super().executemany(query, vars_list)
+        finally:
+            conn._multipool_shelf.look_at(conn, text_of(query))
+
     def _begins(self) -> bool:
         return not _autocommit.__get__(self.connection)
 

@@ -260,3 +260,23 @@ def test_what_psycopg_prepares_by_itself_is_read_as_it_is_now(
             with pytest.raises(psycopg.errors.FeatureNotSupported):
                 cursor.execute(BY_ID, (1,), prepare=True)
             assert cursor.execute(BY_ID, (1,), prepare=True).fetchall() == [(1, "n1", 5, 6)]
+
+
+def test_what_psycopg_prepared_for_executemany_is_prepared_anew_where_somebody_altered_it(
+    psycopg, way, params, outside, table
+):
+    add = "insert into numbers values (%s, 'more') returning *"
+    with Pool(params, driver="psycopg", max_size=1) as pool:
+        pool.prepare("select 42")
+        with pool.connection() as conn:
+            for altered in (False, True):
+                if altered:
+                    run(outside, "alter table numbers add column more integer default 5")
+                    with pytest.raises(psycopg.errors.FeatureNotSupported):
+                        conn.cursor().executemany(add, [(11,), (12,)], returning=True)
+                    conn.rollback()
+                cursor = conn.cursor()
+                cursor.executemany(add, [(11,), (12,)], returning=True)
+                expected = (11, "more", 5) if altered else (11, "more")
+                assert cursor.fetchone() == expected
+                conn.rollback()

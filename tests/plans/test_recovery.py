@@ -33,6 +33,16 @@ def test_a_table_that_its_borrower_alters_is_read_as_it_is_now_in_the_same_trans
         assert fetch(conn, BY_ID, (1,)) == [(1, "n1")]
 
 
+def test_a_table_that_its_borrower_alters_by_executemany_is_read_as_it_is_now(prepared):
+    with prepared.connection() as conn:
+        assert fetch(conn, BY_ID, (1,)) == [(1, "n1")]
+        altering = "alter table numbers add column more integer default 5"
+        conn.cursor().executemany(altering, [()])
+        assert fetch(conn, BY_ID, (1,)) == [(1, "n1", 5)]
+        conn.rollback()
+        assert fetch(conn, BY_ID, (1,)) == [(1, "n1")]
+
+
 @pytest.mark.parametrize("back", ["to a savepoint", "altogether"])
 def test_a_table_altered_in_vain_is_read_as_it_was(prepared, back):
     with prepared.connection() as conn:
@@ -129,6 +139,14 @@ def test_what_a_borrower_discards_is_prepared_anew(prepared, sql):
         conn.autocommit = False
         run(conn, "savepoint a")  # in a transaction already, where an error would be seen
         for _ in range(3):
+            assert fetch(conn, BY_ID, (1,)) == [(1, "n1")]
+        assert len(held(conn)) == 1
+
+
+def test_what_a_borrower_discards_by_executemany_is_prepared_anew(prepared):
+    with prepared.connection() as conn:
+        conn.cursor().executemany("deallocate all", [()])
+        for _ in range(3):  # in that transaction, where an error would be seen
             assert fetch(conn, BY_ID, (1,)) == [(1, "n1")]
         assert len(held(conn)) == 1
 
