@@ -131,6 +131,15 @@ def test_a_table_that_is_gone_is_the_same_error_as_unprepared(prepared, driver, 
     assert "select * from numbers" in str(raised.value)
 
 
+def test_values_that_are_called_as_commands_have_nothing_prepared_anew(prepared):
+    with prepared.connection() as conn:
+        calls = prepared.plans()[0].calls
+        for _ in range(3):
+            fetch(conn, "select 'create', 'drop'")
+            assert fetch(conn, BY_ID, (1,)) == [(1, "n1")]
+    assert prepared.plans()[0].calls == calls + 3
+
+
 @pytest.mark.parametrize("sql", ["discard all", "deallocate all", "discard plans"])
 def test_what_a_borrower_discards_is_prepared_anew(prepared, sql):
     with prepared.connection() as conn:

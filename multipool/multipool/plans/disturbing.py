@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from multipool.session import may_be_remembered, without_comment
+from multipool.session import first_word, may_be_remembered, without_comment
 
 #: What `disturbance` answers.
 NOTHING: Final = 0
@@ -16,14 +16,22 @@ CHANGES: Final = 1
 #: Prepared statements are dropped behind our back.
 DROPS: Final = 2
 
+# By which a text is read otherwise, which happens when it is prepared; and by which any statement
+# may make a table that hides another.
+_ANYWHERE: Final = (
+    r"\bstandard_conforming_strings\b|\binto\s+(?:local\s+|global\s+)?temp(?:orary)?\b"
+)
+
 # In doubt it concerns them, which costs preparing once more.
 _DROPS: Final = re.compile(r"\b(?:discard|deallocate)\b", re.IGNORECASE)
-_CHANGES: Final = re.compile(
-    # The last decides how a text is read, which happens when it is prepared.
-    r"\b(?:alter|create|drop|standard_conforming_strings)\b"
-    r"|\binto\s+(?:local\s+|global\s+)?temp(?:orary)?\b",
-    re.IGNORECASE,
-)
+_CHANGES: Final = re.compile(rf"\b(?:alter|create|drop)\b|{_ANYWHERE}", re.IGNORECASE)
+
+# These cannot do so themselves: a single word is somebody's value or name, as in ``action =
+# 'create'``, and would have everything prepared anew with each execution. Several are a command,
+# perhaps, that a function is given.
+_DATA: Final = frozenset(["select", "insert", "update", "delete", "merge", "values", "with"])
+_DATA_DROPS: Final = re.compile(r"\b(?:discard|deallocate)\s+\w", re.IGNORECASE)
+_DATA_CHANGES: Final = re.compile(rf"\b(?:alter|create|drop)\s+\w|{_ANYWHERE}", re.IGNORECASE)
 
 
 def disturbance(sql: str) -> int:
@@ -33,9 +41,12 @@ def disturbance(sql: str) -> int:
 
 def _look(sql: str) -> int:
     sql = without_comment(sql)
-    if _DROPS.search(sql):
+    drops, changes = _DROPS, _CHANGES
+    if first_word(sql) in _DATA and ";" not in sql.rstrip("; \t\r\n"):
+        drops, changes = _DATA_DROPS, _DATA_CHANGES
+    if drops.search(sql):
         return DROPS
-    return CHANGES if _CHANGES.search(sql) else NOTHING
+    return CHANGES if changes.search(sql) else NOTHING
 
 
 _remembered = lru_cache(maxsize=2048)(_look)
