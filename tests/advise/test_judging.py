@@ -309,5 +309,16 @@ def test_connections_held_all_the_time_count_though_nobody_checked_one_out():
     assert budget.wanted == 8 + judge(Facts([load(1)], {}), Aim()).pools[0].needs[0].connections + 1
 
 
+def test_one_who_holds_its_connections_all_the_time_is_advised_alone_as_well():
+    """As one that listens for NOTIFY: in its busiest five minutes nobody checks one out."""
+    pool = load(rate=0, busy=300.0, variance=0.0, p99=1, most=1)
+    [budget] = judge(Facts([pool], {}, Server(200, 3, {})), Aim()).budgets
+    assert (budget.offered, budget.least) == (1.0, 2)
+
+
 def test_nobody_computes_for_minutes_whatever_a_process_has_told():
     assert enough(1e11, 0.1, patience=0.1) >= 100_000
+    told = load(
+        rate=2, held=0.5, refused=500, waited=500, wait_time=5e4, p99=10**11, most=10**11 + 1
+    )
+    assert "max_size=100000000000 (now 10)" in text(told)

@@ -264,6 +264,8 @@ def _together(needs: Sequence[Need], aim: Aim) -> int:
     if not offered:
         return 0
     rate = sum(need.rate for need in needs)
+    # Without a checkout in those minutes they were held all the time.
+    held = offered / rate if rate else max(need.held for need in needs)
     # Variances add up where processes know nothing of each other.
     burst = sum(need.offered * need.burst for need in needs) / offered
-    return enough(offered, offered / rate, patience=aim.patience, burst=burst)
+    return enough(offered, held, patience=aim.patience, burst=burst)

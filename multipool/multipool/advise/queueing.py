@@ -33,7 +33,8 @@ def late(servers: int, load: float, held: float, patience: float) -> float:
 def _refused(servers: int, load: float) -> float:
     """Return the share of those that would go away, where nobody waits (Erlang's B)."""
     refused = 1.0
-    for number in range(1, servers + 1):
+    # Beyond, it is no more than that, and nobody waits for an exact figure.
+    for number in range(1, min(servers, MOST) + 1):
         refused = _one_more(number, load, refused)
     return refused
 
