@@ -232,7 +232,7 @@ def test_a_fleet_tells_its_pools_its_server_and_what_its_statements_take():
     facts = of_fleet(replace(snapshot, pools=pools))
     assert len(facts.loads) == len(snapshot.processes)
     assert facts.asking["shop"] == pytest.approx(
-        sum(query.total for query in snapshot.queries if query.app == "shop") / (2000.0 * 5)
+        sum(pool.statements for pool in pools if pool.app == "shop") / (2000.0 * 5)
     )
     assert facts.server.room_for("shop") == 200 - 3 - sum(
         share.connections for share in snapshot.budget.by_application if share.application != "shop"
@@ -256,14 +256,12 @@ def test_sessions_of_which_nobody_knows_whose_they_are_are_its_own_as_far_as_its
 def test_what_statements_take_is_a_part_of_the_time_of_those_pools_that_tell_of_them():
     snapshot = fleets.healthy()
     [told, *others] = [
-        replace(pool, counters={"busy_time": 2000.0}, tells_queries=False)
+        replace(pool, counters={"busy_time": 2000.0}, statements=None)
         for pool in snapshot.pools
         if pool.app == "shop"
     ]
-    facts = of_fleet(replace(snapshot, pools=(replace(told, tells_queries=True), *others)))
-    assert facts.asking["shop"] == pytest.approx(
-        sum(query.total for query in snapshot.queries if query.app == "shop") / 2000.0
-    )
+    facts = of_fleet(replace(snapshot, pools=(replace(told, statements=500.0), *others)))
+    assert facts.asking["shop"] == 0.25
     process = {
         "pid": 7,
         "program": "shop.py",

@@ -9,6 +9,7 @@ from fleet_store import OPS, beat
 
 from multipool import cli
 from multipool.advise import command
+from multipool.fleet.detail import MOST
 from multipool.testing.server import uri
 from multipool.watch.process import describe_pool
 
@@ -49,6 +50,17 @@ def test_it_advises_from_what_the_fleet_has_told(run, make_pool, store):
     assert (found["max_size"], found["now"], found["certainty"]) == (1, [7], "low")
     assert found["heaviest"]["peak"]["checkouts"] >= 200
     assert found["why"]
+
+
+def test_the_time_of_all_statements_is_told_however_many_there_are(make_pool, store, look):
+    pool = make_pool(store, name="default", queries=True)
+    with pool.connection() as conn:
+        for number in range(MOST + 10):
+            conn.cursor().execute(f"select 1 as column_{number}")
+    assert len(pool.queries()) == MOST + 10
+    beat(pool)  # though nobody looks, so that no single one is told
+    [told] = look().pools
+    assert told.statements == pytest.approx(pool.queries().seconds, abs=1e-5)
 
 
 def test_it_says_that_too_little_is_known(run, make_pool, store):

@@ -21,7 +21,7 @@ def row(*durations, app="shop", text="select ?"):
 
 def sent(*queries, app="shop"):
     """Return the row of a process that has sent *queries*."""
-    return {"app": app, "detail": {"pools": {"default": {"queries": list(queries)}}}}
+    return {"app": app, "pools": {}, "detail": {"pools": {"default": {"queries": list(queries)}}}}
 
 
 def test_the_percentiles_are_those_of_all_executions_together():
@@ -46,12 +46,22 @@ def test_those_of_one_process_are_what_it_counted_itself():
         assert told == itself.quantile(part)
 
 
-def test_a_pool_that_sent_none_is_told_from_those_that_did():
-    pools = {"default": {}, "jobs": {}}
-    whole = {**row(1.0), "id": "a", "host": "web-1", "pools": pools, "counters": {}}
-    assert {pool.name: pool.tells_queries for pool in pools_of(whole)} == {
-        "default": True,
-        "jobs": False,
+def test_a_statements_share_is_that_of_all_though_only_the_most_expensive_are_told_apart():
+    shop = {**row(1.0), "pools": {"default": {"statements": 4.0}, "jobs": {"statements": 9.0}}}
+    [query] = queries_of([shop, row(1.0)])  # those of "jobs" are not told of at all
+    assert query.share == 2.0 / 5.0
+
+
+def test_a_pool_tells_what_all_of_its_statements_have_taken_unless_it_counts_none():
+    counted = {"default": 4.5, "jobs": None, "odd": [], "less": -3}
+    pools = {"old": {}, **{name: {"statements": one} for name, one in counted.items()}}
+    told = {**sent(), "id": "a", "host": "web-1", "pools": pools, "counters": {}}
+    assert {pool.name: pool.statements for pool in pools_of(told)} == {
+        "old": None,
+        "default": 4.5,
+        "jobs": None,
+        "odd": 0.0,
+        "less": 0.0,
     }
 
 

@@ -77,8 +77,7 @@ def _facts(args: argparse.Namespace) -> tuple[Facts, int | None]:
 
     driver = driver_of(args)
     with in_a_line(driver), pool_for(args.fleet, driver, "multipool advise") as pool:
-        # Processes tell of their statements while somebody reads: the next who asks is told.
-        facts = of_fleet(read(pool, watch=30))
+        facts = of_fleet(read(pool, watch=0))  # what is wanted is in every report
     return facts, args.cores or (os.cpu_count() if _is_here(args.fleet) else None)
 
 

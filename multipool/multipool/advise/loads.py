@@ -77,13 +77,12 @@ def of_fleet(snapshot: Snapshot) -> Facts:
         )
         for pool in pools
     ]
+    # Only those that count their statements count here.
     statements: defaultdict[str, float] = defaultdict(float)
-    for query in snapshot.queries:
-        statements[query.app] += query.total
-    # Only those that told of their statements count here.
     held: defaultdict[str, float] = defaultdict(float)
     for pool in pools:
-        if pool.tells_queries:
+        if pool.statements:
+            statements[pool.app] += pool.statements
             held[pool.app] += pool.counters.get("busy_time", 0.0)
     budget = snapshot.budget
     used = {share.application: share.connections for share in budget.by_application}

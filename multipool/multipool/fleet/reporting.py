@@ -88,6 +88,8 @@ class Reporter:
             peak = inner.demand.peak(inner, now)
             gauges[name] = {gauge: getattr(values, gauge) for gauge in GAUGES}
             gauges[name]["oldest_wait"] = max(now - min(waiters), 0) if waiters else 0
+            log = inner.query_log
+            gauges[name]["statements"] = None if log is None else round(log.seconds(), 6)
             gauges[name]["observed"] = round(inner.demand.observed, 1)
             gauges[name]["peak"] = None if peak is None else peak.as_dict()
             if detailed:

@@ -55,7 +55,6 @@ def _state(age: float, every: float) -> State:
 
 def pools_of(row: Mapping[str, Any]) -> Iterator[PoolState]:
     """Yield the pools of a row as they were at its beat; who waited then waits still."""
-    telling = {pool for pool, _ in _details(row, "queries")}
     for name, gauges in _dicts(row["pools"]):
         limit = gauges.get("max_size")
         waiting = integer(gauges.get("waiting"))
@@ -78,8 +77,13 @@ def pools_of(row: Mapping[str, Any]) -> Iterator[PoolState]:
             peak=_peak(gauges.get("peak")),
             share=None if gauges.get("share") is None else integer(gauges["share"]),
             budget=None if gauges.get("budget") is None else integer(gauges["budget"]),
-            tells_queries=name in telling,
+            statements=_statements(gauges),
         )
+
+
+def _statements(gauges: Mapping[str, Any]) -> float | None:
+    told = gauges.get("statements")
+    return None if told is None else max(number(told), 0.0)
 
 
 def _peak(told: Any) -> Peak | None:
@@ -188,12 +192,17 @@ def budgets_of(told: Mapping[str, Any]) -> tuple[SharedBudget, ...]:
 def queries_of(rows: Iterable[Mapping[str, Any]]) -> tuple[Query, ...]:
     """Return the statements of all processes, those of an application added up."""
     summed: defaultdict[tuple[str, str, str], list[Mapping[str, Any]]] = defaultdict(list)
-    for row in rows:
-        for _, told in _details(row, "queries"):
-            summed[row["app"], text(told.get("statement")), text(told.get("site"))].append(told)
     totals: defaultdict[str, float] = defaultdict(float)
-    for (app, _, _), parts in summed.items():
-        totals[app] += _sum(parts, "total")
+    for row in rows:
+        of_pools: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
+        for pool, told in _details(row, "queries"):
+            of_pools[pool].append(told)
+            summed[row["app"], text(told.get("statement")), text(told.get("site"))].append(told)
+        whole = dict(_dicts(row["pools"]))
+        for pool, parts in of_pools.items():
+            # Told apart are the most expensive ones alone.
+            of_all = _statements(whole.get(pool, {})) or 0.0
+            totals[row["app"]] += max(_sum(parts, "total"), of_all)
     found = []
     for (app, statement, site), parts in summed.items():
         total, calls, spread = _sum(parts, "total"), int(_sum(parts, "calls")), _added(parts)

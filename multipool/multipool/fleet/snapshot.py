@@ -75,8 +75,8 @@ class PoolState:
     #: How many connections it may open by the budget, and the whole of that; None without one.
     share: int | None = None
     budget: int | None = None
-    #: Whether it told of the statements that it executes.
-    tells_queries: bool = False
+    #: Seconds that its statements have taken in all; None where it does not count them.
+    statements: float | None = None
 
     @property
     def exhausted(self) -> bool:

@@ -80,6 +80,13 @@ class QueryLog:
             if rows > 0:
                 entry.rows += rows
 
+    def seconds(self) -> float:
+        """Return how long everything that was counted so far took together."""
+        self.count_fresh()
+        tally = self.tally
+        apart = sum(entry.seconds for entry in tuple(tally.entries.values()))
+        return apart + tally.others.seconds
+
     def report(self) -> QueryReport:
         """Return what was counted so far."""
         self.count_fresh()
