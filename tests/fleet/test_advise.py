@@ -86,15 +86,34 @@ def test_without_a_fleet_the_processes_of_this_user_are_asked(
     pool = make_pool(store, name="default", max_size=3)
     pool.putconn(pool.getconn())
     process = {"pid": 7, "program": "shop.py", "pools": [describe_pool(pool)]}
-    monkeypatch.setattr(command, "processes", lambda: [process])
+    monkeypatch.setattr(command, "ask", lambda: ([process], 0))
     assert cli.main(["advise"]) == 0
     assert "shop.py, pool 'default' in 1 process: max_size=3" in capsys.readouterr().out
 
 
 def test_where_nobody_answers_it_says_so(capsys, monkeypatch):
-    monkeypatch.setattr(command, "processes", list)
+    monkeypatch.setattr(command, "ask", lambda: ([], 0))
     assert cli.main(["advise"]) == 1
     assert "nothing is known of any pool" in capsys.readouterr().out
+
+
+def test_it_says_how_many_did_not_answer(make_pool, store, capsys, monkeypatch):
+    pool = make_pool(store, name="default", max_size=3)
+    process = {"pid": 7, "program": "shop.py", "pools": [describe_pool(pool)]}
+    monkeypatch.setattr(command, "ask", lambda: ([process], 2))
+    assert cli.main(["advise"]) == 0
+    first, _, rest = capsys.readouterr().out.partition("\n\n")
+    assert first.startswith("2 of this user's processes did not answer")
+    assert rest.startswith("shop.py, pool 'default'")
+    assert cli.main(["advise", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["silent"] == 2
+    assert cli.main(["advise", "--app", "mail"]) == 1
+    assert "there are shop.py; 2 of this user's" in capsys.readouterr().err
+    monkeypatch.setattr(command, "ask", lambda: ([], 1))
+    assert cli.main(["advise"]) == 1
+    told = capsys.readouterr().out
+    assert "1 of this user's processes did not answer" in told
+    assert "nothing is known of any pool" in told
 
 
 @pytest.mark.parametrize("option", ["--wait=0", "--wait=61", "--cores=0"])

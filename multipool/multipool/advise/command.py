@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from dataclasses import replace
 from typing import Final
 
 from multipool.advise.judging import Aim, judge
@@ -21,7 +22,7 @@ from multipool.command_options import (
 )
 from multipool.conninfo import parse
 from multipool.errors import PoolError
-from multipool.watch.asking import processes
+from multipool.watch.asking import ask, did_not_answer
 from multipool.watch.exposed import VARIABLE
 
 SUMMARY: Final = "say what max_size and budget should be, from what was recorded, and why"
@@ -62,8 +63,9 @@ def run(args: argparse.Namespace) -> int:
     if args.app is not None and not loads:
         known = sorted({load.app for load in facts.loads})
         there = f"there are {', '.join(known)}" if known else NOBODY
-        raise PoolError(f"--app {args.app}: {there}")
-    advice = judge(Facts(loads, facts.asking, facts.server), Aim(args.wait, cores))
+        unheard = f"; {did_not_answer(facts.silent)}" if facts.silent else ""
+        raise PoolError(f"--app {args.app}: {there}{unheard}")
+    advice = judge(replace(facts, loads=loads), Aim(args.wait, cores))
     print(json.dumps(as_dict(advice), indent=2) if args.json else as_text(advice))
     return 0 if loads else 1
 
@@ -71,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
 def _facts(args: argparse.Namespace) -> tuple[Facts, int | None]:
     """Return what was told, and how many processors the server has if that is known."""
     if args.fleet is None:
-        return of_processes(processes()), args.cores
+        return of_processes(*ask()), args.cores
     from multipool.fleet import read
     from multipool.top.of_fleet import pool_for
 

@@ -130,6 +130,8 @@ class Advice:
     aim: Aim
     pools: tuple[PoolAdvice, ...]
     budgets: tuple[BudgetAdvice, ...]
+    #: How many processes it leaves out, since they did not answer.
+    silent: int = 0
 
 
 def judge(facts: Facts, aim: Aim) -> Advice:
@@ -148,7 +150,7 @@ def judge(facts: Facts, aim: Aim) -> Advice:
     budgets = tuple(
         _budget(app, [one for one in pools if one.app == app], facts, aim) for app in apps
     )
-    return Advice(aim, pools, budgets)
+    return Advice(aim, pools, budgets, facts.silent)
 
 
 def _processes(facts: Facts, app: str) -> set[str]:

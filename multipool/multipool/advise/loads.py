@@ -59,6 +59,8 @@ class Facts:
     #: By application, which part of the time that connections are held goes to statements.
     asking: Mapping[str, float]
     server: Server | None = None
+    #: How many processes were asked and did not answer.
+    silent: int = 0
 
 
 def of_fleet(snapshot: Snapshot) -> Facts:
@@ -93,8 +95,11 @@ def of_fleet(snapshot: Snapshot) -> Facts:
     return Facts(loads, _parts(statements, held), server)
 
 
-def of_processes(processes: Iterable[Mapping[str, Any]]) -> Facts:
-    """Return what this user's processes have told (`multipool.watch.process.describe`)."""
+def of_processes(processes: Iterable[Mapping[str, Any]], silent: int = 0) -> Facts:
+    """Return what this user's processes have told (`multipool.watch.process.describe`).
+
+    *silent* others did not answer.
+    """
     loads = []
     statements: defaultdict[str, float] = defaultdict(float)
     held: defaultdict[str, float] = defaultdict(float)
@@ -115,7 +120,7 @@ def of_processes(processes: Iterable[Mapping[str, Any]]) -> Facts:
             statements[process["program"]] += pool["queries"]["seconds"]
             if pool["queries"]["seconds"] > 0:  # else it does not count them
                 held[process["program"]] += stats["busy_time"]
-    return Facts(loads, _parts(statements, held))
+    return Facts(loads, _parts(statements, held), silent=silent)
 
 
 def _parts(statements: Mapping[str, float], held: Mapping[str, float]) -> dict[str, float]:

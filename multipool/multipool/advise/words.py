@@ -20,6 +20,7 @@ from multipool.advise.judging import (
 from multipool.config import UNLIMITED
 from multipool.dashboard.words import count, duration, listing, of
 from multipool.terminal import printable
+from multipool.watch.asking import did_not_answer
 
 #: From here on a variation is worth a word.
 _BUNCHES: Final = 1.5
@@ -39,12 +40,13 @@ NOBODY: Final = "nothing is known of any pool"
 
 def as_text(advice: Advice) -> str:
     """Return the advice for a person."""
-    parts = [_paragraph(_of_pool_title(pool), of_pool(pool, advice.aim)) for pool in advice.pools]
+    parts = [did_not_answer(advice.silent)] if advice.silent else []
+    parts += [_paragraph(_of_pool_title(pool), of_pool(pool, advice.aim)) for pool in advice.pools]
     parts += [
         _paragraph(_of_budget_title(budget), of_budget(budget, advice.aim))
         for budget in advice.budgets
     ]
-    return "\n\n".join(parts) if parts else NOBODY
+    return "\n\n".join(parts if advice.pools else [*parts, NOBODY])
 
 
 def as_dict(advice: Advice) -> dict[str, Any]:
@@ -52,6 +54,7 @@ def as_dict(advice: Advice) -> dict[str, Any]:
     return {
         "patience": advice.aim.patience,
         "cores": advice.aim.cores,
+        "silent": advice.silent,
         "pools": [{**_plain(one), "why": list(of_pool(one, advice.aim))} for one in advice.pools],
         "budgets": [
             {**asdict(one), "why": list(of_budget(one, advice.aim))} for one in advice.budgets

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from multipool.config import UNLIMITED
 from multipool.top.sections import Overview, Section
+from multipool.watch.asking import did_not_answer
 from multipool.watch.exposed import VARIABLE
 from multipool.watch.queries.report import By, QueryReport, figures
 
@@ -32,11 +33,7 @@ def overview(processes: Sequence[Process], silent: int, by: By, limit: int) -> O
 
     Above them stands how many were *silent*, if any.
     """
-    lines = (
-        [f"{silent} of this user's processes did not answer: stopped, or too busy."]
-        if silent
-        else []
-    )
+    lines = [did_not_answer(silent)] if silent else []
     if not processes:
         return Overview(lines or [NOBODY], [])
     found = list(_pools(processes))

@@ -40,6 +40,11 @@ def ask() -> tuple[list[dict[str, Any]], int]:
     return sorted(found, key=lambda one: (one["pid"], one["program"])), answers.count(None)
 
 
+def did_not_answer(silent: int) -> str:
+    """Return what is said of so many."""
+    return f"{silent} of this user's processes did not answer: stopped, or too busy."
+
+
 def _ask(path: Path) -> dict[str, Any] | None:
     """Return the answer; None if there is none, and an empty one of a process that has ended."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
