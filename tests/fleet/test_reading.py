@@ -44,6 +44,19 @@ def test_an_empty_fleet_can_be_read(look, store):
     assert json.loads(json.dumps(snapshot.as_dict()))["budget"]["max_connections"] == 100
 
 
+def test_who_reads_while_a_sweep_notes_that_it_is_done_is_not_refused(driver, store, ops):
+    sweeping = driver.connect(store.params, 5)
+    try:
+        sweeping.cursor().execute("update multipool.control set swept_at = now()")
+        for _ in range(2):
+            assert read(ops).processes == ()
+    finally:
+        driver.close(sweeping)
+    read(ops)
+    assert store.psql("select watch_until > now() from multipool.control") == "t"
+    assert ops.stats().opened == 1
+
+
 @pytest.fixture
 def dumb(store, monkeypatch):
     """The store as one that takes an hour to answer; it is asked for a moment only."""

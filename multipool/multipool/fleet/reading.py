@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 from multipool.fleet.asking import asking
 from multipool.fleet.assembly import assemble
-from multipool.fleet.errors import MISSING, REMEDY, FleetError
+from multipool.fleet.errors import BUSY, MISSING, REMEDY, FleetError
 from multipool.fleet.parsing import parse
 
 if TYPE_CHECKING:
+    from multipool.driver import Driver
+    from multipool.fleet.lines import Line
     from multipool.fleet.snapshot import Snapshot
     from multipool.pool import Pool
 
@@ -28,9 +30,19 @@ def read(pool: Pool, raw_sql: bool, watch: float) -> Snapshot:
         try:
             told = line.ask(SNAPSHOT, str(raw_sql))
             if watch > 0:
-                line.ask(WATCH, str(watch))
+                _have_them_tell(line, driver, watch)
         except driver.Error as error:
             if driver.sqlstate(error) in MISSING:
                 raise FleetError(f"pool {pool.name!r}: {REMEDY}") from error
             raise
     return assemble(parse(told or "{}"), took=perf_counter() - began)
+
+
+def _have_them_tell(line: Line, driver: Driver, watch: float) -> None:
+    try:
+        line.ask(WATCH, str(watch))
+    except driver.Error as error:
+        # A sweep has that row, or another reader. What was read is as good, and the next who reads
+        # asks for more again.
+        if driver.sqlstate(error) not in BUSY:
+            raise
