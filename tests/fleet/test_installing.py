@@ -39,10 +39,11 @@ def test_it_can_be_installed_by_any_driver_and_over_itself(driver, bare):
 def test_what_an_older_version_has_installed_is_brought_up_to_date_for_all_whom_it_was_for(
     driver, store, make_pool, ops, status_of
 ):
-    # It knew no budget, and did not pack details.
+    # It knew no budget, did not pack details, and kept the totals of the gone for ever.
     store.psql(
         "drop table multipool.budget, multipool.stake; drop function multipool.claim(jsonb);"
-        "alter table multipool.process alter column detail type jsonb using null"
+        "alter table multipool.process alter column detail type jsonb using null;"
+        "alter table multipool.retired drop column added_at"
     )
     assert status_of(APP)["shares"] is False
     install_as(driver, store.params)
@@ -54,6 +55,9 @@ def test_what_an_older_version_has_installed_is_brought_up_to_date_for_all_whom_
     snapshot = read(ops, watch=0)
     assert [budget.budget for budget in snapshot.budgets] == [12]
     assert len(snapshot.processes) == 1
+    store.pass_time(10_000)
+    store.psql("select multipool.sweep()")
+    assert store.psql("select count(*) from multipool.retired where added_at <= now()") == "1"
 
 
 @pytest.fixture

@@ -99,6 +99,33 @@ def test_who_is_gone_is_swept_away_and_its_totals_are_kept(store, look):
     }
 
 
+def test_whatever_the_pools_of_the_gone_were_called_their_totals_are_one_row(store, look):
+    counted = {name: {"checkouts": number} for number, name in enumerate("abc", 1)}
+    # By an older version.
+    store.psql("insert into multipool.retired values ('shop', 'a', '{\"checkouts\": 4}')")
+    for number in (1, 2):
+        named = {f"{name}-{number}": one for name, one in counted.items()}
+        store.psql(told(number, counters=named))
+        store.pass_time(101)
+        store.psql("select multipool.sweep()")
+    assert store.psql("select count(*) from multipool.retired") == "2"
+    [shop] = look().applications
+    assert shop.counters == {"checkouts": 4 + 6 + 6}
+
+
+def test_of_applications_that_have_no_process_the_latest_totals_are_kept(store, look):
+    store.psql(
+        "insert into multipool.retired"
+        " select 'pod-' || n, '', '{\"checkouts\": 1}', now() - n * interval '1 h'"
+        " from generate_series(1, 700) as n;"
+        "insert into multipool.retired values ('shop', '', '{\"checkouts\": 7}', '-infinity')"
+    )
+    store.psql(f"{told(1)}; select multipool.sweep()")
+    totals = {app.name: app.counters for app in look().applications}
+    assert totals["shop"] == {"checkouts": 8}
+    assert totals.keys() - {"shop"} == {f"pod-{n}" for n in range(1, 501)}
+
+
 def test_a_beat_sweeps_when_it_was_long_ago(driver, make_pool, store):
     store.psql(told(1))
     store.pass_time(101)

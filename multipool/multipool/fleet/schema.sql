@@ -62,14 +62,27 @@ begin
 end
 $$;
 
--- The totals of processes that are gone, so that those of all never fall.
+-- The totals of processes that are gone, so that those of all never fall: a row for each application.
+-- (An older version wrote one for each of its pools, hence the key. Nobody asks for these apart, and
+-- names that are made up as a program goes would be more and more.)
 create table if not exists multipool.retired (
     app text,
     pool text,
     counters jsonb not null,
+    added_at timestamptz not null default now(),
     primary key (app, pool)
 );
 revoke all on multipool.retired from public;
+do $$
+begin
+    -- As above, only where it is to be changed.
+    if not exists (select from pg_attribute
+                    where attrelid = 'multipool.retired'::regclass and attname = 'added_at') then
+        perform set_config('lock_timeout', '3s', true);
+        alter table multipool.retired add column added_at timestamptz not null default now();
+    end if;
+end
+$$;
 
 -- The one row of what all processes must know. A crash empties it together with the table of
 -- processes, and a new epoch tells them so.
@@ -133,18 +146,21 @@ language sql set search_path = pg_catalog, pg_temp as $$
     with gone as (
         delete from multipool.process where id = any(ids) returning app, counters
     ), summed as (
-        select gone.app, pool.key as pool, counter.key as name, sum(counter.value::numeric) as total
+        select gone.app, counter.key as name,
+               -- What cannot be meant must not spoil what others have counted.
+               coalesce(sum(counter.value::numeric) filter (
+                   where abs(counter.value::numeric) < 1e18), 0) as total
           from gone,
                jsonb_each(gone.counters) as pool,
                jsonb_each(case jsonb_typeof(pool.value) when 'object' then pool.value end) as counter
          where jsonb_typeof(counter.value) = 'number'
-         group by 1, 2, 3
+         group by 1, 2
     )
     insert into multipool.retired as kept (app, pool, counters)
-    select app, pool, jsonb_object_agg(name, total) from summed group by app, pool
-     order by app, pool -- all in the same order, or two could wait for each other
+    select app, '', jsonb_object_agg(name, total) from summed group by app
+     order by app -- all in the same order, or two could wait for each other
         on conflict (app, pool) do update
-       set counters = multipool.add_counters(kept.counters, excluded.counters)
+       set counters = multipool.add_counters(kept.counters, excluded.counters), added_at = now()
 $$;
 
 -- One beat of one process. Answers what it should know; "known": false if its row is gone
@@ -432,6 +448,15 @@ begin
     perform multipool.retire(array(
         select id from multipool.process where beat_at < now() - make_interval(secs => 10 * every_s)
     ));
+    -- An application's name may have been a pod's, which never comes again: of those that are not there
+    -- the latest are enough. Whoever adds to one just now has the row locked, and wants it kept.
+    delete from multipool.retired where (app, pool) in (
+        select app, pool from multipool.retired
+         where (app, pool) in (
+            select app, pool from multipool.retired as old
+             where not exists (select from multipool.process where process.app = old.app)
+             order by added_at desc, app, pool offset 500)
+           for update skip locked);
     is_over := pg_total_relation_size('multipool.process') > most;
     if is_over then
         begin
