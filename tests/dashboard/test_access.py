@@ -30,6 +30,17 @@ def cookies(response) -> dict[str, str]:
     return dict(pairs)
 
 
+def session_of(answer) -> tuple[str, str] | None:
+    """Return the name and value of the session that *answer* begins, None if it begins none."""
+    found = cookies(answer).items()
+    return next((pair for pair in found if pair[0].startswith("multipool_session")), None)
+
+
+def of_session(guarded: Site, token: str) -> str:
+    """Return the header by which a browser goes on after it has signed in."""
+    return "=".join(session_of(sign_in(guarded, token)))
+
+
 def sign_in(guarded: Site, token: str):
     """Return the answer to a browser that sends the form with *token*."""
     csrf = cookies(guarded.answer(request()))["multipool_csrf"]
@@ -106,13 +117,26 @@ def test_signing_in_begins_a_session_that_does_not_hold_the_token():
     guarded = site(TOKEN)
     answer = sign_in(guarded, TOKEN)
     assert answer.status == 303
-    session = cookies(answer)["multipool_session"]
+    name, session = session_of(answer)
     assert TOKEN not in session
-    header = {"cookie": f"multipool_session={session}"}
+    header = {"cookie": f"{name}={session}"}
     assert DATA in guarded.answer(request(headers=header)).body
     # Another process with the same token knows it too; one with another token does not.
     assert site(TOKEN).answer(request(headers=header)).status == 200
-    assert site(TOKEN + "!").answer(request(headers=header)).status == 401
+    other = site(TOKEN + "!")
+    assert other.answer(request(headers=header)).status == 401
+    its_name, _ = session_of(sign_in(other, TOKEN + "!"))
+    assert its_name != name
+    assert other.answer(request(headers={"cookie": f"{its_name}={session}"})).status == 401
+
+
+def test_two_dashboards_on_one_host_end_not_each_others_sessions():
+    """A browser sends all cookies of a host to each of its ports, and keeps one of each name."""
+    tokens = (TOKEN, TOKEN + "!")
+    jar = dict(session_of(sign_in(site(token), token)) for token in tokens)
+    header = {"cookie": "; ".join(map("=".join, jar.items()))}
+    for token in tokens:
+        assert site(token).answer(request(headers=header)).status == 200
 
 
 @pytest.mark.parametrize(
@@ -128,8 +152,7 @@ def test_signing_in_begins_a_session_that_does_not_hold_the_token():
     ],
 )
 def test_cookies_of_others_on_the_same_name_do_no_harm(foreign):
-    session = cookies(sign_in(site(TOKEN), TOKEN))["multipool_session"]
-    ours = f"multipool_session={session}"
+    ours = of_session(site(TOKEN), TOKEN)
     for header in (f"{foreign}; {ours}", f"{ours}; {foreign}", f" {foreign};{ours} ;"):
         assert site(TOKEN).answer(request(headers={"cookie": header})).status == 200
 
@@ -144,7 +167,7 @@ def test_a_csrf_token_that_is_none_of_ours_is_not_given_back():
 def test_a_wrong_token_begins_none():
     answer = sign_in(site(TOKEN), "not-the-right-token")
     assert answer.status == 401
-    assert "multipool_session" not in cookies(answer)
+    assert session_of(answer) is None
     assert "That is not the token." in answer.body
 
 
@@ -152,14 +175,13 @@ def test_a_wrong_token_begins_none():
     "tamper", [lambda it: "f" + it, lambda it: it[:-1], lambda it: "é", str.upper]
 )
 def test_a_session_that_was_changed_is_none(tamper):
-    session = cookies(sign_in(site(TOKEN), TOKEN))["multipool_session"]
-    header = {"cookie": f"multipool_session={tamper(session)}"}
+    name, session = session_of(sign_in(site(TOKEN), TOKEN))
+    header = {"cookie": f"{name}={tamper(session)}"}
     assert site(TOKEN).answer(request(headers=header)).status == 401
 
 
 def test_a_session_ends(monkeypatch):
-    session = cookies(sign_in(site(TOKEN), TOKEN))["multipool_session"]
-    header = {"cookie": f"multipool_session={session}"}
+    header = {"cookie": of_session(site(TOKEN), TOKEN)}
     import time
 
     later = time.time() + 13 * 3600
@@ -199,7 +221,7 @@ def test_a_form_from_elsewhere_does_nothing(path, cookie, sent, origin):
     asked = request(path, "POST", headers=headers, body=f"csrf={sent}&token={TOKEN}".encode())
     answer = site(TOKEN, may_end=True).answer(asked)
     assert answer.status == 403
-    assert "multipool_session" not in cookies(answer)
+    assert session_of(answer) is None
 
 
 def test_statements_with_literals_are_not_even_read_unless_asked_for():

@@ -47,6 +47,9 @@ class Guard:
                 f" not {len(token)}; secrets.token_urlsafe() makes one"
             )
         self._token = None if token is None else token.encode()
+        # A browser sends a cookie to each port of a host, so to a dashboard there with another
+        # token as well: by a name of its own neither ends the other's session.
+        self._cookie = _SESSION if token is None else f"{_SESSION}_{self._signed('cookie')[:8]}"
 
     @property
     def asks_for_token(self) -> bool:
@@ -60,7 +63,7 @@ class Guard:
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
             return self.knows(given.strip())
-        return self._is_session(request.cookie(_SESSION))
+        return self._is_session(request.cookie(self._cookie))
 
     def knows(self, token: str) -> bool:
         """Return whether *token* is ours; takes as long for a near miss as for a far one."""
@@ -70,22 +73,22 @@ class Guard:
         """Return the header that begins a session."""
         # The wall clock, since other processes and the next start must agree on it.
         ends = f"{int(time.time()) + _SESSION_LASTS:x}"
-        value = f"{ends}.{self._signature(ends)}"
-        return set_cookie(request, _SESSION, value, _SESSION_LASTS)
+        value = f"{ends}.{self._signed(f'session {ends}')}"
+        return set_cookie(request, self._cookie, value, _SESSION_LASTS)
 
     def no_session(self, request: Request) -> tuple[str, str]:
         """Return the header that ends a session."""
-        return set_cookie(request, _SESSION, "", 0)
+        return set_cookie(request, self._cookie, "", 0)
 
     def _is_session(self, value: str) -> bool:
         ends, _, signature = value.partition(".")
-        if not hmac.compare_digest(signature.encode(), self._signature(ends).encode()):
+        if not hmac.compare_digest(signature.encode(), self._signed(f"session {ends}").encode()):
             return False
         return int(ends, 16) > time.time()
 
-    def _signature(self, ends: str) -> str:
+    def _signed(self, what: str) -> str:
         assert self._token is not None  # noqa: S101 -- there are no sessions without
-        return hmac.digest(self._token, f"multipool session {ends}".encode(), "sha256").hex()
+        return hmac.digest(self._token, f"multipool {what}".encode(), "sha256").hex()
 
 
 def _from_this_machine(request: Request) -> bool:
