@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ from multipool import PoolConfigError
 from multipool.cli import main
 from multipool.driver import Driver
 from multipool.fleet.installing import script
+from multipool.testing import fleets
 from multipool.testing.server import EmbeddedServer, uri
 
 LEAKING = Path(__file__).parent / "leaking.py"
@@ -163,3 +165,22 @@ def test_applications_are_made_from_a_pool(dsn: str, driver: Driver) -> None:
             assert callable(make(pool, token="correct-horse-battery"))
             with pytest.raises(PoolConfigError):
                 make(pool, token="short")
+
+
+def test_of_connections_that_say_nothing_or_break_nobody_is_told(
+    serve: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A browser opens some in advance, and drops them or forgets them."""
+    monkeypatch.setattr("multipool.dashboard.server._Handler.timeout", 0.1)
+    host, _, port = serve(fleets.healthy).removeprefix("http://").strip("/").partition(":")
+    with socket.create_connection((host, int(port))) as silent:
+        assert silent.recv(1) == b""
+    broken = socket.create_connection((host, int(port)))
+    broken.sendall(b"GET / HT")
+    broken.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    broken.close()  # by a reset
+    with socket.create_connection((host, int(port))) as later:
+        assert later.recv(1) == b""
+    assert capsys.readouterr().err == ""

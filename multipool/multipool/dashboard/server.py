@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import socket
+import sys
 from socketserver import ThreadingMixIn
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from multipool.errors import PoolError
@@ -17,6 +18,14 @@ class DashboardServer(ThreadingMixIn, WSGIServer):
     """Serves each connection by a thread of its own."""
 
     daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a connection that broke, or on which nothing was asked.
+
+        Browsers open some in advance.
+        """
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
     @property
     def address(self) -> str:
