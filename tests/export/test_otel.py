@@ -178,3 +178,47 @@ def test_no_password_is_told(told, make_pool):
     assert "secretive" in str(told())
     assert secret not in str(told())
     pool.close()
+
+
+BOTH_NAMES = """
+from opentelemetry import metrics
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+
+from multipool import Pool
+from multipool.export import otel
+from multipool.testing.fake import FakeDriver
+
+reader = InMemoryMetricReader()
+provider = MeterProvider([reader], shutdown_on_exit=False)
+for name in ({first}, {second}):
+    otel.instrument(name)
+metrics.set_meter_provider(provider)
+
+def told(name):
+    data = reader.get_metrics_data()
+    found = data.resource_metrics[0].scope_metrics[0].metrics if data else ()
+    return [point for metric in found if metric.name == name for point in metric.data.data_points]
+
+with Pool("", driver=FakeDriver(), name="shop") as pool, pool.connection():
+    print([point.count for point in told("db.client.connection.create_time")])
+    print([point.value for point in told("multipool.connection.opened")])
+    otel.uninstrument({second})
+    with pool.connection():
+        pass
+    print([point.count for point in told("db.client.connection.create_time")])
+    print(told("multipool.connection.opened"))
+    otel.instrument({first})
+    print([point.value for point in told("multipool.connection.opened")])
+"""
+
+
+@pytest.mark.parametrize(("first", "second"), [("None", "provider"), ("provider", "None")])
+def test_one_that_was_instrumented_under_both_names_before_it_was_global_counts_once(
+    sdk, first, second
+):
+    program = BOTH_NAMES.format(first=first, second=second)
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert ran.stdout.splitlines() == ["[1]", "[1]", "[1]", "[]", "[2]"]

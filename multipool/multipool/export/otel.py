@@ -66,17 +66,21 @@ def instrument(meter_provider: MeterProvider | None = None, *, operations: bool 
 
 
 def uninstrument(meter_provider: MeterProvider | None = None) -> None:
-    """Tell *meter_provider* no more. Harmless where it was not told anything."""
-    found = _find(meter_provider)
-    if found is not None and found.active:
-        found.end()
+    """Tell *meter_provider* no more, under either name. Harmless where it was not told anything."""
+    for found in _all_of(meter_provider):
+        if found.active:
+            found.end()
 
 
 def _find(provider: MeterProvider | None) -> _Instrumentation | None:
     """Return what was made of *provider*, rather what is active, under whichever name of it."""
+    return max(_all_of(provider), key=lambda one: one.active, default=None)
+
+
+def _all_of(provider: MeterProvider | None) -> list[_Instrumentation]:
+    """Return all that was made of *provider*: two, if that came to be the global one afterwards."""
     wanted = _resolved(provider)
-    found = [one for known, one in _instrumentations.items() if _resolved(known) is wanted]
-    return max(found, key=lambda one: one.active, default=None)
+    return [one for known, one in _instrumentations.items() if _resolved(known) is wanted]
 
 
 def _resolved(provider: MeterProvider | None) -> MeterProvider:
@@ -88,6 +92,7 @@ class _Instrumentation:
 
     def __init__(self, provider: MeterProvider | None) -> None:
         self.active = False
+        self._provider = provider
         self._meter = meter = get_meter("multipool", version("multipool"), provider, SCHEMA_URL)
         kinds = {
             "counter": meter.create_observable_counter,
@@ -134,14 +139,26 @@ class _Instrumentation:
             pool._inner.end_observing(operations)
         self._aside.close()
 
+    def _twin(self) -> _Instrumentation | None:
+        """Return who tells the same provider, which came to be the global one afterwards.
+
+        Then this one, which was made for that, leaves it to the other. None: there is nobody.
+        """
+        if self._provider is not None or len(_instrumentations) < 2:
+            return None
+        other = _instrumentations.get(get_meter_provider())
+        return other if other is not None and other.active else None
+
     def _observe(self, figure: Figure, options: CallbackOptions) -> Iterator[Observation]:
-        if self.active:
+        # The SDK asks the first of two alone, whichever is active.
+        if self.active or any(one.active for one in _all_of(self._provider)):
             for stats in read():
                 for attributes, value in figure.values(stats):
                     yield Observation(value, attributes)
 
     def _heard(self, pool: str, what: What, seconds: float) -> None:
-        self._aside(self._durations[what].record, seconds, {POOL_NAME: pool})
+        if self._twin() is None:
+            self._aside(self._durations[what].record, seconds, {POOL_NAME: pool})
 
     def _met(self, pool: Pool) -> None:
         """Observe what is executed on *pool*."""
@@ -151,7 +168,10 @@ class _Instrumentation:
             pool._inner.begin_observing(operations)
 
     def _executed(self, seconds: float, attributes: Attributes) -> None:
-        if self._with_operations and self._operations is not None:
+        if not self._with_operations or self._operations is None:
+            return
+        twin = self._twin()
+        if twin is None or not twin._with_operations:
             self._aside(self._operations.record, seconds, attributes)
 
 
