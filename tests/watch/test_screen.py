@@ -103,6 +103,17 @@ def test_where_and_for_how_long_is_told_whole_on_a_narrow_screen(width: int) -> 
         assert cells[index] == HOLDER[index].replace(" ", "")
 
 
+@pytest.mark.parametrize("width", [80, 100, 120, 160])
+@pytest.mark.parametrize("head", [overview._QUERIES, of_fleet._QUERIES])
+def test_a_statement_can_be_read_on_a_narrow_screen(width: int, head: tuple[str, ...]) -> None:
+    statement = "shop/views.py:88: " + " ".join(f"column_{n}," for n in range(30)) + "\x1b[2J"
+    text = shown(Overview([], [Section("queries", head, [(*QUERY[:-1], statement)] * 2)]), width)
+    assert text.count(statement[:59]) == 2
+    assert len(text.splitlines()) <= 2 + 2 * 2 + 1
+    assert head[-1] in text
+    assert "\x1b" not in text
+
+
 @pytest.mark.parametrize("term", ["dumb", None])
 def test_where_there_is_no_screen_it_says_to_look_once(
     term: str | None, capsys: Any, monkeypatch: pytest.MonkeyPatch

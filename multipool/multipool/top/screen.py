@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -17,6 +17,12 @@ from multipool.leaving import left_at
 from multipool.terminal import printable
 from multipool.top.sections import Overview, Section
 
+#: Last columns that stand beneath their rows where there is no room for so many characters beside
+#: them: what is left of 80 columns by figures tells nothing of a statement.
+_BENEATH: Final = frozenset(("call site: statement", "application, call site: statement"))
+_READABLE: Final = 60
+_INDENT: Final = "  "
+
 #: Columns that go on in the next line where the screen is narrow: their end tells one from another.
 _FOLDED: Final = frozenset(("process", "checked out", "last query", "now", "where"))
 #: Columns that are cut there. All others are figures: one of which half is missing is another.
@@ -24,7 +30,7 @@ _CUT: Final = frozenset(
     (
         *("application", "database", "pool", "state", "thread", "whose"),
         *("counted since ever", "largest share"),
-        *("call site: statement", "application, call site: statement"),
+        *_BENEATH,
     )
 )
 
@@ -59,6 +65,33 @@ def drawn(overview: Overview) -> Group:
 def _parts(section: Section) -> tuple[RenderableType, ...]:
     # Above the table, not of it: else it would be as narrow.
     heading = Text(section.heading, style="table.title")
+    if section.head[-1] in _BENEATH:
+        return heading, _Queries(section)
+    return heading, _table(section)
+
+
+class _Queries:
+    """A table, or on a narrow screen lines, each with what its last column has beneath it."""
+
+    def __init__(self, section: Section) -> None:
+        self._section = section
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        section = self._section
+        figures = [list(map(printable, row[:-1])) for row in (section.head, *section.rows)]
+        widths = [max(map(len, column)) for column in zip(*figures, strict=True)]
+        if options.max_width - sum(widths) - 2 * len(widths) >= _READABLE:
+            yield _table(section)
+            return
+        head, *lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in figures]
+        yield Text(head, style="bold")
+        yield _cut(_INDENT + section.head[-1], "bold")
+        for line, row in zip(lines, section.rows, strict=True):
+            yield Text(line)
+            yield _cut(_INDENT + printable(row[-1]))
+
+
+def _table(section: Section) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for head in section.head:
         table.add_column(_cut(head), no_wrap=head not in _FOLDED | _CUT)
@@ -70,8 +103,8 @@ def _parts(section: Section) -> tuple[RenderableType, ...]:
                 for head, cell in cells
             )
         )
-    return heading, table
+    return table
 
 
-def _cut(text: str) -> Text:
-    return Text(text, no_wrap=True, overflow="ellipsis")
+def _cut(text: str, style: str = "") -> Text:
+    return Text(text, style, no_wrap=True, overflow="ellipsis")
