@@ -125,6 +125,21 @@ def test_many_at_once_and_cursors_with_names_have_it_too(make_pool) -> None:
             assert cursor.fetchall() == [(1,)]
 
 
+def test_parameters_that_a_users_class_takes_by_another_name_are_some(make_pool) -> None:
+    pool = make_pool(comments={"team": "50% b/c"})
+    with pool.connection() as conn:
+        base: Any = conn.cursor_factory or type(conn.cursor()).__mro__[-2]
+
+        class Mine(base):
+            def execute(self, sql: str, args: Any = None) -> Any:
+                return super().execute(sql, args)
+
+        conn.cursor_factory = Mine
+        cursor = conn.cursor()
+        cursor.execute(f"select {HERE}, %s", args=("a",))
+        assert tags(cursor.fetchone()[0])["team"] == "50% b/c"
+
+
 def test_copied_data_are_left_alone(make_pool, driver: Driver) -> None:
     pool = make_pool()
     with pool.connection() as conn, conn.cursor() as cursor:

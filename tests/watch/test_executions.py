@@ -189,6 +189,31 @@ def test_what_the_pool_itself_executes_is_not_told(pool, told):
     assert told.texts() == ["set application_name to 'somebody'", "select 1"]
 
 
+def test_a_cursor_class_of_the_users_takes_a_statement_by_its_own_name_for_it(pool, told):
+    conn = pool.getconn()
+    known = reversed(type(conn.cursor()).__mro__)
+    base = next(one for one in known if one.__name__.lower() == "cursor")  # the driver's own
+
+    class Mine(base):
+        def execute(self, sql, args=None):
+            return super().execute(sql, args)
+
+        def executemany(self, sql, rows):
+            return super().executemany(sql, rows)
+
+    conn.cursor_factory = Mine
+    cursor = conn.cursor()
+    for _ in range(3):
+        cursor.execute(sql="select %s::int", args=(7,))
+        assert tuple(cursor.fetchone()) == (7,)
+    cursor.execute("select 1")
+    cursor.executemany(sql="select %s::int", rows=[(7,), (8,)])
+    conn.close()
+    assert told.texts() == ["select %s::int"] * 3 + ["select 1", "select %s::int"]
+    here = test_a_cursor_class_of_the_users_takes_a_statement_by_its_own_name_for_it
+    assert told[0][1] == line_of(here, "execute(sql=")
+
+
 def test_a_cursor_factory_of_the_users_is_seen_too(pool, told, driver):
     conn = pool.getconn()
     base = conn.cursor_factory or type(conn.cursor()).__mro__[-2]

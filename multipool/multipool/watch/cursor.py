@@ -7,6 +7,8 @@ before plans make an EXECUTE of it, the time with a BEGIN that travels along.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from inspect import Parameter, signature
 from time import perf_counter
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
@@ -28,6 +30,12 @@ else:
     _Base = object
 
 _frame = sys._getframe
+
+#: The methods that execute a statement, which is their first argument.
+_EXECUTING: Final = ("execute", "executemany", "callproc", "copy_expert", "copy", "stream")
+
+#: What drivers' methods take by name beside a statement and its parameters.
+_OPTIONS: Final = frozenset(["binary", "prepare", "size"])
 
 #: Names the class that an observed one was made of.
 _BEHIND: Final = "_multipool_behind"
@@ -196,7 +204,8 @@ def has_params(args: tuple[Any, ...], options: dict[str, Any]) -> bool:
     """Return whether what comes after the query of an ``execute`` gives it parameters."""
     if args:
         return args[0] is not None
-    return options.get("params", options.get("vars")) is not None
+    # By whichever name, since a user's class may have its own.
+    return any(options[name] is not None for name in options.keys() - _OPTIONS)
 
 
 def sight_of(connection: Any) -> Sight | None:
@@ -214,8 +223,39 @@ def in_front(mixin: type[Observed], factory: Any) -> type:
         "__slots__": (),
         _BEHIND: factory,
         "_multipool_execute": factory.execute,
+        **_by_their_names(mixin, factory),
     }
     return type(factory.__name__, (mixin, factory), names)
+
+
+def _by_their_names(mixin: type[Observed], factory: Any) -> dict[str, Any]:
+    """Return methods that take the statement by the name that *factory*, a user's, has for it."""
+    found = {}
+    for name in _EXECUTING:
+        observed, theirs = getattr(mixin, name, None), getattr(factory, name, None)
+        if observed is not None and theirs is not None:
+            called = _first_of(theirs)
+            if called not in (None, _first_of(observed)):
+                found[name] = _taking(called, observed)
+    return found
+
+
+def _first_of(method: Any) -> str | None:
+    """Return the name of the first argument; None where it is not to be given by name."""
+    try:
+        _, first, *_ = signature(method).parameters.values()
+    except (TypeError, ValueError):  # it is in C, or takes whatever comes
+        return None
+    return first.name if first.kind is Parameter.POSITIONAL_OR_KEYWORD else None
+
+
+def _taking(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+    def call(self: Any, *args: Any, **options: Any) -> Any:
+        if not args and name in options:
+            args = (options.pop(name),)
+        return method(self, *args, **options)
+
+    return call
 
 
 def behind(factory: type) -> type:
