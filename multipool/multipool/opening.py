@@ -21,6 +21,9 @@ log = logging.getLogger("multipool")
 #: pauses, and than filling up does.
 _LULL: Final = (1.0, 120.0)
 
+#: An attempt whose time was over in fewer seconds says nothing of the server.
+_HURRIED: Final = 1.0
+
 #: Seconds that connecting may take where nobody is to be waited for. libpq has no less.
 AT_ONCE: Final = 2.0
 
@@ -39,10 +42,11 @@ def open_in(
     sake of the pool: then no user waits meanwhile, or gives up.
 
     A refusal is raised at once, and so is the failure of a pool that has never had a
-    connection: nothing says that its server will ever answer. Afterwards the first thread
-    that meets an outage goes on trying until *deadline*, and the others wait in line; these
-    get None here. While it pauses, an idle connection may come back: that is returned then,
-    not judged yet. The place is free again unless a new connection sits in it.
+    connection: nothing says that its server will ever answer. So is that a *deadline* left no
+    time to connect in, which is no outage. Afterwards the first thread that meets an outage goes
+    on trying until *deadline*, and the others wait in line; these get None here. While it pauses,
+    an idle connection may come back: that is returned then, not judged yet. The place is free
+    again unless a new connection sits in it.
 
     Raises the driver's error, what the hooks raise, `PoolTimeout` or `PoolClosed`.
     """
@@ -63,8 +67,9 @@ def open_in(
                 places.vacate(slot)  # it was too long ago that this was granted
                 return None
             started = monotonic()
+            given = max(deadline - started, least)
             try:
-                conn = inner.caretaker.open(slot, max(deadline - started, least))
+                conn = inner.caretaker.open(slot, given)
                 break
             except inner.driver.Error as error:
                 inner.totals.add("connect_errors")
@@ -75,6 +80,10 @@ def open_in(
                 if not inner.connected or inner.driver.failure(error) == REFUSAL:
                     raise
                 known = places.outage
+                if known is None and given <= monotonic() - started < _HURRIED:
+                    inner.totals.add("timeouts", not ours)
+                    text = f"no connection in time: {given:.3f} s were left to connect in"
+                    raise inner.error(PoolTimeout, f"{text}; {whole_state(inner)}") from error
                 outage = places.probe(slot, error, started, _lull(inner))
                 if outage is not None and outage is not known:
                     log.warning("pool %r: %s", inner.name, outage)

@@ -7,7 +7,7 @@ import pytest
 from support import Thread, until
 
 from multipool import PoolClosed, PoolTimeout
-from multipool.testing.fake import Raise, errors
+from multipool.testing.fake import Raise, Sleep, errors
 from multipool.upkeep import Thread as UpkeepThread
 
 
@@ -302,6 +302,19 @@ def test_what_an_outage_kept_from_being_filled_up_is_so_after_it(fake, make_pool
         pool.getconn()
     fake.start()
     until(lambda: pool.stats().idle == 2, 10)
+
+
+def test_whose_timeout_leaves_no_time_to_connect_in_makes_no_outage_for_all(fake, make_pool):
+    pool = make_pool()
+    _connected(pool)
+    pool.drain()
+    until(lambda: pool.stats().size == 0)
+    fake.once("connect", Sleep(0.3))
+    with pytest.raises(PoolTimeout, match=r"in time: 0\.0\d\d s were left to connect in; 0 of"):
+        pool.getconn(timeout=0.05)
+    assert pool._inner.places.outage is None
+    assert (pool.stats().size, pool.stats().timeouts) == (0, 1)
+    _connected(pool)
 
 
 def test_what_fills_up_in_an_outage_is_nobody_who_waits_or_gives_up(fake, make_pool):
