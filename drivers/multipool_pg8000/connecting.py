@@ -55,10 +55,11 @@ class Address:
     keepalive: tuple[tuple[str, int], ...]
 
     def open(self, seconds: float | None) -> socket.socket | ssl.SSLSocket:
-        """Return a connected socket, encrypted if it should be, whose timeout is *seconds*.
+        """Return a connected socket, encrypted if it should be, within *seconds* in all.
 
         Raises OSError, `OperationalError` if the server refuses TLS.
         """
+        until = None if seconds is None else monotonic() + seconds
         sock = PlainSocket(self.family, socket.SOCK_STREAM)
         try:
             sock.settimeout(seconds)
@@ -67,9 +68,11 @@ class Address:
                 self._tune(sock)
             if self.tls is None:
                 return sock
+            sock.settimeout(_left(until))
             sock.sendall(messages.SSL_REQUEST)
             answer = sock.recv(1)
             if answer == b"S":
+                sock.settimeout(_left(until))
                 return self._encrypted(sock, self.tls)
             if not answer:
                 raise ConnectionError("server closed the connection unexpectedly")

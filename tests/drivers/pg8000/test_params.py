@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gc
 import socket
+import time
 import weakref
 
 import pytest
+from support import Thread
 
 import multipool_pg8000
 from multipool.errors import PoolConfigError
@@ -273,6 +275,28 @@ def test_a_server_that_says_nothing_is_given_up_in_time():
         params = {"host": "127.0.0.1", "port": port, "user": "u", "sslmode": "disable"}
         with pytest.raises(OperationalError, match="timed out"):
             driver.connect(params, timeout=0.2)
+
+
+def test_the_time_to_connect_in_is_shared_by_all_steps():
+    with socket.create_server(("127.0.0.1", 0)) as slow:
+
+        def agree_and_fall_silent():
+            client, _ = slow.accept()
+            with client:
+                client.recv(8)
+                time.sleep(0.4)
+                client.sendall(b"S")
+                while client.recv(65536):
+                    pass
+
+        thread = Thread(agree_and_fall_silent)
+        port = slow.getsockname()[1]
+        params = {"host": "127.0.0.1", "port": port, "user": "u", "sslmode": "require"}
+        began = time.monotonic()
+        with pytest.raises(OperationalError, match="timed out"):
+            driver.connect(params, timeout=0.5)
+        assert time.monotonic() - began < 0.8
+        thread.outcome()
 
 
 def test_of_several_hosts_a_silent_one_leaves_time_for_the_next(server):
