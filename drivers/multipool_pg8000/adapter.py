@@ -65,14 +65,14 @@ class Pg8000Driver(Driver):
         return conn.drain()
 
     def rollback(self, conn: Connection) -> None:
-        if conn.in_two_phase:
+        _refuse_prepared(conn)
+        if conn.tpc_xid is not None:
             conn.tpc_rollback()
         else:
             conn.rollback()
 
     def is_behind(self, conn: Connection) -> bool:
-        # As after a PREPARE TRANSACTION that failed, which ends the transaction.
-        return conn._tpc is not None and not conn._tpc_prepared
+        return conn._tpc is not None
 
     def commit(self, conn: Connection) -> None:
         conn.commit()
@@ -113,8 +113,7 @@ class Pg8000Driver(Driver):
         return conn.client_settings(), on_server
 
     def restore(self, conn: Connection, settings: Any) -> None:
-        if conn.in_prepared_transaction:
-            raise PoolError(f"a transaction was left prepared, xid {str(conn.tpc_xid)!r}")
+        _refuse_prepared(conn)
         conn.restore_client_settings(settings[0])
 
     def reset(self, conn: Connection, settings: Any) -> None:
@@ -141,6 +140,11 @@ class Pg8000Driver(Driver):
         if isinstance(error, errors.Error) and error.sqlstate == _POOLERS:
             return judge(None, error.pgerror or str(error))
         return judge(self.sqlstate(error), str(error))
+
+
+def _refuse_prepared(conn: Connection) -> None:
+    if conn.in_prepared_transaction:
+        raise PoolError(f"a transaction was left prepared, xid {str(conn.tpc_xid)!r}")
 
 
 def connect(dsn: str | None = None, **kwargs: Any) -> Connection:

@@ -71,11 +71,6 @@ class TwoPhase:
         return self._tpc_prepared
 
     @property
-    def in_two_phase(self) -> bool:
-        """Whether a two-phase transaction was begun here that is neither prepared nor finished."""
-        return self._tpc is not None and not self._tpc_prepared
-
-    @property
     def tpc_xid(self) -> Xid | None:
         """The id of the two-phase transaction that was begun here and not finished."""
         return self._tpc

@@ -22,7 +22,7 @@ from multipool_psycopg import params as parameters
 from multipool_psycopg.connection import Connection
 from multipool_psycopg.kept import forget_prepared, keep_statements
 from multipool_psycopg.piggyback import piggyback_begin
-from multipool_psycopg.session import Settings, refuse_unfinished
+from multipool_psycopg.session import Settings, refuse_prepared, refuse_unfinished
 
 # As psycopg itself has it: also for "select" alone, which has rows without columns.
 _WITH_ROWS: Final = (ExecStatus.TUPLES_OK, ExecStatus.SINGLE_TUPLE)
@@ -82,7 +82,14 @@ class PsycopgDriver(Driver):
         return not conn.closed
 
     def rollback(self, conn: Connection) -> None:
-        conn.rollback()
+        refuse_prepared(conn)
+        if conn._tpc is None:
+            conn.rollback()
+        else:
+            conn.tpc_rollback()
+
+    def is_behind(self, conn: Connection) -> bool:
+        return conn._tpc is not None
 
     # The function itself, in the place of a method that calls it, which mypy wants to see.
     commit = staticmethod(psycopg.Connection.commit)  # type: ignore[assignment]

@@ -47,7 +47,7 @@ class Settings:
         transaction prepared (two-phase).
         """
         if conn._tpc is not None:
-            raise PoolError(f"a transaction was left prepared, xid {str(conn._tpc[0])!r}")
+            refuse_prepared(conn)
         if conn._pipeline is not None:
             raise PoolError("the connection was left in pipeline mode")
         refuse_unfinished(conn)
@@ -69,6 +69,12 @@ class Settings:
 
     def _own_tables(self) -> tuple[object, ...]:
         return _tables(postgres.adapters if self._adapters is None else self._adapters)
+
+
+def refuse_prepared(conn: Connection) -> None:
+    """Raise `PoolError` for a transaction that was left prepared (two-phase)."""
+    if conn._tpc is not None and conn._tpc[1]:
+        raise PoolError(f"a transaction was left prepared, xid {str(conn._tpc[0])!r}")
 
 
 def refuse_unfinished(conn: Connection) -> None:

@@ -20,7 +20,12 @@ from multipool.session import note_names, read_configured, reset_sql
 from multipool_psycopg2 import params as parameters
 from multipool_psycopg2.connection import Connection
 from multipool_psycopg2.piggyback import piggyback_begin
-from multipool_psycopg2.session import Settings, autocommitting, has_begun
+from multipool_psycopg2.session import (
+    Settings,
+    autocommitting,
+    believes_in_one,
+    refuse_prepared,
+)
 
 
 class Psycopg2Driver(Driver):
@@ -80,6 +85,7 @@ class Psycopg2Driver(Driver):
         return not conn.closed
 
     def rollback(self, conn: Connection) -> None:
+        refuse_prepared(conn)
         self._end(conn, "rollback")
 
     def commit(self, conn: Connection) -> None:
@@ -93,7 +99,7 @@ class Psycopg2Driver(Driver):
                 cursor.execute(how)
 
     def is_behind(self, conn: Connection) -> bool:
-        return has_begun(conn)
+        return believes_in_one(conn)
 
     def cancel(self, conn: Connection) -> None:
         conn.cancel()

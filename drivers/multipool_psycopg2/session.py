@@ -18,6 +18,9 @@ _notifies: Any = vars(plain_connection)["notifies"].__get__
 
 Characteristics = tuple[bool, int | None, bool | None, bool | None]
 
+# What psycopg2 calls that it is in a transaction, or that this is prepared.
+_IN_ONE: Final = (STATUS_BEGIN, STATUS_PREPARED)
+
 _NAMES: Final = ("isolation_level", "readonly", "deferrable")
 
 
@@ -45,7 +48,7 @@ class Settings:
             and conn.binary_types == binaries
             and not self._noticed
             and not self._notified
-            and _status(conn) != STATUS_BEGIN  # as `has_begun` does, in line
+            and _status(conn) != STATUS_BEGIN  # as `believes_in_one` does, in line
         )
 
     def restore(self, conn: Connection) -> None:
@@ -54,8 +57,8 @@ class Settings:
 
         Raises `PoolError` for a transaction that was left prepared (two-phase).
         """
-        if conn.status == STATUS_PREPARED:
-            raise PoolError(f"a transaction was left prepared, xid {str(conn.tpc_xid)!r}")
+        if _status(conn) == STATUS_PREPARED:
+            refuse_prepared(conn)
         self.begin_as_before(conn)
         if conn.encoding != self._encoding:
             # Past ours, which would touch; the server's reset is nothing that psycopg2 would see.
@@ -95,9 +98,15 @@ class Settings:
             conn.autocommit = autocommit
 
 
-def has_begun(conn: Connection) -> bool:
-    """Return whether psycopg2 itself has begun a transaction, and not seen it end."""
-    return bool(_status(conn) == STATUS_BEGIN)
+def believes_in_one(conn: Connection) -> bool:
+    """Return whether psycopg2 itself has begun a transaction, or prepared one, and seen no end."""
+    return _status(conn) in _IN_ONE
+
+
+def refuse_prepared(conn: Connection) -> None:
+    """Raise `PoolError` for a transaction that was left prepared (two-phase)."""
+    if _status(conn) == STATUS_PREPARED:
+        raise PoolError(f"a transaction was left prepared, xid {str(conn.tpc_xid)!r}")
 
 
 @contextmanager

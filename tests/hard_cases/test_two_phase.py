@@ -23,10 +23,11 @@ def xid(outside):
         outside.run(f"rollback prepared '{gid}'")
 
 
+@pytest.mark.parametrize("reset", ["auto", "never"])
 def test_a_transaction_left_prepared_costs_its_connection_and_its_id_is_logged(
-    make_pool, outside, driver, xid, caplog
+    make_pool, outside, driver, xid, caplog, reset
 ):
-    pool = make_pool(max_size=1)
+    pool = make_pool(max_size=1, reset=reset)
     conn = pool.getconn()
     first = driver.backend_pid(conn)
     conn.tpc_begin(conn.xid(0, xid, "b"))
@@ -52,10 +53,11 @@ def test_a_two_phase_transaction_that_was_finished_costs_nothing(make_pool, driv
     assert pool.getconn() is conn
 
 
+@pytest.mark.parametrize("reset", ["auto", "never"])
 def test_a_two_phase_transaction_that_could_not_be_prepared_is_nothing_to_the_next_borrower(
-    make_pool, driver, xid
+    make_pool, driver, xid, reset
 ):
-    pool = make_pool(max_size=1)
+    pool = make_pool(max_size=1, reset=reset)
     conn = pool.getconn()
     conn.tpc_begin(conn.xid(0, xid, "b"))
     run(conn, "notify news")  # with which it cannot be
