@@ -28,7 +28,7 @@ def alone(monkeypatch):
 @pytest.fixture(autouse=True)
 def unseen(monkeypatch):
     """Let upkeep see nothing, so that no figure changes between two that are compared."""
-    monkeypatch.setattr(Demand, "look", lambda *_, **__: None)
+    monkeypatch.setattr(Demand, "look", lambda *_, **__: False)
 
 
 @pytest.fixture
