@@ -35,6 +35,11 @@ class _EverydayPlanned(EverydayPlanned, ObservedCursor):
 class _ObservedNamedCursor(ObservedNamed, ObservedCursor):
     __slots__ = ()
 
+    def _asks_nobody(self) -> bool:
+        here: Any = self
+        known: bool = here.description is not None and here.rownumber < here.rowcount
+        return known
+
 
 @cache
 def observed(factory: Any) -> Any:

@@ -113,6 +113,12 @@ class _EverydayPlanned(EverydayPlanned, ObservedCursor):
 class _ObservedServerCursor(ObservedNamed, ObservedCursor):
     __slots__ = ()
 
+    def _asks_nobody(self) -> bool:
+        # psycopg takes the rows in pages, and one that is not full for the last.
+        here: Any = self
+        page = here._iter_rows
+        return page is not None and not here._page_pos >= len(page) >= here.itersize
+
 
 @cache
 def observed(factory: Any) -> Any:

@@ -59,6 +59,11 @@ class _EverydayPiggyback(EverydayPiggyback, ObservedCursor):
 class _ObservedNamedCursor(ObservedNamed, ObservedCursor):
     __slots__ = ()
 
+    def _asks_nobody(self) -> bool:
+        here: Any = self
+        known: bool = here.rownumber < here.rowcount
+        return known
+
 
 #: By the class that stands first among the bases of the one to be observed.
 _IN_FRONT: Final[dict[type, type[Observed]]] = {

@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from multipool.watch.sight import Sight
     from multipool.watch.stacks import Place
 
-#: Seconds: a row that took less was in memory already. No server answers so soon.
-_AT_ONCE: Final = 20e-6
-
-
 class ObservedNamed(Observed):
     """In front of a class of such cursors."""
 
@@ -76,29 +72,24 @@ class ObservedNamed(Observed):
         declared = _declared.get(id(self))
         if declared is None or declared.sight.statement is not None:
             return driver.__next__()
-        # What `_fetching` does, in line: of these there may be a million.
-        sight = declared.sight
-        begun = perf_counter()
-        sight.statement = sight.last = declared.text
+        if not self._asks_nobody():
+            with _fetching(self) as fetch:
+                row = driver.__next__()
+                fetch.rows = 1
+            return row
+        # Told of with the next fetch: of these there may be a million.
         try:
             row = driver.__next__()
         except StopIteration:
-            if perf_counter() - begun < _AT_ONCE:
-                sight.statement = None
-                declared.tell_rows()
-            else:
-                declared.fetched(begun, 0, None)
+            declared.tell_rows()
             raise
-        except BaseException as error:
-            declared.fetched(begun, 0, error)
-            raise
-        sight.quiet_since = now = perf_counter()
-        sight.statement = None
-        if now - begun < _AT_ONCE:
-            declared.rows += 1
-        else:
-            declared.fetched(begun, 1, None)
+        declared.rows += 1
+        declared.sight.quiet_since = perf_counter()
         return row
+
+    def _asks_nobody(self) -> bool:
+        """Return whether the next row of an iteration, or that there is none, is known already."""
+        raise NotImplementedError
 
     def close(self) -> Any:
         """Close the cursor, as the driver does."""
@@ -203,4 +194,5 @@ class _fetching:  # noqa: N801  # used as a function; @contextmanager costs seve
         traceback: TracebackType | None,
     ) -> None:
         if self._declared is not None:
-            self._declared.fetched(self._begun, self.rows, error)
+            ends = kind is StopIteration  # of the rows, and as it should
+            self._declared.fetched(self._begun, self.rows, None if ends else error)
