@@ -118,7 +118,11 @@ def test_a_pool_can_be_closed_while_it_beats(make_pool, store):
 
 
 def test_a_full_server_is_left_alone(make_pool, store, driver):
-    store.psql(f"alter database {store.name} connection limit 1")
+    server = store.server
+    server.psql(f"alter database {store.name} connection limit 1")
+    # Sessions that have said goodbye count until the server has ended them.
+    clients = "select count(*) from pg_stat_activity where backend_type = 'client backend'"
+    until(lambda: server.psql(f"{clients} and datname = '{store.name}'") == "0")
     pool = make_pool(store, max_size=2)
     with pool.connection():
         beat(pool)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from multipool.watch.sight import Sight
     from multipool.watch.stacks import Place
 
+
 class ObservedNamed(Observed):
     """In front of a class of such cursors."""
 
