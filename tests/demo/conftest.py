@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -38,6 +40,8 @@ class Evening:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            # Under nohup, where these tests may run, it would rightly heed none.
+            preexec_fn=partial(signal.signal, signal.SIGHUP, signal.SIG_DFL),
         )
         return self._process
 
