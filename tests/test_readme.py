@@ -65,9 +65,9 @@ def test_its_comparison_is_what_the_benchmarks_found():
 
 def test_its_words_on_what_is_built_in_c_are_what_the_benchmarks_found():
     words = " ".join(section("Install it").split())
-    assert "by hand that takes less than half the time, in a `with` block a little less" in words
+    assert "by hand that takes about half the time, in a `with` block hardly less" in words
     by_hand, in_a_block = map(_c_by_python, (_BY_HAND, "with pool.connection(): pass"))
-    assert by_hand < 0.5 < 0.75 < in_a_block < 1
+    assert 0.4 < by_hand < 0.6 < 0.85 < in_a_block <= 1
 
 
 def _c_by_python(title: str) -> float:

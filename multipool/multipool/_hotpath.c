@@ -1,4 +1,4 @@
-/* The everyday case of checkout and return in C: a third of what Python takes for it.
+/* The everyday case of checkout and return in C: half of what Python takes for it.
  *
  * Each object made here stands for one of the functions of `hotpath`, and has it: it does the
  * same steps in the same order, and where anything is out of the ordinary it undoes the little it
