@@ -36,15 +36,20 @@ def _watched(name: str) -> Any:
     return property(own.__get__, change, doc=own.__doc__)
 
 
-def _characteristic(name: str) -> Any:
-    """Return the same for an attribute that says what transactions are begun with."""
-    own = getattr(plain_connection, name)
+def set_within(block: str, kind: type, name: str) -> Any:
+    """Return the attribute *name* of *kind*, set within a *block*: a method of the connection's."""
+    own = getattr(kind, name)
 
     def change(conn: Connection, value: Any) -> None:
-        with conn._beginning_otherwise():
+        with getattr(conn, block)():
             own.__set__(conn, value)
 
     return property(own.__get__, change, doc=own.__doc__)
+
+
+def _characteristic(name: str) -> Any:
+    """Return psycopg2's own attribute *name*, which says what transactions are begun with."""
+    return set_within("_beginning_otherwise", plain_connection, name)
 
 
 def _autocommit_watched() -> Any:

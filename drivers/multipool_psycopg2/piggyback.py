@@ -21,7 +21,7 @@ from psycopg2.extensions import connection as plain_connection
 from psycopg2.extensions import cursor as plain_cursor
 
 from multipool.driver import IDLE, INERROR, INTRANS
-from multipool_psycopg2.connection import Connection
+from multipool_psycopg2.connection import Connection, set_within
 from multipool_psycopg2.cursor import behind_users
 from multipool_psycopg2.observed import observed
 from multipool_psycopg2.piggyback_cursor import PiggybackCursor
@@ -39,13 +39,7 @@ _cursor = plain_connection.cursor
 
 def _characteristic(name: str) -> Any:
     """Return the attribute *name* of `Connection`, set as it is outside of autocommit."""
-    own = getattr(Connection, name)
-
-    def change(conn: PiggybackConnection, value: Any) -> None:
-        with conn._as_psycopg2():
-            own.__set__(conn, value)
-
-    return property(own.__get__, change, doc=own.__doc__)
+    return set_within("_as_psycopg2", Connection, name)
 
 
 @cache

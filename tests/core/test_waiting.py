@@ -355,16 +355,20 @@ def test_nothing_is_lost_when_waits_time_out_while_connections_are_handed_over(m
     assert len({id(pool.getconn(timeout=1)) for _ in range(2)}) == 2
 
 
+def replace_the_connection_of(pool):
+    """Have the only one closed, for which its place must become free, and another opened."""
+    conn = pool.getconn()
+    pool.drain()
+    pool.putconn(conn)
+    pool.putconn(pool.getconn(timeout=5))
+
+
 def test_one_pools_slow_connects_do_not_hold_up_anothers_closes(make_pool):
     other = FakeServer()
     hang = other.always("connect", Hang())
     slow = Pool({}, driver=FakeDriver(other), name="slow", min_size=40, max_size=40)
     hang.wait_until_reached()
-    pool = make_pool(max_size=1)
-    conn = pool.getconn()
-    pool.drain()
-    pool.putconn(conn)
-    pool.putconn(pool.getconn(timeout=5))
+    replace_the_connection_of(make_pool(max_size=1))
     hang.release()
     slow.close()
 
@@ -392,11 +396,7 @@ def test_one_pools_hooks_that_hang_do_not_hold_up_anothers_closes(make_pool):
         hanging.putconn(conn)
     hanging.drain()
     until(lambda: len(reached) >= 64)  # helpers of its own
-    pool = make_pool(max_size=1)
-    conn = pool.getconn()
-    pool.drain()
-    pool.putconn(conn)
-    pool.putconn(pool.getconn(timeout=5))
+    replace_the_connection_of(make_pool(max_size=1))
     release.set()
     hanging.close()
 

@@ -8,6 +8,7 @@ import signal
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -122,6 +123,19 @@ def test_a_wrapper_that_threads_share_gives_each_statement_its_own_turn(
     assert shared.pool.stats().used == 0
 
 
+@contextmanager
+def the_work_of_a_child() -> Iterator[None]:
+    """What a forked child does, and all of it: its status is 0 if nothing is raised."""
+    status = 1
+    try:
+        yield
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(status)
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_forked_child_waits_for_no_thread_of_its_parents_that_shared_a_wrapper(
@@ -142,17 +156,11 @@ def test_a_forked_child_waits_for_no_thread_of_its_parents_that_shared_a_wrapper
     until(lambda: shared.pool.driver.status(conn) == ACTIVE)
     child = os.fork()
     if not child:
-        status = 1
-        try:
+        with the_work_of_a_child():
             signal.alarm(20)  # ends it, should it hang
             with pytest.raises(InterfaceError, match="before the process forked"):
                 ask("select 1")  # on what the other thread had borrowed
             assert ask("select pg_backend_pid()") != mine
-            status = 0
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(status)
     assert os.waitpid(child, 0)[1] == 0
     thread.outcome()
     assert ask("select pg_backend_pid()") == mine
@@ -171,8 +179,7 @@ def test_a_forked_child_that_would_close_its_parents_socket_closes_none_of_its_o
         mine = cursor.fetchone()
     child = os.fork()
     if not child:
-        status = 1
-        try:
+        with the_work_of_a_child():
             with (
                 pytest.raises(InterfaceError, match="since the process forked"),
                 connection.wrap_database_errors,
@@ -184,11 +191,6 @@ def test_a_forked_child_that_would_close_its_parents_socket_closes_none_of_its_o
                 assert connection.connection.fileno() > 0  # to wait for news by
                 cursor.execute("select pg_backend_pid()")
                 assert cursor.fetchone() != mine
-            status = 0
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(status)
     assert os.waitpid(child, 0)[1] == 0
     assert connection.connection.fileno() > 0
 
@@ -213,19 +215,13 @@ def test_in_a_child_that_was_forked_within_a_turn_others_wait_for_the_rest_of_it
         if child:
             assert os.waitpid(child, 0)[1] == 0
         else:
-            status = 1
-            try:
+            with the_work_of_a_child():
                 thread = Thread(ask)
                 time.sleep(0.2)  # in which it would be done, if it did not wait
                 assert not done
                 turn.release()
                 turn.release()
                 thread.outcome(10)
-                status = 0
-            except BaseException:
-                traceback.print_exc()
-            finally:
-                os._exit(status)
     ask()
     assert done == [(1,)]
     shared.dec_thread_sharing()

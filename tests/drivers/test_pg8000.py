@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 import pytest
+from hearing import NOTICE, Heard
 
 from multipool import Pool
 from multipool.testing.compliance import DriverCompliance
@@ -55,19 +56,6 @@ def test_what_was_configured_to_read_only_does_so_whatever_a_borrower_sets(param
             assert again is conn
             assert (again.autocommit, again.readonly) == (True, True)
             assert ask(again, "show transaction_read_only") == "on"
-
-
-class Heard:
-    """What is content to be given notices, or notifications, and keeps nothing."""
-
-    def __init__(self):
-        self.heard = 0
-
-    def append(self, told):
-        self.heard += 1
-
-
-NOTICE = "do $$ begin raise notice 'hear, hear'; end $$"
 
 
 def test_a_handler_of_notices_that_was_configured_stays(params):

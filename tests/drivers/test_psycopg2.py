@@ -8,6 +8,7 @@ from typing import ClassVar
 import psycopg2
 import psycopg2.extensions
 import pytest
+from hearing import NOTICE, Heard
 from psycopg2.extensions import ISOLATION_LEVEL_SERIALIZABLE
 from psycopg2.extras import RealDictCursor, execute_values
 
@@ -214,19 +215,6 @@ def test_autocommit_alone_costs_no_reset(dsn, monkeypatch):
         with pool.connection() as conn:
             conn.set_session(readonly=True)
     assert not resets
-
-
-class Heard:
-    """What psycopg2 is content with: it is given notices, or notifications, and keeps nothing."""
-
-    def __init__(self):
-        self.heard = 0
-
-    def append(self, told):
-        self.heard += 1
-
-
-NOTICE = "do $$ begin raise notice 'hear, hear'; end $$"
 
 
 def test_a_handler_of_notices_that_was_configured_stays_and_costs_no_connection(dsn):
