@@ -13,9 +13,16 @@ from multipool_django.postgis import generate as postgis
 
 PREFIX: Final = "multipool_django."
 
-ENGINES: Final = {backend.package: backend.driver for backend in generate.BACKENDS} | {
-    f"{postgis.PACKAGES}.{backend.driver}": backend.driver for backend in postgis.BACKENDS
-}
+_POSTGIS: Final = {f"{postgis.PACKAGES}.{one.driver}": one.driver for one in postgis.BACKENDS}
+
+ENGINES: Final = {one.package: one.driver for one in generate.BACKENDS} | _POSTGIS
+
+
+def original(engine: str) -> str:
+    """Return Django's own ENGINE that *engine* is made from; *engine* if it is none of ours."""
+    if engine not in ENGINES:
+        return engine
+    return postgis.ORIGINAL if engine in _POSTGIS else generate.ORIGINAL
 
 
 def refuse_unknown(databases: Mapping[str, Mapping[str, Any]]) -> None:

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Final
 
 HERE: Final = Path(__file__).parent
+ORIGINAL: Final = "django.db.backends.postgresql"
 
-#: The modules of ``django.db.backends.postgresql``.
+#: The modules of it.
 MODULES: Final = (
     "base",
     "client",
@@ -51,7 +52,7 @@ class Backend:
         """What the templates name, lists and dicts as source text."""
         return {
             "backend": "postgresql",
-            "original": "django.db.backends.postgresql",
+            "original": ORIGINAL,
             "package": self.package,
             "driver": self.driver,
             "hidden": json.dumps(self.hidden),

@@ -17,6 +17,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from support import Thread
 
 from multipool.driver import drivers
+from multipool_django.primary import djangos_choice
 
 Manage = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -51,6 +52,25 @@ def test_aliases_to_one_database_by_different_engines_share_its_test_database(
     by_driver = {name: {**database, "ENGINE": f"multipool_django.{name}"} for name in installed}
     done = manage("test", "--noinput", "-v", "2", databases={"default": database, **by_driver})
     assert done.stderr.count("Creating test database") == 1
+
+
+@pytest.mark.parametrize("arguments", [(), ("--parallel", "2")], ids=["in turn", "in parallel"])
+@pytest.mark.parametrize("first", ["djangos", "ours"])
+def test_aliases_to_one_database_by_djangos_own_engine_and_ours_share_its_test_database(
+    manage: Manage, database: dict[str, Any], first: str, arguments: tuple[str, ...]
+) -> None:
+    """Django's own knows nothing of our pools when it drops it."""
+    if djangos_choice() is None:
+        pytest.skip("Django's own ENGINE needs psycopg or psycopg2")
+    djangos = {**database, "ENGINE": "django.db.backends.postgresql"}
+    databases = {"default": djangos, "second": database, "mirror": database}
+    if first == "ours":
+        databases = {"default": database, "second": djangos, "mirror": djangos}
+    databases["mirror"] = {**databases["mirror"], "TEST": {"MIRROR": "default"}}
+    done = manage("test", "--noinput", "-v", "2", *arguments, databases=databases)
+    assert done.stderr.count("Creating test database") == 1
+    assert "accessed by other users" not in done.stderr
+    assert "Ran 7 tests" in done.stderr
 
 
 def test_a_kept_test_database_is_used_again(manage: Manage) -> None:
