@@ -7,8 +7,9 @@ by `options`. A reader finds
 - how Django's modules come to run on one driver: `twin`, `generate`, and pg8000 under
   psycopg2's names in ``pg8000.facade``;
 - where connections come from and go to: `wrapper`, `snapshot`, `shortcut`, `targets`, `startup`,
-  `opening`, and `hold` if they go back earlier than a request; with what: `passwords`, `binding`,
-  `isolation`, `health`; who asked: `callers`; and what Django has for a cursor: `cursors`;
+  `opening`, and `hold` if they go back earlier than a request; with what: `passwords`,
+  `own_connect`, `binding`, `isolation`, `health`; who asked: `callers`; and what Django has for a
+  cursor: `cursors`;
 - what else of Django is told: `primary` and `type_handlers` (for ``django.contrib.postgres``),
   `creation` and `exclusions` (for test runners);
 - what is told to people: `checks`, `validation` (which asks the server) and `ranges`, with

@@ -41,7 +41,10 @@ class Opening:
         self._settings = {**settings, "OPTIONS": {**settings["OPTIONS"]}}
         self._params = dict(params)
         if callable(params.get("password")):
-            del self._params["password"]  # it was asked already
+            # It was asked already. A subclass may look at what the settings have.
+            del self._params["password"]
+            if isinstance(settings["PASSWORD"], str) and settings["PASSWORD"]:
+                self._params["password"] = settings["PASSWORD"]
         self._then = then
 
     def __call__(self, connection: Any) -> bool:

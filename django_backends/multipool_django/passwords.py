@@ -10,6 +10,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.base.client import BaseDatabaseClient
 
+from multipool_django.own_connect import final_params
+
 
 def resolved(params: Mapping[str, Any]) -> dict[str, Any]:
     """Return *params* with the password that holds now.
@@ -30,9 +32,10 @@ def resolved(params: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class PasswordOfSubclass:
-    """The password that the ``get_connection_params`` of a subclass of ours has, anew each time.
+    """The password that a subclass of ours connects with, anew each time.
 
-    Two of the same class and alias are equal, so that they lead to the same pool.
+    Be it its ``get_connection_params`` that puts it in, or its ``get_new_connection``. Two of the
+    same class and alias are equal, so that they lead to the same pool.
     """
 
     wrapper: type[BaseDatabaseWrapper]
@@ -41,7 +44,7 @@ class PasswordOfSubclass:
 
     def __call__(self) -> Any:
         """Ask a wrapper of its own, since those of the threads come and go."""
-        return self.wrapper(self.settings, self.alias).get_connection_params().get("password")
+        return final_params(self.wrapper, self.settings, self.alias).get("password")
 
 
 class PasswordForShell(BaseDatabaseClient):

@@ -14,7 +14,7 @@ from django.db.backends.base.base import NO_DB_ALIAS, BaseDatabaseWrapper
 
 from multipool import Pool, PoolConfig, get_driver
 from multipool.errors import PoolConfigError
-from multipool_django import isolation, options, startup
+from multipool_django import isolation, options, own_connect, startup
 from multipool_django.binding import bind_as_asked
 from multipool_django.health import HealthCheck
 from multipool_django.opening import Opening
@@ -58,7 +58,7 @@ class PooledAlias(BaseDatabaseWrapper):
         if not self.pooled:
             return None
         self._refuse_persistence(self.settings_dict["CONN_MAX_AGE"])
-        return self._pool(self.get_connection_params(), self._snapshot())
+        return self._pool(self._params_to_connect(), self._snapshot())
 
     def close_pool(self) -> None:
         """Close the pools of this alias, for whatever target, as Django's test runner asks.
@@ -98,7 +98,13 @@ class PooledAlias(BaseDatabaseWrapper):
 
         Raises as `pool` does.
         """
-        return self._find_current_pool(self.get_connection_params())
+        return self._find_current_pool(self._params_to_connect())
+
+    def _params_to_connect(self) -> dict[str, Any]:
+        """Return what this connects with, a subclass's ``get_new_connection`` included."""
+        if own_connect.has_its_own(type(self)):
+            return own_connect.final_params(type(self), self.settings_dict, self.alias)
+        return self.get_connection_params()
 
     def get_connection_params(self) -> dict[str, Any]:
         """Return what Django would connect with."""

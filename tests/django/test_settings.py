@@ -198,6 +198,55 @@ def test_a_password_that_is_no_string_is_refused_without_being_shown(
     assert "1234" not in str(caught.value)
 
 
+@pytest.mark.parametrize("pool", [{"max_size": 1}, {"max_size": 1, "hold": "transaction"}, False])
+def test_a_token_that_a_subclass_puts_in_as_it_connects_is_asked_for_each_new_connection(
+    make_alias: MakeAlias, guarded: EmbeddedServer, rotating: dict[str, Any], pool: Any
+) -> None:
+    """As many do for RDS with Django's own backend."""
+    connection = make_alias(**rotating, PASSWORD="a role's name", OPTIONS={"pool": pool})
+    token = ""
+
+    class Wrapper(type(connection)):  # type: ignore[misc]
+        def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+            assert conn_params["password"] == "a role's name"
+            conn_params["password"] = token
+            return super().get_new_connection(conn_params)
+
+    own: Any = Wrapper(connection.settings_dict, "default")
+    pools = set()
+    for token in ("monday", "tuesday"):
+        guarded.psql(f"alter role rotating password '{token}'")
+        assert ask(own, "select current_user") == "rotating"
+        own.close()
+        pools.add(own.pool)
+        if own.pool is not None:
+            own.pool.drain()
+            assert token not in repr(own.pool)
+    assert len(pools) == 1
+    if own.pool is not None:
+        assert own.pool.stats().opened == 2
+        own.close_pool()
+
+
+def test_a_subclass_that_connects_past_the_pool_has_none(
+    make_alias: MakeAlias, params: dict[str, str]
+) -> None:
+    held = {"pool": {"hold": "transaction"}, "application_name": "past the pool"}
+    connection = make_alias(OPTIONS=held)
+    made = []
+
+    class Wrapper(type(connection)):  # type: ignore[misc]
+        def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+            made.append(self.Database.connect(**conn_params))
+            return made[-1]
+
+    own: Any = Wrapper(connection.settings_dict, "default")
+    for find in (lambda: own.pool, own.ensure_connection):
+        with pytest.raises(ImproperlyConfigured, match=r"Wrapper has a get_new_connection that"):
+            find()
+    assert [bool(one.closed) for one in made] == [True, True]
+
+
 def test_psql_is_started_with_the_password_that_holds_now(
     make_alias: MakeAlias, rotating: dict[str, Any]
 ) -> None:
