@@ -16,6 +16,7 @@ from library.models import Author
 from support import Thread
 
 from multipool import Pool, get_driver
+from multipool.driver import IDLE, INERROR, INTRANS, UNKNOWN
 
 MakeAlias = Callable[..., BaseDatabaseWrapper]
 
@@ -360,6 +361,60 @@ def test_what_tracers_ask_of_a_connection_does_not_bind_it(held: Any) -> None:
     assert used(held) == 0
     assert asked.info.backend_pid
     assert used(held) == 1
+
+
+def test_what_reports_on_queries_ask_for_does_not_bind_a_connection(held: Any) -> None:
+    """As django-debug-toolbar and django-pghistory do with each statement."""
+
+    def look(connection: Any, cursor: Any) -> int:
+        status: int = connection.info.transaction_status
+        if hasattr(connection, "get_transaction_status"):  # psycopg2's, and what has its face
+            assert connection.get_transaction_status() == status
+        if held.pool.driver.name == "psycopg":
+            assert status.name in ("IDLE", "INTRANS", "INERROR", "UNKNOWN")
+        assert getattr(cursor, "name", None) is None
+        return status
+
+    ask(held, "select 1")
+    with held.cursor() as cursor:
+        for _ in range(2):
+            assert look(held.connection, cursor) == IDLE
+            level = held.connection.isolation_level
+            assert used(held) == 0
+        with transaction.atomic():
+            cursor.execute("select 1")
+            assert look(held.connection, cursor) == INTRANS
+            assert held.connection.isolation_level == level
+            with suppress(DatabaseError), transaction.atomic():
+                cursor.execute("select 1 / 0")
+            with suppress(DatabaseError):
+                cursor.execute("select 1 / 0")
+            assert look(held.connection, cursor) == INERROR
+            transaction.set_rollback(True)
+        assert used(held) == 0
+    stand_in = held.connection
+    held.close()
+    assert stand_in.info.transaction_status == UNKNOWN
+
+
+def test_the_status_is_told_where_all_connections_are_lent(make_alias: MakeAlias) -> None:
+    options = {"pool": {"max_size": 1, "timeout": 0, "hold": "transaction"}}
+    held: Any = make_alias(OPTIONS=options)
+    ask(held, "select 1")
+    with held.pool.connection():
+        assert held.connection.info.transaction_status == IDLE
+
+
+@pytest.mark.parametrize("name", ["readonly", "read_only", "no_such_thing", "pgconn"])
+def test_to_ask_whether_there_is_something_binds_only_if_there_is(held: Any, name: str) -> None:
+    ask(held, "select 1")
+    stays = name == "pgconn" and held.pool.driver.name == "psycopg"
+    hasattr(held.connection, name)
+    assert used(held) == stays
+    held.close()
+    held.ensure_connection()
+    assert not hasattr(held.connection.info, "no_such_thing")
+    assert used(held) == 0
 
 
 def test_a_statement_can_be_cancelled_from_another_thread(held: Any, params: Any) -> None:

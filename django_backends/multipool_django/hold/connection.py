@@ -29,9 +29,15 @@ if TYPE_CHECKING:
     from multipool_django.wrapper import PooledWrapper
 
 
-#: Read-only, and the same of all connections of a pool. Tracers, such as Sentry, ask for these and
-#: for where a connection leads to, with each statement.
-_SAME_OF_ALL: Final = frozenset(["encoding", "protocol_version", "server_version"])
+#: The same of all connections of a pool for as long as nobody sets it on one, which then stays.
+#: Tracers, such as Sentry and django-debug-toolbar, ask for these and for where a connection leads
+#: to, with each statement.
+_SAME_OF_ALL: Final = frozenset(
+    [
+        *("encoding", "protocol_version", "server_version"),
+        *("isolation_level", "readonly", "read_only", "deferrable"),
+    ]
+)
 
 
 @forwarding(
@@ -340,6 +346,22 @@ class OnDemandConnection:
         """What the driver tells of a connection."""
         return ConnectionInfo(self)
 
+    @property
+    def _database(self) -> Any:
+        """The driver's module, or what stands for it."""
+        return self._wrapper.Database
+
+    def _transaction_status(self) -> int:
+        """Return the transaction's status, as numbered in `multipool.driver`; borrows nothing.
+
+        What reports on queries asks for it before and after each, when all may be lent.
+        """
+        with self._turn:
+            conn = self._lent
+            if conn is None:
+                return UNKNOWN if self._ended else IDLE
+            return self._pool.driver.status(conn)
+
     def close(self) -> None:
         """Give back what is held. From here on there is none."""
         # Without the turn, at once: a statement that still runs in another thread is lost.
@@ -354,6 +376,8 @@ class OnDemandConnection:
             raise AttributeError(name)
         if name == "cancel_safe" and self._lent is not None:
             return self._lent.cancel_safe  # without the turn, as `cancel`
+        if name == "get_transaction_status" and hasattr(self._database, "extensions"):
+            return self._transaction_status  # psycopg2's, and of what has its face
         with self._turn:
             try:
                 found = getattr(self._borrow(), name)
@@ -366,13 +390,19 @@ class OnDemandConnection:
                 self._let_go()
         return found
 
-    def told(self, name: str) -> Any:
-        """Return what the ``info`` of whatever connection there is tells."""
+    def told(self, name: str, *, binds: bool) -> Any:
+        """Return what the ``info`` of a connection tells, which stays from now on if this *binds*.
+
+        Not for what it has not: then this raises `AttributeError`.
+        """
         with self._turn:
             try:
-                return getattr(self._borrow().info, name)
+                found = getattr(self._borrow().info, name)
+                if binds:
+                    self.unwrap()
             finally:
                 self._let_go()
+        return found
 
     def __enter__(self) -> Any:
         return self.unwrap().__enter__()

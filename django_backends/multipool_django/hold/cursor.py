@@ -21,6 +21,10 @@ _KNOWN: Final[dict[str, Any]] = {
     "_query": None,  # where Django looks for what psycopg has sent
 }
 
+#: What tells a cursor on the server from others, of which psycopg2's have it too. django-pghistory
+#: asks with each statement.
+_OF_NAMED: Final = frozenset(["name", "scrollable", "withhold"])
+
 
 @cache
 def _also_index_error(error: type[Exception]) -> type[Exception]:
@@ -158,7 +162,8 @@ class OnDemandCursor(BufferedCursor):
         with stand_in._turn:
             try:
                 found = getattr(self._on_a_connection(), name)
-                stand_in.unwrap()  # unless it has none such
+                if name not in _OF_NAMED:
+                    stand_in.unwrap()  # unless it has none such
             finally:
                 stand_in._let_go()
         return found

@@ -11,8 +11,8 @@ Class = TypeVar("Class", bound=type)
 def forwarding(*names: str) -> Callable[[Class], Class]:
     """Give a class properties of these *names*, which are those of what its ``unwrap`` returns.
 
-    For what its users may set; what they only read comes by ``__getattr__``. A ``__setattr__``
-    would have every attribute of its own go through Python, with each statement.
+    For what its users may set; to read them is what its ``__getattr__`` makes of it. A
+    ``__setattr__`` would have every attribute of its own go through Python, with each statement.
     """
 
     def decorate(decorated: Class) -> Class:
@@ -25,7 +25,7 @@ def forwarding(*names: str) -> Callable[[Class], Class]:
 
 def _forwarded(name: str) -> property:
     def read(self: Any) -> Any:
-        return getattr(self.unwrap(), name)
+        return self.__getattr__(name)
 
     def change(self: Any, value: Any) -> None:
         setattr(self.unwrap(), name, value)

@@ -14,8 +14,8 @@ _SAME_OF_ALL: Final = frozenset(["dbname", "host", "hostaddr", "port", "server_v
 class ConnectionInfo:
     """Stands for the driver's ``connection.info``.
 
-    What is the same of all connections is told of any. For the rest the connection stays (see
-    `OnDemandConnection`).
+    What is the same of all connections is told of any, and the transaction's status of none where
+    none is held. For the rest the connection stays (see `OnDemandConnection`).
     """
 
     __slots__ = ("_connection",)
@@ -23,9 +23,14 @@ class ConnectionInfo:
     def __init__(self, connection: OnDemandConnection) -> None:
         self._connection = connection
 
+    @property
+    def transaction_status(self) -> Any:
+        """The transaction's status, as the driver has it."""
+        status = self._connection._transaction_status()
+        pq = getattr(self._connection._database, "pq", None)  # psycopg's, which has names for it
+        return status if pq is None else pq.TransactionStatus(status)
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):  # protocols that nobody means to be the driver's
             raise AttributeError(name)
-        if name in _SAME_OF_ALL:
-            return self._connection.told(name)
-        return getattr(self._connection.unwrap().info, name)
+        return self._connection.told(name, binds=name not in _SAME_OF_ALL)
