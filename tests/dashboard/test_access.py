@@ -202,6 +202,18 @@ def test_a_token_that_can_be_guessed_is_refused():
         site("secret")
 
 
+@pytest.mark.parametrize(
+    "token",
+    ["correct-hörse-battery", "correct-horse-\udcff-battery", f"{TOKEN}\n", f" {TOKEN}", "\t" * 20],
+    ids=["beyond ASCII", "no UTF-8", "with a line's end", "with a space", "of tabs"],
+)
+def test_a_token_that_no_header_carries_unchanged_is_refused_and_not_shown(token):
+    """With it one could sign in, and as a bearer's it never fitted."""
+    with pytest.raises(PoolConfigError, match="token must be printable ASCII") as refused:
+        site(token)
+    assert "correct" not in str(refused.value)
+
+
 @pytest.mark.parametrize("path", ["/sign-in", "/sign-out", "/end"])
 @pytest.mark.parametrize(
     ("cookie", "sent", "origin"),

@@ -115,15 +115,17 @@ def test_it_does_not_listen_to_other_machines_without_a_token(
 
 
 def test_where_it_cannot_listen_it_says_so_with_host_and_port(
-    capsys: pytest.CaptureFixture[str],
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
+    token = tmp_path / "token"
+    token.write_text("correct-horse-battery\n")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert main(["serve", "host=db", "--port", str(port)]) == 1
     said = capsys.readouterr().err
     assert said.startswith(f"multipool serve: cannot listen on host '127.0.0.1', port {port}: ")
     for nowhere in ("no such host", "192.0.2.1", "a" * 64):
-        arguments = ("--host", nowhere, "--token-file", __file__, "--port", "0")
+        arguments = ("--host", nowhere, "--token-file", str(token), "--port", "0")
         assert main(["serve", "host=db", *arguments]) == 1
         assert f"cannot listen on host '{nowhere}'" in capsys.readouterr().err
 

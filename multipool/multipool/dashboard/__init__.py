@@ -33,7 +33,7 @@ def wsgi_app(
         may_end: let viewers cancel queries and end sessions. The role must be allowed to.
         raw_sql: show statements as the server has them, with their literals.
 
-    Raises `PoolConfigError` for a token of fewer than 16 characters.
+    Raises `PoolConfigError` for a token of fewer than 16 characters, or of others than ASCII's.
     """
     from multipool.dashboard.site import Site
     from multipool.dashboard.source import PoolSource

@@ -39,12 +39,20 @@ class Guard:
     def __init__(self, token: str | None = None) -> None:
         """Take the *token*; without one only this machine is served.
 
-        Raises `PoolConfigError` for a token that could be guessed.
+        Raises `PoolConfigError` for a token that could be guessed, or that no header can carry.
         """
         if token is not None and len(token) < SHORTEST_TOKEN:
             raise PoolConfigError(
                 f"dashboard: token must have at least {SHORTEST_TOKEN} characters,"
                 f" not {len(token)}; secrets.token_urlsafe() makes one"
+            )
+        # Of others each client makes bytes of its own, and servers strip what they take for spaces.
+        if token is not None and not (
+            token.isascii() and token.isprintable() and token == token.strip()
+        ):
+            raise PoolConfigError(
+                "dashboard: token must be printable ASCII characters without a space at either"
+                " end, since it is sent in a header; secrets.token_urlsafe() makes one"
             )
         self._token = None if token is None else token.encode()
         # A browser sends a cookie to each port of a host, so to a dashboard there with another

@@ -28,7 +28,7 @@ class Site:
     def __init__(self, source: Source, *, token: str | None, may_end: bool, raw_sql: bool) -> None:
         """Show *source* to whoever is on this machine, or has the *token* if there is one.
 
-        Raises `PoolConfigError` for a token that could be guessed.
+        Raises `PoolConfigError` for a token that will not do, see `Guard`.
         """
         self._guard = Guard(token)
         self._board = Board(source)
