@@ -145,6 +145,24 @@ def test_a_form_that_comes_in_parts_and_cookies_that_come_one_by_one_are_put_tog
     assert start["status"] == 303
 
 
+def test_of_a_form_whose_sender_leaves_in_the_midst_of_it_nothing_is_done():
+    parts = [
+        {"type": "http.request", "body": b"csrf=", "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    sent = []
+
+    async def receive():
+        return parts.pop(0)
+
+    async def send(message):
+        sent.append(message)
+
+    asked = {**ASKED, "method": "POST", "path": "/end"}
+    asyncio.run(ASGIDashboard(site(may_end=True))(asked, receive, send))
+    assert sent == []
+
+
 def test_a_server_that_does_not_answer_leaves_the_applications_own_threads_to_it():
     answers = Event()
     silent = Made(lambda: answers.wait() and fleets.healthy())

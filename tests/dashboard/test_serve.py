@@ -13,8 +13,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
+from scenes import Made
 
 from multipool import PoolConfigError
 from multipool.cli import main
@@ -185,4 +187,37 @@ def test_of_connections_that_say_nothing_or_break_nobody_is_told(
     broken.close()  # by a reset
     with socket.create_connection((host, int(port))) as later:
         assert later.recv(1) == b""
+    assert capsys.readouterr().err == ""
+
+
+def test_of_a_form_that_does_not_come_whole_nothing_is_done_and_nobody_is_told(
+    serve: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What a client that has gone sent of it might name another session."""
+    monkeypatch.setattr("multipool.dashboard.server._Handler.timeout", 0.1)
+    source = Made(fleets.blocked)
+    backend = fleets.blocked().backends[0]
+    address = serve(source, may_end=True).removeprefix("http://").strip("/")
+    host, _, port = address.partition(":")
+    csrf = "a" * 43
+    wish = {"pid": backend.pid, "started": backend.started, "how": "terminate"}
+    form = urlencode({"csrf": csrf, **wish})
+    head = (
+        f"POST /end HTTP/1.0\r\nHost: {address}\r\nCookie: multipool_csrf={csrf}\r\n"
+        f"Content-Length: {len(form) + 1}\r\n\r\n"
+    )
+    for leave in (lambda client: client.shutdown(socket.SHUT_WR), lambda client: None):
+        with socket.create_connection((host, int(port))) as client:
+            client.sendall((head + form).encode())
+            leave(client)
+            assert client.makefile("rb").readline().split()[1] == b"400"
+    broken = socket.create_connection((host, int(port)))
+    broken.sendall((head + form).encode())
+    broken.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    broken.close()  # by a reset
+    with socket.create_connection((host, int(port))) as later:
+        assert later.recv(1) == b""
+    assert source.ended == []
     assert capsys.readouterr().err == ""

@@ -32,7 +32,10 @@ class ASGIDashboard:
             return
         if scope["type"] != "http":
             raise ValueError(f"the dashboard speaks http, not {scope['type']}")
-        request = _request(scope, await _body(receive))
+        body = await _body(receive)
+        if body is None:
+            return
+        request = _request(scope, body)
         loop = asyncio.get_running_loop()
         response = await loop.run_in_executor(self._threads, self._site.answer, request)
         await send(
@@ -58,10 +61,13 @@ async def _live(receive: Receive, send: Send) -> None:
             return
 
 
-async def _body(receive: Receive) -> bytes:
+async def _body(receive: Receive) -> bytes | None:
+    """Return what was sent, as far as we read it; None if the client left in the midst of it."""
     body = b""
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
         body += message.get("body", b"")
         if not message.get("more_body") or len(body) > LARGEST_BODY:
             return bytes(body[:LARGEST_BODY])

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from multipool.dashboard.http import LARGEST_BODY, Request, fields
+from multipool.dashboard.http import LARGEST_BODY, Request, Response, fields
 from multipool.dashboard.site import Site
 
 if TYPE_CHECKING:
@@ -20,20 +20,36 @@ class WSGIDashboard:
         self._site = site
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        response = self._site.answer(_request(environ))
+        body = _body(environ)
+        if body is None:  # nothing is done by half a form
+            text = "text/plain; charset=utf-8"
+            response = Response(400, "the body is shorter than its Content-Length\n", text)
+        else:
+            response = self._site.answer(_request(environ, body))
         status = HTTPStatus(response.status)
         start_response(f"{status.value} {status.phrase}", response.all_headers())
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [response.encoded()]
 
 
-def _request(environ: WSGIEnvironment) -> Request:
+def _body(environ: WSGIEnvironment) -> bytes | None:
+    """Return what was sent, as far as we read it; None if the client left in the midst of it."""
+    length = environ.get("CONTENT_LENGTH") or "0"
+    wanted = min(int(length), LARGEST_BODY) if length.isdecimal() else 0
+    if not wanted:
+        return b""
+    try:
+        body: bytes = environ["wsgi.input"].read(wanted)
+    except OSError:  # a reset, or nothing more for as long as the server waits
+        return None
+    return body if len(body) == wanted else None
+
+
+def _request(environ: WSGIEnvironment, body: bytes) -> Request:
     headers = {
         name[5:].replace("_", "-").lower(): value
         for name, value in environ.items()
         if name.startswith("HTTP_")
     }
-    length = environ.get("CONTENT_LENGTH") or "0"
-    size = int(length) if length.isdecimal() else 0
     return Request(
         method=environ["REQUEST_METHOD"],
         path=environ.get("PATH_INFO", ""),
@@ -42,5 +58,5 @@ def _request(environ: WSGIEnvironment) -> Request:
         peer=environ.get("REMOTE_ADDR") or None,
         headers=headers,
         query=fields(environ.get("QUERY_STRING", "")),
-        body=environ["wsgi.input"].read(min(size, LARGEST_BODY)) if size else b"",
+        body=body,
     )
