@@ -116,6 +116,28 @@ def test_it_says_how_many_did_not_answer(make_pool, store, capsys, monkeypatch):
     assert "nothing is known of any pool" in told
 
 
+def test_it_says_which_of_the_fleet_are_left_out_or_counted_by_what_they_told_last(
+    run, make_pool, store
+):
+    for app in ("shop", "mail", "reports"):
+        beat(make_pool(store, name="default", fleet={"app": app, "every": 600}))
+    store.psql(
+        "update multipool.process set beat_at = now() - every_s * case app when 'shop' then"
+        " interval '1 s' when 'mail' then interval '4 s' else interval '11 s' end"
+    )
+    status, out, _ = run()
+    assert status == 0
+    first, second, *_ = out.splitlines()
+    assert first.startswith("Left out: 1 process of reports silent for 10 beats or more, which")
+    assert second == "Counted by what they told last: 1 process of mail silent for 3 beats or more."
+    told = json.loads(run("--json")[1])
+    assert (told["gone"], told["stale"]) == ({"reports": 1}, {"mail": 1})
+    assert run("--app", "shop")[1].startswith("shop, pool")
+    status, _, err = run("--app", "reports")
+    assert status == 1
+    assert "--app reports: there are mail, shop; Left out: 1 process of reports" in err
+
+
 @pytest.mark.parametrize("option", ["--wait=0", "--wait=61", "--cores=0"])
 def test_an_option_out_of_bounds_is_refused(option, capsys):
     with pytest.raises(SystemExit) as refused:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from dataclasses import replace
 from typing import Final
 
 from multipool.advise.judging import Aim, judge
 from multipool.advise.loads import Facts, of_fleet, of_processes
-from multipool.advise.words import NOBODY, as_dict, as_text
+from multipool.advise.words import NOBODY, as_dict, as_text, unheard_of
 from multipool.command_options import (
     DSN_HELP,
     add_driver,
@@ -22,7 +21,7 @@ from multipool.command_options import (
 )
 from multipool.conninfo import parse
 from multipool.errors import PoolError
-from multipool.watch.asking import ask, did_not_answer
+from multipool.watch.asking import ask
 from multipool.watch.exposed import VARIABLE
 
 SUMMARY: Final = "say what max_size and budget should be, from what was recorded, and why"
@@ -59,15 +58,15 @@ def run(args: argparse.Namespace) -> int:
     """Print it. Status 1 where nothing is known of any pool."""
     refuse_driver_without_fleet(args)
     facts, cores = _facts(args)
-    loads = [load for load in facts.loads if args.app in (None, load.app)]
-    if args.app is not None and not loads:
+    if args.app is not None:
         known = sorted({load.app for load in facts.loads})
-        there = f"there are {', '.join(known)}" if known else NOBODY
-        unheard = f"; {did_not_answer(facts.silent)}" if facts.silent else ""
-        raise PoolError(f"--app {args.app}: {there}{unheard}")
-    advice = judge(replace(facts, loads=loads), Aim(args.wait, cores))
+        if args.app not in known:
+            there = f"there are {', '.join(known)}" if known else NOBODY
+            raise PoolError("; ".join([f"--app {args.app}: {there}", *unheard_of(facts)]))
+        facts = facts.only(args.app)
+    advice = judge(facts, Aim(args.wait, cores))
     print(json.dumps(as_dict(advice), indent=2) if args.json else as_text(advice))
-    return 0 if loads else 1
+    return 0 if facts.loads else 1
 
 
 def _facts(args: argparse.Namespace) -> tuple[Facts, int | None]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from multipool.advise.loads import Facts, Load, grouped
@@ -130,8 +130,10 @@ class Advice:
     aim: Aim
     pools: tuple[PoolAdvice, ...]
     budgets: tuple[BudgetAdvice, ...]
-    #: How many processes it leaves out, since they did not answer.
+    #: How many processes it leaves out, since they did not answer; and `Facts.gone`, `Facts.stale`.
     silent: int = 0
+    gone: Mapping[str, int] = field(default_factory=dict)
+    stale: Mapping[str, int] = field(default_factory=dict)
 
 
 def judge(facts: Facts, aim: Aim) -> Advice:
@@ -150,7 +152,7 @@ def judge(facts: Facts, aim: Aim) -> Advice:
     budgets = tuple(
         _budget(app, [one for one in pools if one.app == app], facts, aim) for app in apps
     )
-    return Advice(aim, pools, budgets, facts.silent)
+    return Advice(aim, pools, budgets, facts.silent, facts.gone, facts.stale)
 
 
 def _processes(facts: Facts, app: str) -> set[str]:

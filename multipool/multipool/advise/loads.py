@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from multipool.watch.demand import Peak
@@ -61,10 +61,23 @@ class Facts:
     server: Server | None = None
     #: How many processes were asked and did not answer.
     silent: int = 0
+    #: Of the fleet's, by application: how many have been silent for so long that they are left out,
+    #: and how many for a while, of which the last is taken that they told.
+    gone: Mapping[str, int] = field(default_factory=dict)
+    stale: Mapping[str, int] = field(default_factory=dict)
+
+    def only(self, app: str) -> Facts:
+        """Return what concerns this application."""
+
+        def of_app(counted: Mapping[str, int]) -> Mapping[str, int]:
+            return {name: number for name, number in counted.items() if name == app}
+
+        loads = [load for load in self.loads if load.app == app]
+        return replace(self, loads=loads, gone=of_app(self.gone), stale=of_app(self.stale))
 
 
 def of_fleet(snapshot: Snapshot) -> Facts:
-    """Return what the fleet has told. Processes that are gone are left out."""
+    """Return what the fleet has told. The pools of processes that are gone are left out."""
     processes = {one.id: one for one in snapshot.processes if one.state != "gone"}
     pools = [pool for pool in snapshot.pools if pool.process in processes]
     loads = [
@@ -92,7 +105,14 @@ def of_fleet(snapshot: Snapshot) -> Facts:
     for pool in pools:
         told[pool.app] += pool.size
     server = Server(budget.max_connections, budget.reserved, used, told)
-    return Facts(loads, _parts(statements, held), server)
+    states = Counter((one.app, one.state) for one in snapshot.processes)
+    return Facts(
+        loads,
+        _parts(statements, held),
+        server,
+        gone={app: number for (app, state), number in states.items() if state == "gone"},
+        stale={app: number for (app, state), number in states.items() if state == "stale"},
+    )
 
 
 def of_processes(processes: Iterable[Mapping[str, Any]], silent: int = 0) -> Facts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -17,8 +17,10 @@ from multipool.advise.judging import (
     PoolAdvice,
     is_slower,
 )
+from multipool.advise.loads import Facts
 from multipool.config import UNLIMITED
 from multipool.dashboard.words import count, duration, listing, of
+from multipool.fleet.snapshot import GONE_AFTER, STALE_AFTER
 from multipool.terminal import printable
 from multipool.watch.asking import did_not_answer
 
@@ -40,7 +42,8 @@ NOBODY: Final = "nothing is known of any pool"
 
 def as_text(advice: Advice) -> str:
     """Return the advice for a person."""
-    parts = [did_not_answer(advice.silent)] if advice.silent else []
+    unheard = unheard_of(advice)
+    parts = ["\n".join(map(printable, unheard))] if unheard else []
     parts += [_paragraph(_of_pool_title(pool), of_pool(pool, advice.aim)) for pool in advice.pools]
     parts += [
         _paragraph(_of_budget_title(budget), of_budget(budget, advice.aim))
@@ -49,12 +52,36 @@ def as_text(advice: Advice) -> str:
     return "\n\n".join(parts if advice.pools else [*parts, NOBODY])
 
 
+def unheard_of(told: Advice | Facts) -> list[str]:
+    """Return of which processes too little is known, in sentences."""
+    found = [did_not_answer(told.silent)] if told.silent else []
+    if told.gone:
+        found.append(
+            f"Left out: {_by_app(told.gone)} silent for {GONE_AFTER} beats or more, which ended"
+            " without a word or cannot reach the server. Those that come back need connections too."
+        )
+    if told.stale:
+        found.append(
+            f"Counted by what they told last: {_by_app(told.stale)} silent for {STALE_AFTER} beats"
+            " or more."
+        )
+    return found
+
+
+def _by_app(counted: Mapping[str, int]) -> str:
+    return listing(
+        [f"{count(number, 'process', 'processes')} of {app}" for app, number in counted.items()]
+    )
+
+
 def as_dict(advice: Advice) -> dict[str, Any]:
     """Return it as plain values, with the sentences written out."""
     return {
         "patience": advice.aim.patience,
         "cores": advice.aim.cores,
         "silent": advice.silent,
+        "gone": dict(advice.gone),
+        "stale": dict(advice.stale),
         "pools": [{**_plain(one), "why": list(of_pool(one, advice.aim))} for one in advice.pools],
         "budgets": [
             {**asdict(one), "why": list(of_budget(one, advice.aim))} for one in advice.budgets
