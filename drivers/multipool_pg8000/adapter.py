@@ -21,9 +21,6 @@ from multipool_pg8000.load import usual_loaders
 from multipool_pg8000.results import Columns, RawLoader
 from multipool_pg8000.wire import Wire
 
-# PgBouncer gives this code to all it says itself, so its words must do, as they do for libpq.
-_POOLERS: Final = "08P01"
-
 
 class _PlainCursor(Cursor):
     """One of which text is text, whatever it is to the user of its connection."""
@@ -137,9 +134,9 @@ class Pg8000Driver(Driver):
         return error.sqlstate if isinstance(error, errors.Error) else None
 
     def failure(self, error: BaseException) -> str:
-        if isinstance(error, errors.Error) and error.sqlstate == _POOLERS:
-            return judge(None, error.pgerror or str(error))
-        return judge(self.sqlstate(error), str(error))
+        # With the severity in front, as it is in libpq's own words.
+        words = error.pgerror if isinstance(error, errors.Error) else None
+        return judge(self.sqlstate(error), words or str(error))
 
 
 def _refuse_prepared(conn: Connection) -> None:

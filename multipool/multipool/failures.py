@@ -14,7 +14,8 @@ from multipool.driver import FULL, OUTAGE, REFUSAL
 
 _FULL: Final = re.compile(
     r"too many clients|too many connections|connection slots are reserved"
-    r"|no more connections allowed",
+    # A PgBouncer's: in all, and for one database or user.
+    r"|no more connections allowed|client connections exceeded",
     re.IGNORECASE,
 )
 
@@ -31,19 +32,28 @@ _NO_ANSWER: Final = re.compile(
     r"|not what target_session_attrs",
     re.IGNORECASE,
 )
-#: Said by a server that starts or stops, or by a PgBouncer that cannot reach its own.
+#: Said by a server that starts or stops, or by a PgBouncer or Pgpool-II that cannot reach its own.
 _NOT_NOW: Final = re.compile(
     r"the database system is|not yet accepting connections|terminating connection due to"
-    r"|server conn crashed|server login (?:has been )?fail|connection to server was lost",
+    r"|server conn crashed|server login (?:has been )?fail|connection to server was lost"
+    # Whose words are no sentences: a name that was refused may hold them too.
+    r"|(?:FATAL|ERROR):\s+(?:client_login_timeout|query_wait_timeout|server shutting down"
+    r"|pgpool is not accepting|all backend nodes are down|failed to create a backend connection)",
     re.IGNORECASE,
 )
 #: Why a PgBouncer cannot, where it will not help to ask again.
 _NEVER: Final = re.compile(r"authentication failed|does not exist", re.IGNORECASE)
 
+#: By which a PgBouncer, or a Pgpool-II, says whatever it has to say: its words must do.
+_POOLERS: Final = frozenset(["08P01", "57000", "58000", "XX000"])
+
 
 def judge(sqlstate: str | None, message: str) -> str:
-    """Return `REFUSAL`, `OUTAGE` or `FULL` for a failed connect."""
-    if sqlstate is not None:
+    """Return `REFUSAL`, `OUTAGE` or `FULL` for a failed connect.
+
+    *message*: with the server's severity in front of its words, as libpq has it.
+    """
+    if sqlstate is not None and sqlstate not in _POOLERS:
         if sqlstate.startswith("53"):
             return FULL
         # 57P01 to 57P03: shutting down, crashed, starting; 08: the connection itself.
@@ -53,4 +63,5 @@ def judge(sqlstate: str | None, message: str) -> str:
     if _NOT_NOW.search(message):
         return REFUSAL if _NEVER.search(message) else OUTAGE
     # What a server says that refuses may hold these words too.
-    return OUTAGE if _NO_ANSWER.search(message) and "FATAL:" not in message else REFUSAL
+    answered = sqlstate is not None or "FATAL:" in message
+    return OUTAGE if not answered and _NO_ANSWER.search(message) else REFUSAL

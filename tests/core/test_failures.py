@@ -22,6 +22,17 @@ from multipool.failures import judge
         ("FATAL:  server login failed: FATAL password authentication failed", REFUSAL),
         ("FATAL:  server login has been failing, cached error: db does not exist", REFUSAL),
         ("FATAL:  no such database: nowhere", REFUSAL),
+        ("FATAL:  no such database: query_wait_timeout", REFUSAL),
+        ("db, port 6432 failed: FATAL:  client_login_timeout (server down)", OUTAGE),
+        ("FATAL:  query_wait_timeout", OUTAGE),
+        ("FATAL:  server shutting down", OUTAGE),
+        ("FATAL:  no more connections allowed (max_client_conn)", FULL),
+        ("FATAL:  client connections exceeded (max_db_client_connections)", FULL),
+        # A Pgpool-II's.
+        ("ERROR:  pgpool is not accepting any new connections\nDETAIL:  all backend nodes", OUTAGE),
+        ("FATAL:  all backend nodes are down, pgpool requires at least one valid node", OUTAGE),
+        ("FATAL:  failed to create a backend connection\nDETAIL:  executing failover", OUTAGE),
+        ("FATAL:  Sorry, too many clients already", FULL),
         ("FATAL:  Passwort stimmt nicht", REFUSAL),
         # In the midst of a TLS handshake, by libpq and by Python.
         ('connection to server at "db", port 5432 failed: SSL SYSCALL error: EOF detected', OUTAGE),
@@ -54,3 +65,18 @@ def test_a_failed_connect_is_judged_by_its_words(message, expected):
 )
 def test_a_sqlstate_tells_more_than_words(sqlstate, expected):
     assert judge(sqlstate, "connection refused") == expected
+
+
+@pytest.mark.parametrize("sqlstate", ["08P01", "57000", "58000", "XX000"])
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("FATAL:  all backend nodes are down, pgpool requires at least one valid node", OUTAGE),
+        ("FATAL:  client_login_timeout (server down)", OUTAGE),
+        ("FATAL:  no more connections allowed (max_client_conn)", FULL),
+        ("FATAL:  no such user: app", REFUSAL),
+        ("timed out", REFUSAL),  # which somebody has answered
+    ],
+)
+def test_a_poolers_sqlstate_tells_nothing_and_its_words_do(sqlstate, message, expected):
+    assert judge(sqlstate, message) == expected
