@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from multipool import conninfo
+from multipool import conninfo, services
 from multipool.errors import PoolConfigError
 from multipool_pg8000 import files
 from multipool_pg8000.binding import BINDINGS
@@ -167,7 +167,7 @@ def settings(params: Mapping[str, Any]) -> Settings:
     Raises `PoolConfigError`.
     """
     given = {name: value for name, value in params.items() if value not in (None, "")}
-    merged = {**_from_environment(), **_from_service(given), **given}
+    merged = {**_from_environment(), **services.named(given), **given}
     found = {name: value for name, value in merged.items() if value != ""}
     check(found)
     own: dict[str, Any] = {name: found.pop(name) for name in OWN if name in found}
@@ -249,14 +249,6 @@ def _from_environment() -> dict[str, str]:
     if os.environ.get("PGREQUIRESSL", "").startswith("1"):  # libpq's of long ago, which it heeds
         found.setdefault("sslmode", "require")
     return found
-
-
-def _from_service(given: Mapping[str, Any]) -> dict[str, str]:
-    service = given.get("service") or os.environ.get("PGSERVICE")
-    if not service:
-        return {}
-    path = given.get("servicefile") or os.environ.get("PGSERVICEFILE")
-    return files.service(str(service), str(path) if path else None)
 
 
 def _system_user() -> str:

@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, Final
 
+from multipool import services
 from multipool.errors import PoolConfigError
 
 # Seconds and milliseconds, as libpq wants them. A silent peer is found out after a minute.
@@ -26,11 +27,13 @@ _SHORTEST: Final = 2
 
 
 def with_keepalive(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return *params* with TCP keepalive, unless they speak of it themselves.
+    """Return *params* with TCP keepalive, unless they or their service speak of it themselves.
 
-    Of a service file nobody knows here what it says, so then nothing is added.
+    Of a service that is not found here, as libpq may find it, nobody knows what it says: then
+    nothing is added.
     """
-    if _said(params, "service", "PGSERVICE") or params.keys() & {"keepalives", *_KEEPALIVE}:
+    service = _service(params)
+    if service is None or {*service, *params} & {"keepalives", *_KEEPALIVE}:
         return dict(params)
     return {**_KEEPALIVE, **params}
 
@@ -39,13 +42,15 @@ def with_timeout(params: Mapping[str, Any], timeout: float | None) -> dict[str, 
     """Return *params* with a ``connect_timeout`` of at most *timeout* seconds, rounded up.
 
     Of several hosts each gets its share, since libpq counts anew for each. A ``connect_timeout``
-    in *params*, or else in PGCONNECT_TIMEOUT, counts if it is shorter; 0 or less means none there.
+    in *params*, or else in their service, or else in PGCONNECT_TIMEOUT, counts if it is shorter; 0
+    or less means none there.
     """
     if timeout is None:
         return dict(params)
-    hosts = _said(params, "hostaddr", "PGHOSTADDR") or _said(params, "host", "PGHOST")
+    given = {**(_service(params) or {}), **{k: v for k, v in params.items() if v is not None}}
+    hosts = _said(given, "hostaddr", "PGHOSTADDR") or _said(given, "host", "PGHOST")
     limit = max(math.ceil(timeout / (hosts.count(",") + 1)), _SHORTEST)
-    own = _said(params, "connect_timeout", "PGCONNECT_TIMEOUT")
+    own = _said(given, "connect_timeout", "PGCONNECT_TIMEOUT")
     wanted = check_timeout({"connect_timeout": own})
     return {**params, "connect_timeout": min(limit, wanted) if wanted > 0 else limit}
 
@@ -61,6 +66,14 @@ def check_timeout(params: Mapping[str, Any]) -> int:
         raise PoolConfigError(
             "bad connection parameter connect_timeout: must be a whole number of seconds"
         ) from None
+
+
+def _service(params: Mapping[str, Any]) -> dict[str, str] | None:
+    """Return what their service says, {} where they have none, None where it is not known here."""
+    try:
+        return services.named(params)
+    except PoolConfigError:
+        return None  # libpq may know better, or else says what is wrong
 
 
 def _said(params: Mapping[str, Any], name: str, variable: str) -> str:

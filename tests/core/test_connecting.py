@@ -11,7 +11,8 @@ def test_keepalive_is_on_unless_the_user_speaks_of_it():
         assert with_keepalive({"host": "db", **own}) == {"host": "db", **own}
 
 
-def test_nothing_is_added_to_a_service_whose_file_may_say_more():
+def test_nothing_is_added_to_a_service_that_is_not_found_and_may_say_more(monkeypatch, tmp_path):
+    monkeypatch.setenv("PGSERVICEFILE", str(tmp_path / "none"))
     assert with_keepalive({"service": "shop"}) == {"service": "shop"}
 
 
@@ -42,6 +43,49 @@ def test_the_time_to_connect_in_may_be_said_by_the_environment(monkeypatch):
     assert with_timeout({"host": "db", "connect_timeout": None}, 30)["connect_timeout"] == 4
     assert with_timeout({"host": "db"}, 3)["connect_timeout"] == 3
     assert with_timeout({"host": "db", "connect_timeout": 7}, 30)["connect_timeout"] == 7
+
+
+@pytest.fixture
+def service(monkeypatch, tmp_path):
+    """Write the lines of a service called shop."""
+    path = tmp_path / "services"
+    monkeypatch.setenv("PGSERVICEFILE", str(path))
+
+    def write(*lines):
+        path.write_text("\n".join(["[shop]", *lines, "[other]", "connect_timeout=2"]))
+
+    return write
+
+
+def test_the_time_to_connect_in_may_be_said_by_a_service(service, monkeypatch):
+    """The limit is always given, and would come before it."""
+    service("host=db", "connect_timeout=4")
+    monkeypatch.setenv("PGCONNECT_TIMEOUT", "3")
+    assert with_timeout({"service": "shop"}, 30)["connect_timeout"] == 4
+    assert with_timeout({"service": "shop", "connect_timeout": 7}, 30)["connect_timeout"] == 7
+    assert with_timeout({"service": "shop"}, 2)["connect_timeout"] == 2
+    monkeypatch.setenv("PGSERVICE", "shop")
+    assert with_timeout({"connect_timeout": None}, 30)["connect_timeout"] == 4
+
+
+def test_the_hosts_of_a_service_share_the_time_to_connect_in(service):
+    service("host=a,b,c")
+    assert with_timeout({"service": "shop"}, 30)["connect_timeout"] == 10
+    assert with_timeout({"service": "shop", "host": "a"}, 30)["connect_timeout"] == 30
+
+
+@pytest.mark.parametrize("lines", [["ldap://somewhere"], ["service=other"]])
+def test_what_cannot_be_read_of_a_service_is_left_to_libpq(service, lines):
+    service(*lines)
+    assert with_timeout({"service": "shop"}, 30) == {"service": "shop", "connect_timeout": 30}
+    assert with_keepalive({"service": "shop"}) == {"service": "shop"}
+
+
+def test_keepalive_is_on_unless_the_service_speaks_of_it(service):
+    service("host=db")
+    assert with_keepalive({"service": "shop"})["keepalives_idle"] == 30
+    service("keepalives=0")
+    assert with_keepalive({"service": "shop"}) == {"service": "shop"}
 
 
 @pytest.mark.parametrize("variable", ["PGHOST", "PGHOSTADDR"])
