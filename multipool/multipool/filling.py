@@ -25,6 +25,11 @@ class Filling:
         self.next_try = 0.0
         self._pauses = Pauses()
 
+    def hurry(self) -> None:
+        """Let the next attempt be made at once, still by one alone."""
+        self.next_try = 0.0
+        self._pauses.begin_anew()
+
     def failed(self, error: Exception) -> None:
         """Note that an attempt failed; of several at once the first counts."""
         self.error = without_frames(error)

@@ -264,8 +264,10 @@ class Pool:
         """Replace every connection: idle ones are closed now, lent ones as they come back.
 
         For a fail-over, new credentials, or a changed server setting. Nobody is interrupted.
+        What ``min_size`` lacks, since it could not be opened before, is tried again at once.
         """
         self._inner.places.spend()
+        self._inner.filling.hurry()
         self._inner.upkeep.tend(self._inner)
 
     def wait(self, timeout: float = 30.0) -> None:

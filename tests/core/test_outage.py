@@ -259,6 +259,27 @@ def test_what_fails_to_fill_up_is_tried_again_by_one_and_later(fake, make_pool):
         pool.wait()
 
 
+def test_drain_fills_up_at_once_what_could_not_be_filled_up_before(fake, make_pool):
+    """It is called where the reason is mended: new credentials, another server."""
+    fake.always("connect", Raise(errors.OperationalError("wrong password", "28P01")))
+    pool = make_pool(min_size=3)
+    until(lambda: pool.stats().connect_errors == 3)
+    pool._inner.filling.next_try += 60  # as it is after some more
+    fake.clear("connect")
+    pool.drain()
+    until(lambda: pool.stats().idle == 3, 4)
+
+
+def test_drain_has_what_could_not_be_filled_up_tried_by_one_alone(fake, make_pool):
+    fake.always("connect", Raise(errors.OperationalError("wrong password", "28P01")))
+    pool = make_pool(min_size=4)
+    until(lambda: pool.stats().connect_errors == 4)
+    pool.drain()
+    until(lambda: pool.stats().connect_errors == 5)
+    time.sleep(0.5)
+    assert fake.calls["connect"] == 5
+
+
 def test_upkeep_sleeps_when_nobody_comes_after_an_outage(fake, make_pool, rounds):
     pool = make_pool()
     _connected(pool)
