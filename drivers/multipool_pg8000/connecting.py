@@ -11,14 +11,14 @@ import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from time import monotonic
-from typing import Final
+from typing import Final, cast
 
 from multipool_pg8000 import files, messages
 from multipool_pg8000.connection import Connection
 from multipool_pg8000.errors import Error, InterfaceError, OperationalError
 from multipool_pg8000.internals import dbapi
 from multipool_pg8000.params import SOCKET_DIRS, Host, Settings
-from multipool_pg8000.transport import PlainSocket
+from multipool_pg8000.transport import PlainSocket, TLSSocket, left
 
 # Answers after which another host may do better: starting up or shutting down, and full.
 _ELSEWHERE: Final = ("57P", "53")
@@ -54,7 +54,7 @@ class Address:
     tls_required: bool
     keepalive: tuple[tuple[str, int], ...]
 
-    def open(self, seconds: float | None) -> socket.socket | ssl.SSLSocket:
+    def open(self, seconds: float | None) -> PlainSocket | TLSSocket:
         """Return a connected socket, encrypted if it should be, within *seconds* in all.
 
         Raises OSError, `OperationalError` if the server refuses TLS.
@@ -83,9 +83,10 @@ class Address:
             sock.close()
             raise
 
-    def _encrypted(self, sock: socket.socket, tls: ssl.SSLContext) -> ssl.SSLSocket:
+    def _encrypted(self, sock: socket.socket, tls: ssl.SSLContext) -> TLSSocket:
         try:
-            return tls.wrap_socket(sock, server_hostname=self.host)
+            # What `tls` makes of every context.
+            return cast(TLSSocket, tls.wrap_socket(sock, server_hostname=self.host))
         except ConnectionError as error:
             # Some refuse a handshake by hanging up; that it was one decides what is tried next.
             raise ssl.SSLError(f"TLS handshake failed: {error}") from error
@@ -217,12 +218,13 @@ def _let_in(
     settings: Settings,
     host: Host,
     address: Address,
-    sock: socket.socket,
+    sock: PlainSocket | TLSSocket,
     wanted: str,
     deadline: float | None,
 ) -> Connection:
     try:
         sock.settimeout(_left(deadline))
+        sock.until = deadline
         connection = Connection(
             address,
             sock,
@@ -245,8 +247,7 @@ def _let_in(
     except BaseException:
         sock.close()
         raise
-    # The limit was for connecting; a query may take as long as it takes.
-    sock.settimeout(None)
+    connection.take_its_time()
     return connection
 
 
@@ -337,12 +338,7 @@ def _share(deadline: float | None, attempts: int) -> float | None:
 
 
 def _left(deadline: float | None) -> float | None:
-    if deadline is None:
-        return None
-    left = deadline - monotonic()
-    if left <= 0:
-        raise TimeoutError("timeout expired")
-    return left
+    return None if deadline is None else left(deadline)
 
 
 def _place(host: Host) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any, Final
 
 from pg8000 import core, dbapi
@@ -114,10 +113,3 @@ class Link(core.CoreConnection):
     def socket(self) -> Any:
         """The socket, or None once closed."""
         return self._usock
-
-    def hang_up(self) -> None:
-        """Close the socket without a word to the server. Never raises."""
-        sock, self._usock, self._sock = self._usock, None, None
-        if sock is not None:
-            with suppress(OSError):  # the descriptor is released all the same
-                sock.close()

@@ -11,6 +11,7 @@ import select
 import socket
 import ssl
 from contextlib import suppress
+from time import monotonic
 from typing import Any, Final, cast
 
 #: How much is asked of the socket at once, in bytes, while more of an answer is sure to come.
@@ -26,10 +27,15 @@ _WOULD_WAIT: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteErr
 class Stream:
     """One socket's buffers: writes are gathered until `flush`, reads are taken by the chunk."""
 
-    __slots__ = ("_ask", "_out", "_socket", "at", "data")
+    __slots__ = ("_ask", "_out", "_socket", "at", "closed", "data", "until")
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, until: float | None = None) -> None:
         self._socket = sock
+        #: Monotonic time by which all that is asked for must have come, or None. A socket's own
+        #: timeout begins anew with each piece.
+        self.until = until
+        #: Set by another thread than the one that reads: then no more is sent or waited for.
+        self.closed = False
         self._out: list[bytes] = []
         self._ask = _FIRST
         #: What was received, and how far it is consumed.
@@ -47,6 +53,8 @@ class Stream:
 
     def send(self, data: bytes) -> None:
         """Send *data* at once. Raises OSError."""
+        if self.closed:
+            raise _closed()
         self._socket.sendall(data)
 
     def read(self, size: int) -> bytes:
@@ -57,12 +65,16 @@ class Stream:
         return self.data[start : self.at]
 
     def need(self, size: int) -> None:
-        """Wait until *size* bytes lie unconsumed in `data`. Raises OSError."""
+        """Wait until *size* bytes lie unconsumed in `data`. Raises OSError, of a timeout too."""
         have = len(self.data) - self.at
         if have >= size:
             return
         chunks = [self.data[self.at :]] if have else []
         while have < size:
+            if self.closed:
+                raise _closed()
+            if self.until is not None:
+                self._socket.settimeout(left(self.until))
             chunk = self._socket.recv(self._ask)
             if not chunk:
                 raise ConnectionError("server closed the connection unexpectedly")
@@ -89,13 +101,15 @@ class Stream:
         A server that waits until what it says is taken takes nothing itself: to wait for it
         with `send` would be for ever. Raises OSError.
         """
-        left = memoryview(data)
+        if self.closed:
+            raise _closed()
+        rest = memoryview(data)
         alive = True
         self._socket.settimeout(0)
         try:
-            while alive and left:
+            while alive and rest:
                 try:
-                    left = left[self._socket.send(left) :]
+                    rest = rest[self._socket.send(rest) :]
                 except _WOULD_WAIT:
                     self._wait_for_either()
                     alive = self._take_arrived()
@@ -127,8 +141,23 @@ class Stream:
             select.select([self._socket], [self._socket], [])
 
 
+def _closed() -> ConnectionError:
+    return ConnectionError("the connection was closed meanwhile")
+
+
+def left(until: float) -> float:
+    """Return the seconds up to the monotonic time *until*. Raises TimeoutError if it is over."""
+    seconds = until - monotonic()
+    if seconds <= 0:
+        raise TimeoutError("timeout expired")
+    return seconds
+
+
 class PlainSocket(socket.socket):
     """A socket whose `makefile` is a `Stream`, and which closes in silence when dropped."""
+
+    #: What its streams begin with, see `Stream.until`.
+    until: float | None = None
 
     def __del__(self) -> None:
         # Dropping a connection ends it without a ResourceWarning, as with psycopg2; a pool
@@ -139,7 +168,7 @@ class PlainSocket(socket.socket):
             self.close()
 
     def makefile(self, *args: Any, **kwargs: Any) -> Any:
-        return Stream(self)
+        return Stream(self, self.until)
 
 
 class TLSSocket(ssl.SSLSocket):
@@ -148,9 +177,11 @@ class TLSSocket(ssl.SSLSocket):
     It must be an `ssl.SSLSocket`: pg8000 asks that before it offers channel binding.
     """
 
+    until: float | None = None  # as a `PlainSocket`
+
     def __del__(self) -> None:
         with suppress(AttributeError):
             self.close()  # in silence, as a `PlainSocket`
 
     def makefile(self, *args: Any, **kwargs: Any) -> Any:
-        return Stream(cast(socket.socket, self))
+        return Stream(cast(socket.socket, self), self.until)

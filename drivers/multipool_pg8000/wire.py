@@ -9,17 +9,16 @@ KeyboardInterrupt among it, closes the socket.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from os import getpid
 from struct import Struct
 from threading import Lock, get_ident
 from typing import Any, Final, NamedTuple
 
-from multipool.driver import ACTIVE, IDLE, INERROR, INTRANS, UNKNOWN
+from multipool.driver import ACTIVE, IDLE, INERROR, INTRANS
 from multipool.session import carries_begin
 from multipool_pg8000 import diagnostics, errors, messages
+from multipool_pg8000.closing import Closing
 from multipool_pg8000.encodings import codec_of
-from multipool_pg8000.internals import Link, core
+from multipool_pg8000.internals import core
 from multipool_pg8000.results import (
     BOUND,
     FindLoaders,
@@ -56,8 +55,8 @@ class Notify(NamedTuple):
     payload: str
 
 
-class Wire(Link):
-    """A `Link` on which statements are run."""
+class Wire(Closing):
+    """A connection on which statements are run."""
 
     #: What the server sent unasked, oldest first; psycopg2's names.
     notices: Any
@@ -65,11 +64,6 @@ class Wire(Link):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._lock = Lock()
-        self._owner = 0
-        # A forked child holds a copy, and must not say goodbye in its parent's name.
-        self._pid = getpid()
-        #: `multipool.driver`'s transaction status.
-        self.state = UNKNOWN
         #: Whether the connection was lost, or given up in the middle of an answer.
         self.broken = False
         #: How many transactions have ended; what belonged to an earlier one is gone.
@@ -135,7 +129,7 @@ class Wire(Link):
                         if begins:
                             # A Query has no Sync, up to which the server skips what follows.
                             message = begin + message + (messages.SYNC if simple else b"")
-                        self._send(message)
+                        self._send(stream, message)
                         if shape is not None and not begins and len(statements) == 1:
                             result = self._read_whole(stream, shape)
                             if result is not None:
@@ -153,17 +147,19 @@ class Wire(Link):
                 return reader.outcome()
             finally:
                 self._owner = 0
+                if self._sock is None:
+                    self._hang_up_at_last()
 
     def _begin_apart(self, stream: Stream, begin: bytes) -> _Reader:
         """Begin a transaction in a round trip of its own; return who read the answer."""
-        self._send(begin + messages.SYNC)
+        self._send(stream, begin + messages.SYNC)
         reader = _Reader(self, stream)
         reader.read()
         return reader
 
-    def _send(self, message: bytes) -> None:
+    def _send(self, stream: Stream, message: bytes) -> None:
         try:  # noqa: SIM105  # this path is hot, and suppress() costs ten times as much
-            self._sock.send(message)
+            stream.send(message)
         except (BrokenPipeError, ConnectionResetError):
             pass  # what the server said last, before it hung up, may still be there to be read
 
@@ -188,33 +184,27 @@ class Wire(Link):
         Called while no statement runs. A connection found dead is closed.
         """
         with self._lock:
-            stream = self._sock
-            if stream is None:
-                return False
+            self._owner = get_ident()
             try:
-                alive: bool = stream.take_arrived()
-                _Reader(self, stream).take_unasked()
-            except OSError:
-                alive = False
-            if not alive:
-                self._give_up()
-            return alive
+                stream = self._sock
+                if stream is None:
+                    return False
+                try:
+                    alive: bool = stream.take_arrived()
+                    _Reader(self, stream).take_unasked()
+                except OSError:
+                    alive = False
+                if not alive:
+                    self._give_up()
+                return alive
+            finally:
+                self._owner = 0
+                if self._sock is None:
+                    self._hang_up_at_last()
 
     def _give_up(self) -> None:
         self.broken = True
         self.hang_up()
-
-    def close(self) -> None:
-        """Tell the server goodbye and close the socket. Does nothing on a closed connection."""
-        if self._sock is not None and self._pid == getpid():
-            with suppress(OSError):  # it is gone already, which is what was wanted
-                self._sock.send(messages.TERMINATE)
-        self.hang_up()
-
-    def hang_up(self) -> None:
-        """Close the socket without a word to the server. Never raises."""
-        self.state = UNKNOWN
-        super().hang_up()
 
     # -- what pg8000 calls during start-up, and the reader always ----------------------------
 

@@ -6,11 +6,13 @@ import gc
 import socket
 import time
 import weakref
+from contextlib import suppress
 
 import pytest
 from support import Thread
 
 import multipool_pg8000
+from multipool.driver import OUTAGE
 from multipool.errors import PoolConfigError
 from multipool_pg8000 import Cursor, OperationalError, driver
 from multipool_pg8000.params import check, settings
@@ -344,3 +346,29 @@ def test_the_client_encoding_can_be_changed(auto):
     assert (auto.encoding, auto.codec) == ("LATIN1", "iso8859-1")
     with pytest.raises(multipool_pg8000.ProgrammingError, match="'nonsense'"):
         auto.set_client_encoding("nonsense")
+
+
+@pytest.mark.parametrize("wanted", ["any", "read-write"])
+def test_a_server_that_says_a_little_now_and_then_is_given_up_in_time(wanted):
+    """A socket's timeout begins anew with each piece."""
+    let_in = b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I" if wanted != "any" else b""
+    with socket.create_server(("127.0.0.1", 0)) as slow:
+
+        def trickle():
+            client, _ = slow.accept()
+            with client, suppress(OSError):
+                client.recv(65536)
+                client.sendall(let_in)
+                for byte in b"N\0\0\x10\0" + bytes(25):
+                    client.sendall(bytes([byte]))
+                    time.sleep(0.1)
+
+        thread = Thread(trickle)
+        port = slow.getsockname()[1]
+        params = {"host": "127.0.0.1", "port": port, "user": "u", "sslmode": "disable"}
+        began = time.monotonic()
+        with pytest.raises(OperationalError, match="timed out|timeout expired") as caught:
+            driver.connect({**params, "target_session_attrs": wanted}, timeout=0.5)
+        assert time.monotonic() - began < 1.5
+        assert driver.failure(caught.value) == OUTAGE
+        thread.outcome()

@@ -13,9 +13,17 @@ import pytest
 from support import Thread, until
 
 import multipool_pg8000
-from multipool.driver import UNKNOWN
+from multipool.driver import ACTIVE, UNKNOWN
 from multipool.testing.proxy import Proxy
-from multipool_pg8000 import InterfaceError, OperationalError, ProgrammingError, driver, errors
+from multipool_pg8000 import (
+    InterfaceError,
+    OperationalError,
+    ProgrammingError,
+    closing,
+    driver,
+    errors,
+    wire,
+)
 
 
 def test_an_interrupt_in_mid_query_closes_the_connection(connect):
@@ -135,6 +143,64 @@ def test_cancel_ends_the_query_of_another_thread_and_not_the_connection(auto):
     with auto.cursor() as cursor:
         cursor.execute("select 1")
         assert cursor.fetchone() == (1,)
+
+
+def test_two_threads_may_close_a_connection_at_once(connect, monkeypatch):
+    conn = connect()
+
+    def meanwhile():
+        monkeypatch.undo()
+        Thread(conn.close).outcome()
+        return os.getpid()
+
+    monkeypatch.setattr(closing, "getpid", meanwhile)
+    conn.close()
+    assert conn.closed == 1
+
+
+def test_a_connection_that_is_closed_as_a_statement_begins_is_lost_to_it(auto, monkeypatch):
+    number = auto.fileno()
+
+    def meanwhile(message, statements):
+        Thread(auto.close).outcome()
+        return True
+
+    monkeypatch.setattr(wire, "_may_follow", meanwhile)
+    auto.autocommit = False
+    with pytest.raises(OperationalError, match="connection lost: the connection was closed"):
+        auto.cursor().execute("select 1")
+    assert auto.state == UNKNOWN
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(number)
+
+
+def test_a_connection_that_is_closed_amid_another_threads_statement_stays_closed(auto):
+    """And its socket open until then, lest that thread read from another of the same number."""
+    number = auto.fileno()
+    thread = Thread(lambda: auto.cursor().execute("select pg_sleep(0.5)"))
+    until(lambda: auto.state == ACTIVE)
+    time.sleep(0.1)  # it waits for the answer
+    auto.close()
+    assert (auto.closed, auto.state) == (1, UNKNOWN)
+    os.fstat(number)
+    thread.outcome()
+    assert (auto.closed, auto.state) == (1, UNKNOWN)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(number)
+
+
+def test_no_more_is_read_of_a_long_answer_once_another_thread_has_closed_the_connection(auto):
+    thread = Thread(
+        lambda: auto.cursor().execute(
+            "select repeat('x', 10000), pg_sleep(0.01) from generate_series(1, 1000)"
+        )
+    )
+    until(lambda: auto.state == ACTIVE)
+    time.sleep(0.1)
+    auto.close()
+    with pytest.raises(OperationalError, match="the connection was closed meanwhile"):
+        thread.outcome()
+    assert auto.state == UNKNOWN
 
 
 def test_a_terminated_backend_gives_the_servers_own_error(connect, auto):
