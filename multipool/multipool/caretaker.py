@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import random
-import select
 import sys
 import threading
 from contextlib import suppress
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from multipool.config import RESETS, PoolConfig
 from multipool.driver import ACTIVE, IDLE, ON_SERVER, UNKNOWN, Driver
 from multipool.errors import PoolError, for_driver
+from multipool.goodbyes import await_end, duplicate
 from multipool.inherited import disown
 from multipool.liveness import ALIVE, DEAD, look
 from multipool.slot import Slot
@@ -266,11 +266,11 @@ class Caretaker:
 
     def end(self, conn: Any, patience: float) -> None:
         """Close *conn*, and wait for the server to do so too, for *patience* seconds at most."""
-        other = _duplicate(self._driver.fileno(conn)) if patience > 0 else None
+        other = duplicate(self._driver.fileno(conn)) if patience > 0 else None
         try:
             self._driver.close(conn)
             if other is not None:
-                _await_end(other, patience)
+                await_end(other, patience)
         finally:
             if other is not None:
                 os.close(other)
@@ -282,21 +282,3 @@ class Caretaker:
         self._driver.abandon(conn)
         with suppress(TypeError):  # of a class that gives way to no other
             disown(conn, self._driver.InterfaceError)
-
-
-# A server process ends some time after its client has said goodbye, and until then it counts
-# against the server's limit. So the place of a closed connection is free only when the
-# server has hung up, which a second descriptor of the same socket sees.
-
-
-def _duplicate(fd: int) -> int | None:
-    try:
-        return os.dup(fd) if fd >= 0 and hasattr(select, "poll") else None
-    except OSError:  # closed behind our back, or not a file's descriptor (Windows)
-        return None
-
-
-def _await_end(fd: int, patience: float) -> None:
-    poll = select.poll()
-    poll.register(fd, getattr(select, "POLLRDHUP", select.POLLIN))
-    poll.poll(patience * 1000)

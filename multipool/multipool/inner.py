@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 from weakref import ReferenceType, ref
@@ -17,6 +18,7 @@ from multipool.config import PoolConfig
 from multipool.driver import Driver
 from multipool.errors import PoolClosed, PoolError, for_driver
 from multipool.filling import Filling
+from multipool.goodbyes import Goodbye
 from multipool.helpers import Helpers
 from multipool.places import Places
 from multipool.slot import Slot
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
 #: is slow already; what is to be closed must not wait for them.
 _OPENERS: Final = 16
 _CLOSERS: Final = 64
+
+#: Seconds between two looks at whether a server has hung up, where nobody waits for it.
+_LOOK_AFTER: Final = 0.05
 
 
 class Inner:
@@ -115,6 +120,8 @@ class Inner:
         """Have threads of its own for what may block, so that no other pool waits for it."""
         self.openers = Helpers(_OPENERS)
         self.closers = Helpers(_CLOSERS)
+        #: Where upkeep is inline: what is closed, and whose place is not free yet.
+        self.goodbyes: list[Goodbye] = []
 
     def _begin_budget(self) -> None:
         """Open nothing until a share of the budget is granted."""
@@ -193,17 +200,45 @@ class Inner:
         if slot.closing:  # asked twice, since the first time was interrupted
             return
         slot.closing = True
+        kept = False
         try:
-            self.caretaker.close(conn, slot, min(self._goodbye, self.close_by - monotonic()))
+            patience = min(self._goodbye, self.close_by - monotonic())
+            if self.inline and patience > GOODBYE:
+                kept = self._part(conn, slot, patience)
+            else:
+                self.caretaker.close(conn, slot, patience)
         except BaseException:
             self.driver.close(conn)
             raise
         finally:
             # In line: an interrupt at the beginning of a method of ours would keep the place.
-            self.places.vacant.append(slot)
+            if not kept:
+                self.places.vacant.append(slot)
             self.places.match()
-            if (self.config.min_size or self.stake is not None) and not self.closed:
+            if kept or ((self.config.min_size or self.stake is not None) and not self.closed):
                 self.upkeep.soon(self)
+
+    def _part(self, conn: Any, slot: Slot, patience: float) -> bool:
+        """Close *conn* without keeping the caller for all of *patience*, in seconds.
+
+        Returns whether its place is to be kept for the rest of that, see `see_off`.
+        """
+        goodbye = Goodbye(self.driver.fileno(conn), slot, patience)
+        self.caretaker.close(conn, slot, GOODBYE)
+        if goodbye.over:
+            return False
+        self.goodbyes.append(goodbye)
+        return True
+
+    def see_off(self) -> float:
+        """Free the places of those whose server has hung up; return when to look again."""
+        for goodbye in tuple(self.goodbyes):
+            if goodbye.over:
+                self.places.vacant.append(goodbye.slot)  # first: twice does no harm, never would
+                with suppress(ValueError):  # another thread was quicker
+                    self.goodbyes.remove(goodbye)
+        self.places.match()
+        return monotonic() + _LOOK_AFTER if self.goodbyes else NEVER
 
     def confine(self, limit: float) -> None:
         """Have at most *limit* connections, or ``max_size`` if that is less.

@@ -40,6 +40,8 @@ def check_out(
     if inner.places.lost:
         inner.upkeep.soon(inner)  # which reports them
     inner.upkeep.step(inner, opens_by)
+    if inner.goodbyes:
+        inner.see_off()  # now that a place is wanted
     if inner.inline:
         now = monotonic()  # that may have taken long
     grant = _ask(inner, timeout, now, deadline)

@@ -278,10 +278,14 @@ class Places:
             raise
 
     def _look_after(self, stake: Stake) -> float:
-        """Ask for a share if nobody else does; return the seconds until the next look around."""
+        """Ask for a share if nobody else does; return the seconds until the next look around.
+
+        And free the places of those that are closed by now.
+        """
         home: Any = self._home()
         if home is None or not home.inline:
             return _LOOK_AROUND
+        home.see_off()
         stake.tick(home)
         return _LOOK_AFTER_SHARE
 

@@ -56,6 +56,8 @@ def tend(inner: Inner, deadline: float | None = None) -> float:
         elif places.pick(conn):
             spare -= not slot.spent
             inner.discard(conn, slot)
+    if inner.goodbyes:
+        due = min(due, inner.see_off())
     due = min(due, watch(inner, now), _fill(inner, deadline))
     if inner.stake is not None and not inner.closed:
         due = min(due, inner.stake.tick(inner))

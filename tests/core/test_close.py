@@ -4,15 +4,17 @@ import copy
 import gc
 import subprocess
 import sys
+import time
 import weakref
 from pathlib import Path
 
 import pytest
 from support import Thread, until
 
-from multipool import Pool, PoolClosed, pools, upkeep
+from multipool import Pool, PoolClosed, PoolTimeout, inner, pools, upkeep
+from multipool.caretaker import PATIENT_GOODBYE
 from multipool.handoff import Waiter
-from multipool.testing.fake import FakeDriver
+from multipool.testing.fake import FakeDriver, Raise, errors
 
 
 def test_close_ends_idle_connections(fake, make_pool):
@@ -251,3 +253,42 @@ def test_an_interrupt_while_a_connection_is_closed_leaves_no_descriptor(make_poo
             pool._inner.caretaker.end(conn, patience=1.0)
         monkeypatch.undo()
         assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_inline_a_silent_server_keeps_a_place_for_long_and_the_caller_for_a_moment(
+    fake, make_pool, monkeypatch
+):
+    """A budget waits long for a server to hang up, lest there be one connection too many."""
+    monkeypatch.setattr(inner, "GOODBYE", 0.05)
+    pool = make_pool(upkeep="inline", max_size=1)
+    pool._inner._goodbye = PATIENT_GOODBYE
+    conn = pool.getconn()
+    pid = conn.backend_pid
+    fake.always("close", Raise(errors.OperationalError("no answer")))
+    pool.drain()
+    began = time.monotonic()
+    pool.putconn(conn)
+    assert time.monotonic() - began < 1
+    assert (pool.stats().size, fake.open) == (1, 1)
+    with pytest.raises(PoolTimeout):
+        pool.getconn(timeout=0)
+    fake.kill(pid)
+    with pool.connection(timeout=0) as conn:
+        assert conn.backend_pid != pid
+    assert fake.peak == 1
+
+
+def test_inline_a_silent_server_keeps_a_place_no_longer_than_it_should(
+    fake, make_pool, monkeypatch
+):
+    monkeypatch.setattr(inner, "GOODBYE", 0.05)
+    pool = make_pool(upkeep="inline", max_size=1)
+    pool._inner._goodbye = 0.5
+    conn = pool.getconn()
+    fake.always("close", Raise(errors.OperationalError("no answer")))
+    pool.drain()
+    pool.putconn(conn)
+    began = time.monotonic()
+    pool.close()
+    assert pool.stats().size == 0
+    assert 0.3 < time.monotonic() - began < 2

@@ -71,7 +71,7 @@ def test_what_comes_back_at_the_interpreters_end_waits_for_no_server_to_hang_up(
     make_pool, outside, driver, monkeypatch
 ):
     waited = []
-    monkeypatch.setattr(caretaker, "_await_end", lambda fd, patience: waited.append(fd))
+    monkeypatch.setattr(caretaker, "await_end", lambda fd, patience: waited.append(fd))
     pool = make_pool(max_size=2)
     pool.putconn(pool.getconn())
     conn = pool.getconn()
