@@ -1,5 +1,7 @@
 """Finalisers and signal handlers that call a pool in the midst of what their thread does in it."""
 
+from contextlib import suppress
+
 import pytest
 from support import Thread
 
@@ -7,6 +9,7 @@ from multipool import PoolClosed, PoolError, PoolTimeout
 from multipool.budget.stake import Stake
 from multipool.fleet.heart import Heart
 from multipool.fleet.options import FleetOptions
+from multipool.upkeep import Inline
 
 
 @pytest.fixture
@@ -57,3 +60,26 @@ def test_who_is_in_the_midst_of_asking_the_fleet_is_not_waited_for(make_pool, ma
     asking, pool = make(), make_pool()
     with asking._calls.lock:
         Thread(lambda: asking.tick(pool._inner)).outcome()
+
+
+@pytest.mark.parametrize("make", [Stake, lambda: Heart(FleetOptions.read(True))])
+def test_an_interrupt_as_the_fleet_is_about_to_be_asked_does_not_end_the_asking(
+    make_pool, make, monkeypatch
+):
+    asking, pool = make(), make_pool(upkeep="inline", min_size=1)
+    asked = []
+
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Inline, "background", interrupt)
+    with suppress(KeyboardInterrupt):
+        asking.tick(pool._inner)
+    monkeypatch.setattr(Inline, "background", lambda *args: asked.append(args))
+    asking.tick(pool._inner)
+    assert len(asked) == 1
+    asking.tick(pool._inner)  # it is under way
+    assert len(asked) == 1
+    asked.clear()  # as when whoever was to do it was interrupted
+    asking.tick(pool._inner)
+    assert len(asked) == 1

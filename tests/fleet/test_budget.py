@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pgbouncer as pgbouncers
@@ -347,6 +348,40 @@ def test_whose_use_falls_while_others_lack_something_says_so(make, count):
     for taker in takers:
         second.putconn(taker.outcome(20))
     assert count.most <= 6
+
+
+@pytest.mark.usefixtures("rarely")
+@pytest.mark.parametrize(
+    "happen",
+    [
+        lambda mine, inner: mine._heard(),
+        lambda mine, inner: mine.wake(inner),
+        lambda mine, inner: mine.doubt(),
+        lambda mine, inner: mine._neighbours._dead.update({"1-nobody": time.monotonic()}),
+    ],
+    ids=["a neighbour knocks", "somebody finds none", "a connection is lost", "one has died"],
+)
+def test_what_happens_in_the_last_moment_of_a_claim_is_a_reason_for_another(
+    make, monkeypatch, happen
+):
+    pool = make(3)
+    use(pool)
+    inner, mine = pool._inner, pool._inner.stake
+    calls = mine._calls
+    until(lambda: calls.cut_at is None and calls.due > time.monotonic() + 100, timeout=20)
+    ended = []
+
+    def uniform(*bounds: float) -> float:
+        """Stand for the last step before a call ends."""
+        ended.append(bounds)
+        if len(ended) == 1:
+            happen(mine, inner)
+        return 1.0
+
+    monkeypatch.setattr(stake, "random", SimpleNamespace(uniform=uniform))
+    mine._hurry(0.0)
+    inner.upkeep.soon(inner)
+    until(lambda: len(ended) >= 2, timeout=20)
 
 
 @pytest.mark.usefixtures("rarely")

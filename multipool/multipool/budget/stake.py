@@ -15,6 +15,7 @@ import random
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
@@ -40,7 +41,7 @@ from multipool.budget.use import NEVER, Use
 from multipool.budget.words import words
 from multipool.driver import OUTAGE, REFUSAL
 from multipool.errors import without_frames
-from multipool.fleet.calls import PATIENCE, Calls
+from multipool.fleet.calls import PATIENCE, Call, Calls
 from multipool.fleet.lines import CONNECTING, GATE, Line, borrowed, in_turn, opened
 from multipool.fleet.options import FleetOptions
 from multipool.fleet.reporting import program
@@ -67,6 +68,18 @@ REFUSED_FOR: Final = 60.0
 STATIC_PART: Final = 10
 #: Seconds that a goodbye may take: somebody waits for it.
 MOMENT: Final = 0.3
+
+
+@dataclass(slots=True)
+class _Talk:
+    """What had happened by the last claim of a call."""
+
+    #: How many had found no connection, and how many had knocked; and what its share was at first.
+    wakes: int
+    knocks: int
+    had: int
+    #: Whether the pool could use more when that was looked at last.
+    asking: bool = True
 
 
 class Stake:
@@ -208,8 +221,8 @@ class Stake:
             if now < due:
                 return due
             self._called_at = now
-            calls.begin(now, TURN + GATE + CONNECTING + PATIENCE)
-        inner.upkeep.background(inner, self._call, inner)
+            call = calls.begin(now, TURN + GATE + CONNECTING + PATIENCE)
+        inner.upkeep.background(inner, self._call, inner, call)
         with calls.lock:
             return calls.due or now if calls.cut_at is None else calls.cut_at
 
@@ -232,9 +245,9 @@ class Stake:
         if is_own(calls.lock):
             return
         with calls.lock:
-            if calls.cut_at is not None or not self.grant.share:
+            if calls.under_way() or not self.grant.share:
                 return
-            calls.begin(monotonic(), MOMENT)
+            _call = calls.begin(monotonic(), MOMENT)  # which lasts until we are through
         inner.upkeep.soon(inner)  # who will cut it
         try:
             with suppress(Exception), borrowed([inner]) as line:
@@ -251,59 +264,71 @@ class Stake:
 
     # -- one call --------------------------------------------------------------------------
 
-    def _call(self, inner: Inner) -> None:
+    def _call(self, inner: Inner, call: Call) -> None:
         wait = AGAIN
+        talk = None
         try:
-            known = None
             with self._line(inner) as line:
                 if line is not None:
                     try:
-                        known = self._converse(inner, line)
+                        talk = self._converse(inner, line)
                     except Exception as error:
                         wait = self._refused(inner, line, error)
                         raise  # the line is not what it was
-            if known is not None:
-                wait = self._conclude(inner, *known)
+            if talk is not None:
+                wait = self._conclude(inner, talk)
         except Exception as error:
             if self._calls.line is None:
                 wait = self._unreachable(inner, error)
         finally:
             self._called_at = monotonic()
             self._calls.end(wait * random.uniform(0.9, 1.0))
+            if talk is not None:
+                self._look_again(talk)
             inner.upkeep.soon(inner)
 
-    def _converse(self, inner: Inner, line: Line) -> tuple[int, int, int]:
-        """Claim until there is nothing more to say.
-
-        Returns how many had found none, and how many had knocked, by then, and what its share was.
-        """
-        wakes, knocks, had = self._wakes, self._knocks, self.grant.share
+    def _converse(self, inner: Inner, line: Line) -> _Talk:
+        """Claim until there is nothing more to say."""
+        talk = _Talk(self._wakes, self._knocks, self.grant.share)
         self._calls.speak(line)
         self._meet(inner)
         self._neighbours.look()
         for _ in range(ROUNDS):
-            knocks = self._knocks
+            talk.knocks = self._knocks
             if not self._claim(inner, line):
                 break
-        return wakes, knocks, had
+        return talk
 
-    def _conclude(self, inner: Inner, wakes: int, knocks: int, had: int) -> float:
-        """Return the seconds until the next time, after what `_converse` has returned."""
+    def _conclude(self, inner: Inner, talk: _Talk) -> float:
+        """Return the seconds until the next time, after *talk*."""
         grant = self.grant
         self.troubles.over()
         mine = self._mine(inner, len(inner.places.slots))
-        self._asking = mine.want > mine.cap
+        self._asking = talk.asking = mine.want > mine.cap
         state = grant.state
-        lacks = self._asking and decide(state, mine).ask > mine.cap
-        gave = grant.share < had and state is not None and state.lacking
+        lacks = talk.asking and decide(state, mine).ask > mine.cap
+        gave = grant.share < talk.had and state is not None and state.lacking
         if gave or (lacks and not self._has_knocked):
             self._neighbours.knock()
         self._has_knocked = lacks
-        if not grant.holds or (wakes != self._wakes and not self._asking):
+        if self._was_missed(talk):
             return BREATH  # something has happened meanwhile
-        if knocks != self._knocks:
+        if talk.knocks != self._knocks:
             return breath(state)
         return min(pause(state, mine), max(self._neighbours.mourned_until - monotonic(), 0.0))
+
+    def _was_missed(self, talk: _Talk) -> bool:
+        """Return whether *talk* knew nothing of what is wanted, or of what is doubted, by now."""
+        return not self.grant.holds or (talk.wakes != self._wakes and not talk.asking)
+
+    def _look_again(self, talk: _Talk) -> None:
+        """Bring the next call forward for what has come since `_conclude` looked.
+
+        It has done so itself, but then the call ended, and a later time took the place of that.
+        """
+        if self._was_missed(talk) or talk.knocks != self._knocks:
+            self._hurry(self._called_at + breath(self.grant.state))
+        self._hurry(self._neighbours.mourned_until)
 
     def _meet(self, inner: Inner) -> None:
         """Have a door, if somebody is there to hear of a knock."""

@@ -14,7 +14,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from multipool.amid import is_own
-from multipool.fleet.calls import Calls
+from multipool.fleet.calls import Call, Calls
 from multipool.fleet.errors import MISSING, REMEDY
 from multipool.fleet.lines import Line, borrowed, grow, opened
 from multipool.fleet.options import LONGEST, SHORTEST, FleetOptions
@@ -88,8 +88,8 @@ class Heart:
                 return busy_until
             if now < calls.due:
                 return calls.due
-            calls.begin(now)
-        inner.upkeep.background(inner, self._beat)
+            call = calls.begin(now)
+        inner.upkeep.background(inner, self._beat, call)
         with calls.lock:
             # By the next time it will have been made, unless it must be cut.
             return calls.due if calls.cut_at is None else min(calls.cut_at, now + self._every())
@@ -104,9 +104,9 @@ class Heart:
             return
         with calls.lock:
             others = [one for one in self._reporter.inners() if one is not inner]
-            if others or self._epoch is None or calls.cut_at is not None:
+            if others or self._epoch is None or calls.under_way():
                 return
-            calls.begin(monotonic(), MOMENT)
+            _call = calls.begin(monotonic(), MOMENT)  # which lasts until we are through
         inner.upkeep.soon(inner)  # who will cut it
         try:
             report = self._reporter.report(detailed=False)
@@ -121,7 +121,7 @@ class Heart:
 
     # -- one beat --------------------------------------------------------------------------
 
-    def _beat(self) -> None:
+    def _beat(self, call: Call) -> None:
         pause = self._every()
         try:
             pause = self._by_any_line()
