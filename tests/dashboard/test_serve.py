@@ -171,13 +171,16 @@ def test_applications_are_made_from_a_pool(dsn: str, driver: Driver) -> None:
                 make(pool, token="short")
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the server wait for what a client says for a tenth of a second."""
+    monkeypatch.setattr("multipool.dashboard.server._Handler.timeout", 0.1)
+
+
 def test_of_connections_that_say_nothing_or_break_nobody_is_told(
-    serve: Callable[..., str],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    serve: Callable[..., str], impatient: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A browser opens some in advance, and drops them or forgets them."""
-    monkeypatch.setattr("multipool.dashboard.server._Handler.timeout", 0.1)
     host, _, port = serve(fleets.healthy).removeprefix("http://").strip("/").partition(":")
     with socket.create_connection((host, int(port))) as silent:
         assert silent.recv(1) == b""
@@ -191,12 +194,9 @@ def test_of_connections_that_say_nothing_or_break_nobody_is_told(
 
 
 def test_of_a_form_that_does_not_come_whole_nothing_is_done_and_nobody_is_told(
-    serve: Callable[..., str],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    serve: Callable[..., str], impatient: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What a client that has gone sent of it might name another session."""
-    monkeypatch.setattr("multipool.dashboard.server._Handler.timeout", 0.1)
     source = Made(fleets.blocked)
     backend = fleets.blocked().backends[0]
     address = serve(source, may_end=True).removeprefix("http://").strip("/")

@@ -15,7 +15,6 @@ import random
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
@@ -36,6 +35,7 @@ from multipool.budget.sharing import (
     lease,
     pause,
 )
+from multipool.budget.talk import Talk
 from multipool.budget.troubles import AGAIN, Troubles
 from multipool.budget.use import NEVER, Use
 from multipool.budget.words import words
@@ -68,18 +68,6 @@ REFUSED_FOR: Final = 60.0
 STATIC_PART: Final = 10
 #: Seconds that a goodbye may take: somebody waits for it.
 MOMENT: Final = 0.3
-
-
-@dataclass(slots=True)
-class _Talk:
-    """What had happened by the last claim of a call."""
-
-    #: How many had found no connection, and how many had knocked; and what its share was at first.
-    wakes: int
-    knocks: int
-    had: int
-    #: Whether the pool could use more when that was looked at last.
-    asking: bool = True
 
 
 class Stake:
@@ -287,9 +275,9 @@ class Stake:
                 self._look_again(talk)
             inner.upkeep.soon(inner)
 
-    def _converse(self, inner: Inner, line: Line) -> _Talk:
+    def _converse(self, inner: Inner, line: Line) -> Talk:
         """Claim until there is nothing more to say."""
-        talk = _Talk(self._wakes, self._knocks, self.grant.share)
+        talk = Talk(self._wakes, self._knocks, self.grant.share)
         self._calls.speak(line)
         self._meet(inner)
         self._neighbours.look()
@@ -299,7 +287,7 @@ class Stake:
                 break
         return talk
 
-    def _conclude(self, inner: Inner, talk: _Talk) -> float:
+    def _conclude(self, inner: Inner, talk: Talk) -> float:
         """Return the seconds until the next time, after *talk*."""
         grant = self.grant
         self.troubles.over()
@@ -317,11 +305,11 @@ class Stake:
             return breath(state)
         return min(pause(state, mine), max(self._neighbours.mourned_until - monotonic(), 0.0))
 
-    def _was_missed(self, talk: _Talk) -> bool:
+    def _was_missed(self, talk: Talk) -> bool:
         """Return whether *talk* knew nothing of what is wanted, or of what is doubted, by now."""
-        return not self.grant.holds or (talk.wakes != self._wakes and not talk.asking)
+        return not self.grant.holds or talk.missed(self._wakes)
 
-    def _look_again(self, talk: _Talk) -> None:
+    def _look_again(self, talk: Talk) -> None:
         """Bring the next call forward for what has come since `_conclude` looked.
 
         It has done so itself, but then the call ended, and a later time took the place of that.
