@@ -268,7 +268,7 @@ def test_inline_a_silent_server_keeps_a_place_for_long_and_the_caller_for_a_mome
     pool.drain()
     began = time.monotonic()
     pool.putconn(conn)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < PATIENT_GOODBYE / 2
     assert (pool.stats().size, fake.open) == (1, 1)
     with pytest.raises(PoolTimeout):
         pool.getconn(timeout=0)
@@ -291,4 +291,4 @@ def test_inline_a_silent_server_keeps_a_place_no_longer_than_it_should(
     began = time.monotonic()
     pool.close()
     assert pool.stats().size == 0
-    assert 0.3 < time.monotonic() - began < 2
+    assert 0.3 < time.monotonic() - began < PATIENT_GOODBYE / 2
