@@ -369,6 +369,6 @@ def test_a_server_that_says_a_little_now_and_then_is_given_up_in_time(wanted):
         began = time.monotonic()
         with pytest.raises(OperationalError, match="timed out|timeout expired") as caught:
             driver.connect({**params, "target_session_attrs": wanted}, timeout=0.5)
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 2.5  # as long as it talks it is 3
         assert driver.failure(caught.value) == OUTAGE
         thread.outcome()
